@@ -1,0 +1,92 @@
+import { readSync, openSync } from 'node:fs';
+
+/** Stops a timer; calling it again, or after the timer has fired, does nothing. */
+export type Disposer = () => void;
+
+/** Time as a value passed in, so that tests can turn it by hand. */
+export interface Clock {
+  /** Milliseconds from an arbitrary origin. Never steps back. Counts the time that the machine was suspended. */
+  now(): number;
+  /** Milliseconds of wall-clock time since 1970. May step either way; never used for a deadline. */
+  wallNow(): number;
+  /** Calls `fire` once, at or after `atMs` on the scale of `now()`; never from within this call. */
+  at(atMs: number, fire: () => void): Disposer;
+}
+
+/** Resolves at or after `atMs`, or as soon as `signal` is aborted; never rejects. */
+export function sleepUntil(clock: Clock, atMs: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) {
+      resolve();
+      return;
+    }
+    const done = (): void => {
+      stop();
+      signal.removeEventListener('abort', done);
+      resolve();
+    };
+    const stop = clock.at(atMs, done);
+    signal.addEventListener('abort', done);
+  });
+}
+
+// A timer of the event loop counts CLOCK_MONOTONIC, which stands still in suspend. No single wait is longer than
+// this, so that a resumed machine looks at its clock within the half second.
+const LONGEST_WAIT_MS = 500;
+
+// /proc/uptime counts in steps of 10 ms; a gap between the two clocks is a suspend only when it is well above that.
+const SMALLEST_SUSPEND_MS = 50;
+
+/** The milliseconds since boot, suspend included (first field of /proc/uptime, 10 ms steps); NaN when it cannot be read. */
+function makeUptimeReader(): () => number {
+  const buffer = Buffer.alloc(64);
+  let fd: number;
+  try {
+    fd = openSync('/proc/uptime', 'r');
+  } catch {
+    return () => NaN;
+  }
+  return () => {
+    try {
+      const length = readSync(fd, buffer, 0, buffer.length, 0);
+      return Number.parseFloat(buffer.toString('latin1', 0, length)) * 1000;
+    } catch {
+      return NaN;
+    }
+  };
+}
+
+/**
+ * The real clock: `performance.now()` (CLOCK_MONOTONIC), moved ahead whenever /proc/uptime shows that more time has
+ * passed than that, as after a suspend.
+ */
+export function makeRealClock(): Clock {
+  const uptimeMs = makeUptimeReader();
+  const originMs = uptimeMs() - performance.now();
+  let suspendedMs = 0;
+
+  const now = (): number => {
+    const monotonicMs = performance.now();
+    const gapMs = uptimeMs() - monotonicMs - originMs;
+    if (gapMs - suspendedMs > SMALLEST_SUSPEND_MS) suspendedMs = gapMs;
+    return monotonicMs + suspendedMs;
+  };
+
+  const at = (atMs: number, fire: () => void): Disposer => {
+    let timer: NodeJS.Timeout;
+    const wait = (): void => {
+      const leftMs = atMs - now();
+      timer = setTimeout(leftMs <= LONGEST_WAIT_MS ? check : wait, Math.max(0, Math.min(leftMs, LONGEST_WAIT_MS)));
+    };
+    const check = (): void => {
+      if (now() >= atMs) fire();
+      else wait();
+    };
+    wait();
+    return () => {
+      clearTimeout(timer);
+    };
+  };
+
+  return { now, wallNow: Date.now, at };
+}

@@ -1,0 +1,27 @@
+/** The host and the process table as the lock needs them. `linux-host.ts` is the real one. */
+
+/**
+ * Names one process on one running kernel, for good: a process with the same pid is another one if any of the other
+ * fields differ. Recorded in the lock's value so that a neighbour on the same host can tell that the holder is dead.
+ */
+export interface ProcessIdentity {
+  /** /proc/sys/kernel/random/boot_id; '' when unknown, which matches nothing. */
+  readonly bootId: string;
+  /** Inode numbers of the pid and the time namespace (start times are shifted by the latter): `4026531836/4026531834`. */
+  readonly namespaces: string;
+  readonly pid: number;
+  /** Field 22 of /proc/PID/stat: start time in clock ticks since boot. */
+  readonly startTicks: number;
+}
+
+export interface Host {
+  readonly self: ProcessIdentity;
+  readonly hostName: string;
+  /** The pid of our parent, as it is now. */
+  parentPid(): number;
+  /**
+   * True only when it is certain that the process can hold nothing open any more: same boot, same namespaces, and it
+   * does not exist, is another process by its start time, or is a zombie without threads. Any doubt is false.
+   */
+  isDead(process: ProcessIdentity): boolean;
+}
