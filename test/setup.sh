@@ -1,0 +1,48 @@
+#!/usr/bin/env bash
+# Makes a checkout on Debian 12 with Node 20 and npm ready for the tests and the demo: npm's packages, Debian's
+# packages, three releases of etcd, the built binary. Does only what is missing; a second run changes nothing.
+# As root, missing Debian packages are installed; otherwise they are unpacked into .cache/root. The etcd packages are
+# always unpacked, into .cache/etcd/, because three releases cannot be installed at once.
+#
+# Usage: test/setup.sh [--no-build]
+set -euo pipefail
+
+. "$(dirname "${BASH_SOURCE[0]}")/env.sh"
+cd "$checkout"
+
+# binutils: strip, for the build. python3: the parent that acts as CTDB. iproute2, iptables: networks to cut.
+# procps: ps, for the demo. strace, openssl, faketime: what the binary opens, certificates, stepped clocks.
+debian_packages=(binutils faketime iproute2 iptables openssl procps python3 strace)
+
+# Debian's releases, oldest first, and the names by which the tests ask for the etcd in each.
+releases=(bookworm=3.4 trixie=3.5-trixie forky=3.5-forky)
+
+say() { printf 'setup: %s\n' "$*"; }
+fail() {
+  printf 'setup: %s\n' "$*" >&2
+  exit 1
+}
+
+mkdir -p "$cache"
+exec 9>"$cache/setup.lock"
+flock 9
+
+. test/setup/npm.sh
+. test/setup/apt.sh
+
+install_npm_packages
+install_debian_packages "${debian_packages[@]}"
+unpack_etcd_releases "${releases[@]}"
+
+# The binary is built last, and only when something that it is made of is younger.
+build_if_stale() {
+  local binary=dist/ctdb_etcd_lock sources=() path
+  for path in src build build.mjs package.json package-lock.json; do
+    if [ -e "$path" ]; then sources+=("$path"); fi
+  done
+  if [ -x "$binary" ] && [ -z "$(find "${sources[@]}" -type f -newer "$binary" -print -quit)" ]; then return; fi
+  say "building $binary"
+  npm run --silent build
+}
+
+if [ "${1-}" != --no-build ]; then build_if_stale; fi

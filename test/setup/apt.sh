@@ -1,0 +1,90 @@
+# Sourced by test/setup.sh.
+
+# apt with a state of its own, so that nothing needs root and the machine's package lists stay as they are.
+# Usage: private_apt DIR COMMAND [ARGS]; DIR holds sources.list, lists/ and archives/.
+private_apt() {
+  local state=$1 command=$2
+  shift 2
+  "$command" -q \
+    -o Dir::Etc::SourceList="$state/sources.list" -o Dir::Etc::SourceParts=/dev/null \
+    -o Dir::State::Lists="$state/lists" -o Dir::Cache="$state" -o Dir::Cache::Archives="$state/archives" \
+    -o Debug::NoLocking=1 -o APT::Sandbox::User="$(id -un)" "$@"
+}
+
+# The address of the Debian archive that this machine's own package sources name.
+debian_mirror() {
+  local codename mirror
+  codename=$(. /etc/os-release && printf '%s' "${VERSION_CODENAME-}")
+  mirror=$(apt-get indextargets --format '$(REPO_URI) $(RELEASE) $(COMPONENT)' 2>/dev/null |
+    awk -v codename="$codename" '$3 == "main" && $2 == codename { print $1; exit }')
+  printf '%s\n' "${mirror:-http://deb.debian.org/debian}"
+}
+
+install_debian_packages() {
+  local missing=() package
+  for package; do
+    if [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" != installed ]; then missing+=("$package"); fi
+  done
+  if [ ${#missing[@]} -eq 0 ]; then return; fi
+  if [ "$(id -u)" -eq 0 ]; then
+    say "installing ${missing[*]}"
+    apt-get -q update
+    DEBIAN_FRONTEND=noninteractive apt-get -qy install --no-install-recommends "${missing[@]}"
+  else
+    unpack_debian_packages "${missing[@]}"
+  fi
+}
+
+# Without root: the missing packages and what they need, unpacked side by side into .cache/root.
+unpack_debian_packages() {
+  local stamp=$cache/root/.unpacked state=$cache/apt/own deb
+  if [ "$(cat "$stamp" 2>/dev/null)" = "$*" ]; then return; fi
+  say "unpacking $* into .cache/root"
+  mkdir -p "$state/lists/partial" "$state/archives/partial" "$cache/root"
+  # The machine's own sources: a list of lists, since private_apt reads one file only.
+  apt-get -q -o Debug::NoLocking=1 -o Dir::State::Lists="$state/lists" -o Dir::Cache="$state" update
+  apt-get -qy -o Debug::NoLocking=1 -o Dir::State::Lists="$state/lists" -o Dir::Cache="$state" \
+    -o Dir::Cache::Archives="$state/archives" install --download-only --no-install-recommends "$@"
+  for deb in "$state"/archives/*.deb; do dpkg -x "$deb" "$cache/root"; done
+  printf '%s' "$*" >"$stamp"
+  rm -rf "$state"
+}
+
+# Usage: unpack_etcd_releases CODENAME=NAME…, oldest release first.
+# Each ends as .cache/etcd/VERSION/ with a link .cache/etcd/NAME to it.
+unpack_etcd_releases() {
+  local release name missing=
+  for release; do
+    if [ ! -x "$cache/etcd/${release#*=}/usr/bin/etcdctl" ]; then missing=yes; fi
+  done
+  if [ -n "$missing" ]; then
+    local mirror keyring=/usr/share/keyrings/debian-archive-keyring.gpg
+    mirror=$(debian_mirror)
+    for release; do unpack_etcd "$mirror" "${release%%=*}" "${release#*=}"; done
+    rm -rf "$cache/apt"
+  fi
+  for release; do
+    name=${release#*=}
+    say "etcd $name is $(readlink "$cache/etcd/$name")"
+  done
+}
+
+# Fetches one release's etcd. Reads and sets `keyring`: each release of Debian ships the keys that sign the next one,
+# and its archive was verified by the keys of the one before, so the chain starts with the machine's own keyring.
+unpack_etcd() {
+  local mirror=$1 codename=$2 name=$3 state=$cache/apt/$2 version deb
+  mkdir -p "$state/lists/partial" "$state/archives/partial" "$state/debs" "$cache/etcd"
+  printf 'deb [signed-by=%s] %s %s main\n' "$keyring" "$mirror" "$codename" >"$state/sources.list"
+  private_apt "$state" apt-get update
+  (cd "$state/debs" && private_apt "$state" apt-get download etcd-server etcd-client debian-archive-keyring)
+
+  dpkg -x "$(echo "$state"/debs/debian-archive-keyring_*.deb)" "$state/keys"
+  keyring=$(find "$state/keys/usr/share/keyrings" -name 'debian-archive-keyring.*' | sort | head -n 1)
+
+  version=$(dpkg-deb -f "$(echo "$state"/debs/etcd-server_*.deb)" Version)
+  rm -rf "$cache/etcd/$version.new" "${cache:?}/etcd/$version"
+  for deb in "$state"/debs/etcd-*.deb; do dpkg -x "$deb" "$cache/etcd/$version.new"; done
+  "$cache/etcd/$version.new/usr/bin/etcd" --version >/dev/null || fail "etcd $version of $codename does not run here"
+  mv "$cache/etcd/$version.new" "$cache/etcd/$version"
+  ln -sfn "$version" "$cache/etcd/$name"
+}
