@@ -30,6 +30,16 @@ export function sleepUntil(clock: Clock, atMs: number, signal: AbortSignal): Pro
   });
 }
 
+/** Resolves when `signal` is aborted; never rejects. */
+export function whenAborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    signal.addEventListener('abort', () => {
+      resolve();
+    });
+  });
+}
+
 // A timer of the event loop counts CLOCK_MONOTONIC, which stands still in suspend. No single wait is longer than
 // this, so that a resumed machine looks at its clock within the half second.
 const LONGEST_WAIT_MS = 500;
@@ -76,7 +86,10 @@ export function makeRealClock(): Clock {
     let timer: NodeJS.Timeout;
     const wait = (): void => {
       const leftMs = atMs - now();
-      timer = setTimeout(leftMs <= LONGEST_WAIT_MS ? check : wait, Math.max(0, Math.min(leftMs, LONGEST_WAIT_MS)));
+      timer = setTimeout(
+        leftMs <= LONGEST_WAIT_MS ? check : wait,
+        Math.max(0, Math.min(leftMs, LONGEST_WAIT_MS)),
+      );
     };
     const check = (): void => {
       if (now() >= atMs) fire();

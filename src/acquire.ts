@@ -1,0 +1,72 @@
+import type { Clock } from './clock.ts';
+import { judgeHolder } from './contention.ts';
+import type { Deadline } from './deadline.ts';
+import { EtcdError } from './errors.ts';
+import type { KeyValue, LeaseId } from './etcd.ts';
+import type { Host } from './host.ts';
+import type { Members } from './members.ts';
+import { lockPlace, tryLock } from './mutex.ts';
+import type { HeldKey } from './renewal.ts';
+import { Session } from './session.ts';
+import type { Timing } from './timing.ts';
+
+export type Acquisition =
+  | { readonly kind: 'held'; readonly session: Session; readonly held: HeldKey; readonly deadline: Deadline }
+  | { readonly kind: 'contended'; readonly holder: KeyValue };
+
+/** What acquiring needs of the world; handed through, not looked up. */
+export interface AcquireTools {
+  readonly members: Members;
+  readonly clock: Clock;
+  readonly host: Host;
+  readonly timing: Timing;
+  readonly newLeaseId: () => LeaseId;
+  /** The value of our key, as late as possible: what is known by then stands in it. */
+  readonly describeUs: () => string;
+  /** Told of each session as it begins, so that nothing is left behind whatever happens next. */
+  readonly onSession: (session: Session) => void;
+}
+
+/**
+ * Takes the lock, or finds out who holds it, until `byMs`. Looks before it leaps: a contender that finds the lock held
+ * leaves no trace in etcd, not even a raft entry.
+ *
+ * Rejects with `EtcdError` when etcd does not let it know in time, or soon after `signal` is aborted. A grant or a
+ * transaction that was sent is not called back then: its answer tells the revoke that follows what there is to undo.
+ */
+export async function acquire(
+  directory: string,
+  tools: AcquireTools,
+  byMs: number,
+  signal: AbortSignal,
+): Promise<Acquisition> {
+  const { members, clock, timing } = tools;
+  let session: Session | undefined;
+  for (;;) {
+    const seen = await members.ask((member, call) => member.readOldest(directory, call), byMs, signal);
+    if (signal.aborted) throw unwanted();
+    let holder = seen.oldest;
+    if (holder === null) {
+      if (session === undefined) {
+        session = new Session(tools.newLeaseId(), members, clock, timing);
+        tools.onSession(session);
+      }
+      const deadline = session.deadline ?? (await session.grant(byMs));
+      if (signal.aborted) throw unwanted();
+      const place = lockPlace(directory, session.leaseId);
+      const attempt = await tryLock(members, place, session.leaseId, tools.describeUs(), byMs);
+      if (attempt.kind === 'ours') {
+        const held = { key: place.key, leaseId: session.leaseId, createRevision: attempt.createRevision };
+        return { kind: 'held', session, held, deadline };
+      }
+      holder = attempt.holder;
+    }
+    const verdict = await judgeHolder(holder, directory, tools, byMs, signal);
+    if (verdict === 'contended') return { kind: 'contended', holder };
+  }
+}
+
+/** Whoever aborts undoes what was done until then, so nothing new may be sent after that. */
+function unwanted(): EtcdError {
+  return new EtcdError('timeout', '', 'no longer wanted');
+}

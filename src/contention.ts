@@ -1,0 +1,92 @@
+import { sleepUntil, type Clock } from './clock.ts';
+import { EtcdError } from './errors.ts';
+import type { KeyValue, TimeToLiveAnswer } from './etcd.ts';
+import { parseHolder, type HolderRecord } from './holder.ts';
+import type { Host } from './host.ts';
+import type { Members } from './members.ts';
+
+// The server rounds the time left down to whole seconds, so the lease may have this much more.
+const TTL_STEP_MS = 1_000;
+
+// The lessor looks for ended leases every 500 ms (etcd, lease/lessor.go), then revokes them through raft.
+const EXPIRY_LAG_MS = 500;
+
+const POLL_MS = 100;
+
+/** What a contender that finds a key does about it. */
+export type Verdict = 'wait is over' | 'contended';
+
+/**
+ * How long ago, at least, the holder's lease was renewed, going by the time that it has left. A lease that etcd does not
+ * know any more was last renewed a whole TTL ago.
+ */
+function sinceRenewalMs(left: TimeToLiveAnswer, record: HolderRecord): number {
+  if (left.remainingMs < 0) return record.ttlMs;
+  return left.grantedTtlMs - left.remainingMs - TTL_STEP_MS;
+}
+
+/**
+ * True when the lease has missed more than one renewal of a holder that renews at its usual pace. A holder that has to go
+ * round several members for one renewal is late by less than this.
+ */
+function isDying(left: TimeToLiveAnswer, record: HolderRecord): boolean {
+  return sinceRenewalMs(left, record) >= Math.max(2 * record.refreshMs, record.refreshMs + 1_000);
+}
+
+/**
+ * Decides about a key that stands in our way.
+ *
+ * - The holder's process is provably dead, on this very host: revoke its lease; nobody can claim by it any more.
+ * - Its lease has missed its renewals and can end while CTDB still waits for our answer: wait for that, because a `1`
+ *   would cost CTDB another `leader timeout` (5 s). Should it renew after all, it is alive: contended.
+ * - All else is contention. A holder that could be alive is neither waited for nor revoked.
+ */
+export async function judgeHolder(
+  found: KeyValue,
+  directory: string,
+  tools: { readonly members: Members; readonly clock: Clock; readonly host: Host },
+  byMs: number,
+  signal: AbortSignal,
+): Promise<Verdict> {
+  const { members, clock, host } = tools;
+  const record = parseHolder(found.value);
+  if (record === null) return 'contended';
+  if (host.isDead(record.process)) {
+    try {
+      await members.ask((member, call) => member.revoke(found.leaseId, call), byMs, signal);
+    } catch (error) {
+      // Not found: the lease has ended in the meantime, or another neighbour was quicker.
+      if (!(error instanceof EtcdError && error.kind === 'leaseNotFound')) throw error;
+    }
+    return 'wait is over';
+  }
+  try {
+    return await waitForDying(found, record, directory, members, clock, byMs, signal);
+  } catch (error) {
+    // That somebody held the lock when we looked is all that CTDB needs to know.
+    if (error instanceof EtcdError) return 'contended';
+    throw error;
+  }
+}
+
+async function waitForDying(
+  found: KeyValue,
+  record: HolderRecord,
+  directory: string,
+  members: Members,
+  clock: Clock,
+  byMs: number,
+  signal: AbortSignal,
+): Promise<Verdict> {
+  const askTimeLeft = (): Promise<TimeToLiveAnswer> =>
+    members.ask((member, call) => member.timeToLive(found.leaseId, call), byMs, signal);
+
+  let left = await askTimeLeft();
+  while (isDying(left, record) && clock.now() + left.remainingMs + EXPIRY_LAG_MS < byMs) {
+    await sleepUntil(clock, clock.now() + POLL_MS, signal);
+    const seen = await members.ask((member, call) => member.readOldest(directory, call), byMs, signal);
+    if (seen.oldest?.key !== found.key) return 'wait is over';
+    left = await askTimeLeft();
+  }
+  return 'contended';
+}

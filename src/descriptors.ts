@@ -1,0 +1,55 @@
+import { closeSync, fstatSync, readdirSync, readlinkSync, type Stats } from 'node:fs';
+
+// Pipes of the runtime's own are made after it has started; the clock that stamps them ticks every 10 ms at worst.
+const STAMP_STEP_MS = 10;
+
+interface OpenDescriptor {
+  readonly fd: number;
+  readonly target: string;
+  readonly stats: Stats;
+}
+
+function listOpen(): OpenDescriptor[] {
+  const open: OpenDescriptor[] = [];
+  for (const name of readdirSync('/proc/self/fd')) {
+    const fd = Number(name);
+    try {
+      open.push({ fd, target: readlinkSync(`/proc/self/fd/${fd}`), stats: fstatSync(fd) });
+    } catch {
+      // It was the one that read the directory.
+    }
+  }
+  return open;
+}
+
+/**
+ * Closes every descriptor above 2 that our parent left open in us: CTDB leaks the read end of our own stderr, by which we
+ * would never notice that nobody reads it, and the pipe by whose end recoverd learns of ctdbd's death.
+ *
+ * The runtime marks everything that it finds at its start close-on-exec, so that mark does not tell its own descriptors
+ * from inherited ones. Its own are anonymous inodes (epoll, eventfd), /dev/null, and pipes that have both of their ends in
+ * this process, are not our stdio, and were made since it started.
+ *
+ * @param startedAtMs wall-clock time at which the runtime started (`performance.timeOrigin`).
+ */
+export function closeInherited(startedAtMs: number): void {
+  const open = listOpen();
+  const endsOf = (inode: number): number =>
+    open.filter(({ stats }) => stats.isFIFO() && stats.ino === inode).length;
+  const stdioInodes = open.filter(({ fd }) => fd <= 2).map(({ stats }) => stats.ino);
+
+  const isOurs = ({ target, stats }: OpenDescriptor): boolean => {
+    if (target.startsWith('anon_inode:') || target === '/dev/null') return true;
+    if (!stats.isFIFO() || stdioInodes.includes(stats.ino) || endsOf(stats.ino) < 2) return false;
+    return stats.ctimeMs >= startedAtMs - STAMP_STEP_MS;
+  };
+
+  for (const descriptor of open) {
+    if (descriptor.fd <= 2 || isOurs(descriptor)) continue;
+    try {
+      closeSync(descriptor.fd);
+    } catch {
+      // Closed by now.
+    }
+  }
+}

@@ -1,0 +1,12 @@
+/** Why we do not hold the lock any longer, or will not in a moment. */
+export type EndReason =
+  /** CTDB asked, by SIGTERM. */
+  | { readonly kind: 'terminated' }
+  /** Whoever started us is gone, or nobody was there. */
+  | { readonly kind: 'parentGone' }
+  /** Our key is gone, or not ours. */
+  | { readonly kind: 'keyLost'; readonly how: string }
+  /** etcd says that the lease does not exist. */
+  | { readonly kind: 'leaseLost'; readonly how: string }
+  /** Nothing any more: etcd is silent, or we were frozen. */
+  | { readonly kind: 'deadlinePassed'; readonly how: string };

@@ -1,0 +1,75 @@
+import { sleepUntil, whenAborted } from './clock.ts';
+import type { Deadline } from './deadline.ts';
+import type { EndReason } from './end-reason.ts';
+import { watchForLoss } from './loss-watch.ts';
+import type { ParentWatch } from './parent.ts';
+import type { HeldKey } from './renewal.ts';
+import { Renewals, type RenewalTools } from './renewals.ts';
+
+export interface HoldTools extends RenewalTools {
+  readonly parent: ParentWatch;
+  readonly terminated: AbortSignal;
+}
+
+/** Ends with a reason to let go. When `signal` is aborted it stops, and what it ends with then is not looked at. */
+type Watcher = (signal: AbortSignal) => Promise<EndReason>;
+
+// A wall clock that gains this much on the monotonic one between two looks was stepped, or the machine stood still
+// without its own clocks noticing (a paused virtual machine). Far above the 500 ppm that NTP slews.
+const WALL_JUMP_MS = 1_000;
+
+/**
+ * Holds the lock until there is a reason not to. All watchers are armed before this gives its promise back; the first of
+ * them to end decides, and the others are stopped. Rejects only on a fault of the program.
+ */
+export async function hold(held: HeldKey, deadline: Deadline, tools: HoldTools): Promise<EndReason> {
+  const { clock, timing, terminated, parent, log } = tools;
+  const renewals = new Renewals(held, deadline, tools);
+  const ended = new AbortController();
+
+  const untilTerminated: Watcher = async () => {
+    await whenAborted(terminated);
+    return { kind: 'terminated' };
+  };
+
+  const untilDeadline: Watcher = async () => {
+    await deadline.passed;
+    return { kind: 'deadlinePassed', how: renewals.lastFailure ?? 'this process stood still' };
+  };
+
+  /** The heartbeat: looks at the deadline, the parent and the wall clock. */
+  const untilParentGone: Watcher = async (signal) => {
+    let wallLeadMs = clock.wallNow() - clock.now();
+    for (;;) {
+      await sleepUntil(clock, clock.now() + timing.parentCheckMs, signal);
+      if (signal.aborted || deadline.hasPassed()) return untilDeadline(signal);
+      if (parent.isGone()) return { kind: 'parentGone' };
+      const leadMs = clock.wallNow() - clock.now();
+      const gainMs = leadMs - wallLeadMs;
+      wallLeadMs = leadMs;
+      if (gainMs > WALL_JUMP_MS) {
+        log.detail(() => `Wall clock jumped ahead by ${Math.round(gainMs)} ms, proving the lock anew`);
+        renewals.doubt();
+      }
+    }
+  };
+
+  const untilDeleted: Watcher = async (signal) => {
+    await watchForLoss(held, renewals, tools, signal);
+    return { kind: 'keyLost', how: 'the key was deleted, or its lease has ended' };
+  };
+
+  const watchers: Watcher[] = [
+    untilTerminated,
+    untilDeadline,
+    untilParentGone,
+    untilDeleted,
+    (signal) => renewals.run(signal),
+  ];
+  try {
+    return await Promise.race(watchers.map((watcher) => watcher(ended.signal)));
+  } finally {
+    ended.abort();
+    deadline.dispose();
+  }
+}

@@ -1,0 +1,178 @@
+import { acquire, type Acquisition, type AcquireTools } from './acquire.ts';
+import { sleepUntil, whenAborted } from './clock.ts';
+import type { EndReason } from './end-reason.ts';
+import { assertNever, EtcdError, SetupError } from './errors.ts';
+import { hold, type HoldTools } from './hold.ts';
+import { describeHolder } from './holder.ts';
+import { ParentWatch } from './parent.ts';
+import type { Session } from './session.ts';
+import { STATUS, type StatusPipe } from './status.ts';
+
+/** With which status the process exits; for people, CTDB does not look at it. */
+export const EXIT = { released: 0, contended: 1, usage: 2, failed: 3, lost: 4 } as const;
+export type ExitStatus = (typeof EXIT)[keyof typeof EXIT];
+
+export type LifecycleTools = Omit<AcquireTools & HoldTools, 'onSession' | 'parent'> & {
+  readonly status: StatusPipe;
+};
+
+/** What is known of the lock before etcd is asked. */
+export interface Errand {
+  /** The lock's directory in etcd, which needs the lock's name, which may have to be asked for. */
+  readonly directory: Promise<string>;
+  /** When this process was started, on the clock's scale: CTDB waits from there. */
+  readonly startedAtMs: number;
+}
+
+type Answer =
+  Acquisition | { readonly kind: 'failed'; readonly error: unknown } | { readonly kind: 'unwanted' };
+
+/**
+ * The whole story: ask, answer, hold, let go. Resolves with the exit status, and never rejects; when it resolves, stdout
+ * has had its byte (unless nobody wants one any more), and what we put into etcd is gone as far as etcd answers.
+ */
+export async function live(errand: Errand, tools: LifecycleTools): Promise<ExitStatus> {
+  const { clock, timing, status, log, deadMansSwitch } = tools;
+  const parent = new ParentWatch(tools.host);
+  const sessions: Session[] = [];
+
+  const letGo = async (): Promise<void> => {
+    status.close(); // the claim ends before the lock can be anybody else's
+    deadMansSwitch.release();
+    const giveUp = new AbortController();
+    const byMs = clock.now() + timing.releaseMs;
+    await Promise.race([
+      Promise.all(sessions.map((session) => session.revoke(byMs, giveUp.signal))),
+      sleepUntil(clock, byMs, giveUp.signal),
+    ]);
+    giveUp.abort();
+  };
+
+  try {
+    const answer: Answer = parent.isOrphan()
+      ? { kind: 'failed', error: new SetupError('the parent process is PID 1; this program is run by CTDB') }
+      : await ask(errand, tools, parent, sessions);
+    switch (answer.kind) {
+      case 'unwanted':
+        await letGo();
+        return EXIT.released;
+      case 'failed':
+        log.error(`Cannot take the cluster lock: ${textOf(answer.error)}`);
+        status.answer(STATUS.error);
+        await letGo();
+        return EXIT.failed;
+      case 'contended':
+        status.answer(STATUS.contended);
+        log.info(`Lock is held by ${describeHolder(answer.holder.key, answer.holder.value)}`);
+        await letGo();
+        return EXIT.contended;
+      case 'held':
+        break;
+      default:
+        assertNever(answer);
+    }
+
+    const { deadline, held } = answer;
+    const holding = hold(held, deadline, { ...tools, parent });
+    holding.catch(() => undefined); // looked at below, unless we let go before
+    if (deadline.hasPassed()) {
+      log.error('Cannot take the cluster lock: etcd granted it too late to be of use');
+      status.answer(STATUS.error);
+      await letGo();
+      return EXIT.failed;
+    }
+    if (tools.terminated.aborted || !status.answer(STATUS.held)) {
+      await letGo();
+      return EXIT.released;
+    }
+    log.info(`Took lock ${held.key}, create revision ${held.createRevision.toString()}`);
+    return await end(await holding, tools, letGo);
+  } catch (error) {
+    // A fault of the program. Whatever it is, it must not look like a lock that is held.
+    status.answer(STATUS.error);
+    status.close();
+    log.error(
+      `Internal error, please report it: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
+    );
+    await letGo();
+    return EXIT.failed;
+  }
+}
+
+/** Asks etcd for the lock, but not for longer than CTDB waits, nor when nobody wants to know any more. */
+async function ask(
+  errand: Errand,
+  tools: LifecycleTools,
+  parent: ParentWatch,
+  sessions: Session[],
+): Promise<Answer> {
+  const { clock, timing, deadMansSwitch } = tools;
+  const byMs = errand.startedAtMs + timing.answerMs;
+  const settled = new AbortController();
+  const stop = new AbortController();
+
+  const asking = async (): Promise<Answer> => {
+    try {
+      const onSession = (session: Session): void => {
+        sessions.push(session);
+        deadMansSwitch.start();
+      };
+      return await acquire(await errand.directory, { ...tools, onSession }, byMs, stop.signal);
+    } catch (error) {
+      return { kind: 'failed', error };
+    }
+  };
+  const untilTooLate = async (): Promise<Answer> => {
+    await sleepUntil(clock, byMs, settled.signal);
+    return { kind: 'failed', error: new Error('no answer in time') };
+  };
+  const untilTerminated = async (): Promise<Answer> => {
+    await whenAborted(tools.terminated);
+    return { kind: 'unwanted' };
+  };
+  const untilParentGone = async (): Promise<Answer> => {
+    while (!settled.signal.aborted && !parent.isGone()) {
+      await sleepUntil(clock, clock.now() + timing.parentCheckMs, settled.signal);
+    }
+    return { kind: 'unwanted' };
+  };
+
+  const answer = await Promise.race([asking(), untilTerminated(), untilParentGone(), untilTooLate()]);
+  settled.abort();
+  stop.abort();
+  return answer;
+}
+
+async function end(
+  reason: EndReason,
+  tools: LifecycleTools,
+  letGo: () => Promise<void>,
+): Promise<ExitStatus> {
+  const { status, log } = tools;
+  switch (reason.kind) {
+    case 'terminated':
+    case 'parentGone':
+      await letGo();
+      log.info(
+        reason.kind === 'terminated' ? 'Released the lock' : 'Released the lock: the parent process is gone',
+      );
+      return EXIT.released;
+    case 'keyLost':
+    case 'leaseLost':
+      status.close();
+      log.error(`Lock lost - ${reason.how}`);
+      await letGo();
+      return EXIT.lost;
+    case 'deadlinePassed':
+      status.close();
+      // No call to etcd: it is silent, or its answers are not believed.
+      log.error(`Lock lost - etcd did not confirm it in time: ${reason.how}`);
+      return EXIT.lost;
+  }
+}
+
+function textOf(error: unknown): string {
+  if (!(error instanceof EtcdError)) return error instanceof Error ? error.message : String(error);
+  const where = error.endpoint === '' ? 'etcd at ' : `etcd at ${error.endpoint}: `;
+  return where + error.message + (error.remedy === undefined ? '' : `; ${error.remedy}`);
+}

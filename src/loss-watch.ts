@@ -1,0 +1,69 @@
+import { sleepUntil, type Clock } from './clock.ts';
+import type { Member } from './etcd.ts';
+import type { Log } from './log.ts';
+import type { Members } from './members.ts';
+import type { HeldKey } from './renewal.ts';
+
+// A broken watch costs nothing, so there is no hurry; but etcd must not be flooded with new ones.
+const REOPEN_MS = 500;
+
+/** What the watch needs to know of the renewals, and may ask of them. */
+interface Proofs {
+  readonly provenRevision: bigint;
+  hurry(): void;
+}
+
+/**
+ * Resolves when etcd reports that our key was deleted; the silence of a watch proves nothing. Each watch starts after a
+ * revision in which the key is known to have been there, so that no deletion falls between two of them; the key's name is
+ * ours alone, so that any deletion is the loss. A watch that breaks, or whose member is not the one that answers any more,
+ * is opened anew where answers come from. Somebody else's write to the key brings the next renewal forward.
+ */
+export async function watchForLoss(
+  held: HeldKey,
+  proofs: Proofs,
+  tools: { readonly members: Members; readonly clock: Clock; readonly log: Log },
+  signal: AbortSignal,
+): Promise<void> {
+  const { members, clock, log } = tools;
+  while (!signal.aborted) {
+    const member = members.preferred;
+    const ended = new AbortController();
+    const finish = (): void => {
+      ended.abort();
+    };
+    signal.addEventListener('abort', finish);
+    let deleted = false;
+    const stop = member.watch(held.key, proofs.provenRevision + 1n, {
+      onDelete: () => {
+        deleted = true;
+        finish();
+      },
+      onPut: () => {
+        proofs.hurry();
+      },
+      onEnd: (reason) => {
+        log.detail(() => `Watch on ${member.endpoint} ended: ${reason}`);
+        finish();
+      },
+    });
+    await untilOutrun(member, members, clock, ended.signal);
+    finish();
+    stop();
+    signal.removeEventListener('abort', finish);
+    if (deleted) return;
+    await sleepUntil(clock, clock.now() + REOPEN_MS, signal);
+  }
+}
+
+/** Resolves when `signal` is aborted, or when another member than `member` answers our questions. */
+async function untilOutrun(
+  member: Member,
+  members: Members,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<void> {
+  while (!signal.aborted && members.preferred === member) {
+    await sleepUntil(clock, clock.now() + REOPEN_MS, signal);
+  }
+}

@@ -1,0 +1,261 @@
+import type { Clock, Disposer } from './clock.ts';
+import { EtcdError, type EtcdErrorKind } from './errors.ts';
+import type { AbortReason, CallOptions, Member } from './etcd.ts';
+import type { Timing } from './timing.ts';
+
+/** One question on its way to one member. */
+interface Attempt {
+  readonly controller: AbortController;
+  readonly startedAtMs: number;
+  readonly stopTimer: Disposer;
+}
+
+/** What we know of one member while one question is open. */
+interface Candidate {
+  readonly member: Member;
+  attempt: Attempt | undefined;
+  tries: number;
+  /** Not asked before this instant. */
+  notBeforeMs: number;
+  /** It will never answer this question: wrong certificate, wrong cluster, not etcd. */
+  ruledOut: boolean;
+  failure: EtcdError | undefined;
+}
+
+/** What one member's failure means for the question as a whole. */
+function meaningOf(kind: EtcdErrorKind): 'askAgain' | 'askOthers' | 'final' {
+  switch (kind) {
+    case 'unavailable':
+    case 'timeout':
+    case 'noLeader':
+    case 'stale':
+    case 'unproven':
+    case 'unknown':
+      return 'askAgain';
+    case 'tls':
+    case 'wrongCluster':
+    case 'notEtcd':
+      return 'askOthers';
+    case 'auth':
+    case 'permission':
+    case 'noSpace':
+    case 'rejected':
+    case 'leaseNotFound':
+    case 'leaseExists':
+      return 'final';
+  }
+}
+
+function asEtcdError(error: unknown, endpoint: string): EtcdError {
+  if (error instanceof EtcdError) return error;
+  const text = error instanceof Error ? error.message : String(error);
+  return new EtcdError('unknown', endpoint, text);
+}
+
+/**
+ * The members of the cluster, and the one way to ask them anything.
+ *
+ * The preferred member is asked first. When it has not answered within the hedge delay, or has failed, the next one is
+ * asked as well, and so on round the list; the first good answer wins, and its member is preferred from then on. An
+ * attempt that uses up its own time is given up and its connection replaced. Every question must therefore be one that
+ * can be asked twice.
+ */
+export class Members {
+  readonly #members: readonly Member[];
+  readonly #clock: Clock;
+  readonly #timing: Pick<Timing, 'attemptMs' | 'hedgeDelayMs' | 'retryDelayMs'>;
+  #preferred = 0;
+
+  constructor(
+    members: readonly Member[],
+    clock: Clock,
+    timing: Pick<Timing, 'attemptMs' | 'hedgeDelayMs' | 'retryDelayMs'>,
+  ) {
+    if (members.length === 0) throw new Error('Cannot ask a cluster without members');
+    this.#members = members;
+    this.#clock = clock;
+    this.#timing = timing;
+  }
+
+  /** The member that answered last. */
+  get preferred(): Member {
+    return this.#at(this.#preferred);
+  }
+
+  /** The member after the preferred one: where to go when the preferred one is in doubt without having failed. */
+  preferNext(): void {
+    this.#preferred = (this.#preferred + 1) % this.#members.length;
+  }
+
+  close(): void {
+    for (const member of this.#members) member.close();
+  }
+
+  /**
+   * Asks until one member gives a good answer. Rejects with an `EtcdError`: at once when the cluster as a whole refuses,
+   * or when no member can ever answer; otherwise at `byMs`, with what each member said last; and with kind `timeout` as
+   * soon as `signal` is aborted.
+   */
+  ask<T>(
+    question: (member: Member, call: CallOptions) => Promise<T>,
+    byMs: number,
+    signal?: AbortSignal,
+  ): Promise<T> {
+    const { promise, resolve, reject } = Promise.withResolvers<T>();
+    const clock = this.#clock;
+    const { attemptMs, hedgeDelayMs, retryDelayMs } = this.#timing;
+    const candidates = this.#members.map((_, index): Candidate => ({
+      member: this.#at((this.#preferred + index) % this.#members.length),
+      attempt: undefined,
+      tries: 0,
+      notBeforeMs: -Infinity,
+      ruledOut: false,
+      failure: undefined,
+    }));
+    let settled = false;
+    let lastStartMs = -Infinity;
+    let stopTimer: Disposer = () => undefined;
+
+    const giveUp = (candidate: Candidate, reason: AbortReason): void => {
+      candidate.attempt?.stopTimer();
+      candidate.attempt?.controller.abort(reason);
+      candidate.attempt = undefined;
+    };
+
+    const settle = (finish: () => void): void => {
+      settled = true;
+      stopTimer();
+      signal?.removeEventListener('abort', onAbort);
+      const now = clock.now();
+      for (const candidate of candidates) {
+        if (candidate.attempt === undefined) continue;
+        const silentMs = now - candidate.attempt.startedAtMs;
+        giveUp(candidate, silentMs >= hedgeDelayMs ? 'outrun' : 'unwanted');
+      }
+      finish();
+    };
+
+    const onAbort = (): void => {
+      settle(() => {
+        reject(new EtcdError('timeout', '', 'no longer wanted'));
+      });
+    };
+
+    const onFailure = (candidate: Candidate, error: EtcdError): void => {
+      candidate.attempt?.stopTimer();
+      candidate.attempt = undefined;
+      candidate.failure = error;
+      const meaning = meaningOf(error.kind);
+      if (meaning === 'final') {
+        settle(() => {
+          reject(error);
+        });
+        return;
+      }
+      candidate.ruledOut = meaning === 'askOthers';
+      candidate.notBeforeMs = clock.now() + retryDelayMs;
+      lastStartMs = -Infinity; // a failure needs no hedge delay before the next member is asked
+      step();
+    };
+
+    const start = (candidate: Candidate): void => {
+      const controller = new AbortController();
+      const now = clock.now();
+      const endsAtMs = Math.min(now + attemptMs, byMs);
+      const attempt: Attempt = {
+        controller,
+        startedAtMs: now,
+        stopTimer: clock.at(endsAtMs, () => {
+          if (candidate.attempt !== attempt) return;
+          giveUp(candidate, 'timeout');
+          const text = `no answer within ${((endsAtMs - now) / 1000).toFixed(1)} s`;
+          onFailure(candidate, new EtcdError('timeout', candidate.member.endpoint, text));
+        }),
+      };
+      candidate.attempt = attempt;
+      candidate.tries += 1;
+      lastStartMs = now;
+      question(candidate.member, { signal: controller.signal }).then(
+        (answer) => {
+          if (settled) return;
+          // A late answer of an attempt that was given up is as good as any: the questions are made for that.
+          this.#preferred = this.#members.indexOf(candidate.member);
+          if (candidate.attempt === attempt) giveUp(candidate, 'unwanted');
+          settle(() => {
+            resolve(answer);
+          });
+        },
+        (error: unknown) => {
+          if (settled || candidate.attempt !== attempt) return;
+          onFailure(candidate, asEtcdError(error, candidate.member.endpoint));
+        },
+      );
+    };
+
+    /** Does all that is due now and sets the timer for what is due next. */
+    const step = (): void => {
+      if (settled) return;
+      stopTimer();
+      const now = clock.now();
+      const possible = candidates.filter((candidate) => !candidate.ruledOut);
+      if (now >= byMs || possible.length === 0) {
+        settle(() => {
+          reject(summary(candidates));
+        });
+        return;
+      }
+      const idle = possible.filter((candidate) => candidate.attempt === undefined);
+      const busy = idle.length < possible.length;
+      const hedgeAtMs = busy ? lastStartMs + hedgeDelayMs : now;
+      let nextMs = byMs;
+      if (idle.length > 0) {
+        if (now >= hedgeAtMs) {
+          const due = idle.filter((candidate) => candidate.notBeforeMs <= now);
+          const next = due.reduce<Candidate | undefined>(
+            (best, candidate) => (best === undefined || candidate.tries < best.tries ? candidate : best),
+            undefined,
+          );
+          if (next !== undefined) {
+            start(next);
+            step();
+            return;
+          }
+          nextMs = Math.min(nextMs, ...idle.map((candidate) => candidate.notBeforeMs));
+        } else {
+          nextMs = Math.min(nextMs, hedgeAtMs);
+        }
+      }
+      stopTimer = clock.at(nextMs, step);
+    };
+
+    if (signal?.aborted === true) onAbort();
+    else {
+      signal?.addEventListener('abort', onAbort);
+      step();
+    }
+    return promise;
+  }
+
+  #at(index: number): Member {
+    const member = this.#members[index];
+    if (member === undefined) throw new Error(`No member ${index} of ${this.#members.length}`);
+    return member;
+  }
+}
+
+// The kinds that tell an administrator most come first; the error as a whole takes its kind and remedy from there.
+const TELLING: readonly EtcdErrorKind[] = ['wrongCluster', 'tls', 'notEtcd', 'noLeader', 'stale', 'unproven'];
+
+/** One error for all members: `a:2379: connection refused; b:2379: no answer within 1.5 s`. */
+function summary(candidates: readonly Candidate[]): EtcdError {
+  const failures = candidates.flatMap(({ failure, member }) => [
+    failure ?? new EtcdError('timeout', member.endpoint, 'no answer'),
+  ]);
+  const rank = (error: EtcdError): number => {
+    const index = TELLING.indexOf(error.kind);
+    return index === -1 ? TELLING.length : index;
+  };
+  const telling = failures.reduce((best, error) => (rank(error) < rank(best) ? error : best));
+  const text = failures.map((error) => `${error.endpoint}: ${error.message}`).join('; ');
+  return new EtcdError(telling.kind, '', text, telling.remedy);
+}
