@@ -1,0 +1,122 @@
+import { isIPv4, isIPv6 } from 'node:net';
+
+/** The text of a key is not what the key takes. */
+export interface Refusal {
+  /** A noun phrase that follows "want". */
+  readonly want: string;
+  /** The text may hold a secret and must not be shown. */
+  readonly hide?: boolean;
+}
+
+/** What became of the text of a key: its value, or the reason why it has none. */
+export type Checked<T> = { readonly value: T } | Refusal;
+
+/** Turns the text of a key into its value. Pure, never throws. */
+export type Checker<T> = (text: string) => Checked<T>;
+
+/** A whole number in decimal digits. */
+export function wholeNumber(smallest: number, largest: number, want: string): Checker<number> {
+  return (text) => {
+    const value = /^\+?[0-9]{1,15}$/.test(text) ? Number(text) : NaN;
+    return value >= smallest && value <= largest ? { value } : { want };
+  };
+}
+
+/** Seconds with or without decimals, into whole milliseconds; the limits are seconds. */
+export function seconds(smallest: number, largest: number, want: string): Checker<number> {
+  return (text) => {
+    const value = /^\+?([0-9]{1,9}(\.[0-9]{0,9})?|\.[0-9]{1,9})$/.test(text) ? Number(text) : NaN;
+    return value >= smallest && value <= largest ? { value: Math.round(value * 1000) } : { want };
+  };
+}
+
+const YES = ['yes', 'true', 'on', '1'];
+const NO = ['no', 'false', 'off', '0'];
+
+/** Yes or no in the spellings of smb.conf and of Python. */
+export function yesOrNo(want: string): Checker<boolean> {
+  return (text) => {
+    const word = text.toLowerCase();
+    if (YES.includes(word)) return { value: true };
+    return NO.includes(word) ? { value: false } : { want };
+  };
+}
+
+/** One of a few words, upper and lower case alike. */
+export function oneOf<const T extends string>(words: readonly T[], want: string): Checker<T> {
+  return (text) => {
+    const value = words.find((word) => word === text.toLowerCase());
+    return value === undefined ? { want } : { value };
+  };
+}
+
+/** Any text but none. */
+export function anyText(want: string): Checker<string> {
+  return (text) => (text === '' ? { want } : { value: text });
+}
+
+/** The path of a file. CTDB starts us in `/` and an administrator elsewhere, so a relative path would be two files. */
+export function absolutePath(want: string): Checker<string> {
+  return (text) => (text.startsWith('/') ? { value: text } : { want });
+}
+
+// A host name by RFC 1123, plus the underscore that internal names often have.
+const LABEL = /^[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?$/i;
+const LONGEST_NAME = 253;
+
+/** True for what a resolver can be asked for, or an IPv4 address; `10.0.0.256` is neither. */
+export function isHostName(text: string): boolean {
+  if (isIPv4(text)) return true;
+  const name = text.endsWith('.') ? text.slice(0, -1) : text;
+  const labels = name.split('.');
+  if (name.length > LONGEST_NAME || !labels.every((label) => LABEL.test(label))) return false;
+  return !/^[0-9]+$/.test(labels.at(-1) ?? '');
+}
+
+/** A host name or an address without a port. */
+export function hostName(want: string): Checker<string> {
+  return (text) => (isHostName(text) || isIPv6(text) ? { value: text } : { want });
+}
+
+const LARGEST_UINT64 = 2n ** 64n - 1n;
+
+/** A cluster ID as etcd shows it: decimal, or hex when it has a letter or starts with 0x; into decimal. */
+export function clusterId(want: string): Checker<string> {
+  return (text) => {
+    const match = /^(0x)?([0-9a-f]{1,20})$/i.exec(text);
+    const [, prefix, digits = ''] = match ?? [];
+    if (match === null) return { want };
+    const value = BigInt(prefix !== undefined || /[a-f]/i.test(digits) ? `0x${digits}` : digits);
+    return value > 0n && value <= LARGEST_UINT64 ? { value: value.toString() } : { want };
+  };
+}
+
+// Far above any real one; etcd itself has no limit but that of a request (1.5 MB).
+const LONGEST_DIRECTORY = 1_024;
+
+/**
+ * A directory of keys in etcd: segments between single slashes. The result does not end with a slash; it starts with
+ * one when `rooted`, and the text must then do so too.
+ */
+export function keyDirectory(rooted: boolean, want: string): Checker<string> {
+  return (text) => {
+    if (text.length > LONGEST_DIRECTORY || (rooted && !text.startsWith('/'))) return { want };
+    const segments = text.split('/');
+    while (segments[0] === '') segments.shift();
+    while (segments.at(-1) === '') segments.pop();
+    if (segments.length === 0 || segments.includes('')) return { want };
+    return { value: `${rooted ? '/' : ''}${segments.join('/')}` };
+  };
+}
+
+// Samba's own limit is 15 characters; etcd has none. What a lock may not be is another directory's name.
+const LONGEST_LOCK_NAME = 255;
+
+/** The lock's name, one segment of a key. */
+export function lockName(want: string): Checker<string> {
+  return (text) =>
+    // eslint-disable-next-line no-control-regex -- control characters are what it looks for
+    text !== '' && text.length <= LONGEST_LOCK_NAME && !/[/\s\u0000-\u001f\u007f]/.test(text)
+      ? { value: text }
+      : { want };
+}

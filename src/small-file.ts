@@ -1,0 +1,104 @@
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  lstatSync,
+  openSync,
+  readSync,
+  type Stats,
+  statSync,
+} from 'node:fs';
+
+/** What a path led to; never an exception. */
+export type SmallFile =
+  | { readonly kind: 'file'; readonly bytes: Uint8Array; readonly permissions: Permissions }
+  /** Nothing has that name. */
+  | { readonly kind: 'absent' }
+  /** A clause that follows the file's name in a message, with what was expected. */
+  | { readonly kind: 'unusable'; readonly problem: string };
+
+/** Who may read a file. */
+export interface Permissions {
+  /** The lowest nine bits of its mode. */
+  readonly mode: number;
+  readonly groupId: number;
+}
+
+function typeOf(stats: Stats): string {
+  if (stats.isDirectory()) return 'a directory';
+  if (stats.isFIFO()) return 'a FIFO';
+  if (stats.isSocket()) return 'a socket';
+  return 'a device';
+}
+
+/** Says in a few words why the system refused: `EACCES (permission denied)`, without the path, which the caller names. */
+function reasonOf(error: unknown): { code: string; reason: string } {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown';
+  const text = error instanceof Error ? error.message : String(error);
+  const words = /^[A-Z0-9]+: ([^,]+)/.exec(text)?.[1];
+  return { code, reason: words === undefined ? code : `${words} (${code})` };
+}
+
+function permissionsOf(stats: Stats): Permissions {
+  return { mode: stats.mode & 0o777, groupId: stats.gid };
+}
+
+/** A name that leads nowhere is not the same as no name: its owner meant there to be a file. */
+function isDangling(path: string): boolean {
+  try {
+    return lstatSync(path).isSymbolicLink();
+  } catch {
+    return false;
+  }
+}
+
+function absentOrUnusable(path: string, error: unknown): SmallFile {
+  const { code, reason } = reasonOf(error);
+  if (code !== 'ENOENT') return { kind: 'unusable', problem: reason };
+  if (isDangling(path))
+    return { kind: 'unusable', problem: 'it is a symbolic link to nothing, want a regular file' };
+  return { kind: 'absent' };
+}
+
+/**
+ * Looks at a path without opening it.
+ * @returns the kind and permissions of a regular file, with no bytes in it
+ */
+export function lookAtFile(path: string): SmallFile {
+  try {
+    const stats = statSync(path);
+    if (!stats.isFile()) return { kind: 'unusable', problem: `it is ${typeOf(stats)}, want a regular file` };
+    return { kind: 'file', bytes: new Uint8Array(), permissions: permissionsOf(stats) };
+  } catch (error) {
+    return absentOrUnusable(path, error);
+  }
+}
+
+/** Reads a regular file of at most `limitBytes`. Never waits for a FIFO, never opens a device. */
+export function readSmallFile(path: string, limitBytes: number): SmallFile {
+  // Opening alone has effects on some devices (/dev/watchdog), so look first; fstat then speaks for what was opened.
+  const look = lookAtFile(path);
+  if (look.kind !== 'file') return look;
+  let fd: number | undefined;
+  try {
+    fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
+    const stats = fstatSync(fd);
+    if (!stats.isFile()) return { kind: 'unusable', problem: `it is ${typeOf(stats)}, want a regular file` };
+    // The size is only a hint (files of /proc have none), so read until the end or one byte past the limit.
+    const buffer = new Uint8Array(limitBytes + 1);
+    let length = 0;
+    for (;;) {
+      const count = readSync(fd, buffer, length, buffer.length - length, null);
+      length += count;
+      if (count === 0 || length > limitBytes) break;
+    }
+    if (length > limitBytes) {
+      return { kind: 'unusable', problem: `it is larger than ${limitBytes} bytes, want a smaller file` };
+    }
+    return { kind: 'file', bytes: buffer.subarray(0, length), permissions: permissionsOf(stats) };
+  } catch (error) {
+    return absentOrUnusable(path, error);
+  } finally {
+    if (fd !== undefined) closeSync(fd);
+  }
+}
