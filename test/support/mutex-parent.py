@@ -167,7 +167,8 @@ def child(command, null, answer_write, stderr_write, mode):
     os.umask(0o022)
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD):
+    # Python itself ignores SIGXFSZ.
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD, signal.SIGXFSZ):
         signal.signal(number, signal.SIG_DFL)
     if command.get("mdwe"):
         libc = ctypes.CDLL(None, use_errno=True)

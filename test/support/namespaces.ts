@@ -1,0 +1,19 @@
+import { getuid } from 'node:process';
+
+/** In front of an `unshare` that otherwise needs root: a user namespace in which we are. */
+const AS_ROOT = getuid?.() === 0 ? [] : ['--map-root-user'];
+
+/**
+ * A command in front of another that puts it into a PID namespace with a /proc of its own: as its PID 1, as in a
+ * container whose command it is, or as a child of its PID 1.
+ */
+export function inPidNamespace(as: 'asInit' | 'asChild'): string[] {
+  const unshare = ['unshare', ...AS_ROOT, '--pid', '--fork', '--kill-child', '--mount-proc'];
+  // The shell must not exec its only command, which it would do with the last one.
+  return as === 'asInit' ? unshare : [...unshare, 'sh', '-c', '"$@"; exit $?', 'sh'];
+}
+
+/** A command in front of another that may call chroot(2). */
+export function mayChroot(): string[] {
+  return AS_ROOT.length === 0 ? [] : ['unshare', ...AS_ROOT];
+}
