@@ -1,0 +1,87 @@
+import { type ConnectionOptions, EtcdConnection } from './etcd-connection.ts';
+import type { Endpoint } from './config.ts';
+import { hostPort } from './etcd-dial.ts';
+import type { NameBook } from './name-book.ts';
+
+// After a dial that failed at once, such as a refused connection, calls fail with the same words for this long before
+// the next dial; it doubles with each failure up to the longest. A member that is back must not wait for long.
+const FIRST_BACKOFF_MS = 100;
+const LONGEST_BACKOFF_MS = 1_000;
+
+/** What leads to one endpoint: its connection of the moment, replaced whenever that has ended or is in doubt. */
+export class EtcdLink {
+  readonly #names: NameBook;
+  readonly #options: ConnectionOptions;
+  readonly #firstBackoffMs: number;
+  readonly #longestBackoffMs: number;
+  #endpoint: Endpoint;
+  #connection: EtcdConnection | undefined;
+  #backoffMs = 0;
+  /** Connections that were replaced and still serve a call. */
+  readonly #retired = new Set<EtcdConnection>();
+
+  constructor(endpoint: Endpoint, names: NameBook, options: ConnectionOptions) {
+    this.#endpoint = endpoint;
+    this.#names = names;
+    this.#options = options;
+    const { 'grpc.initial_reconnect_backoff_ms': first, 'grpc.max_reconnect_backoff_ms': longest } =
+      options.grpcOptions;
+    this.#firstBackoffMs = typeof first === 'number' ? first : FIRST_BACKOFF_MS;
+    this.#longestBackoffMs = typeof longest === 'number' ? longest : LONGEST_BACKOFF_MS;
+  }
+
+  get endpoint(): Endpoint {
+    return this.#endpoint;
+  }
+
+  /** As configured, for messages: `host:port`. */
+  get name(): string {
+    return hostPort(this.#endpoint);
+  }
+
+  /** The connection to use for a call that starts now; it may be one that has just failed, and fails the call at once. */
+  current(): EtcdConnection {
+    const connection = this.#connection;
+    if (connection?.isAlive === true) return connection;
+    if (connection?.failedAtMs !== undefined && connection.closedBecause === undefined) {
+      const now = this.#options.clock.now();
+      if (this.#backoffMs === 0 || connection.wasReady) this.#backoffMs = this.#firstBackoffMs;
+      if (now < connection.failedAtMs + this.#backoffMs) return connection;
+      this.#backoffMs = Math.min(this.#backoffMs * 2, this.#longestBackoffMs);
+      connection.close('another connection is tried');
+    } else {
+      this.#backoffMs = 0;
+    }
+    if (connection !== undefined) this.#retire(connection);
+    const next = new EtcdConnection({ endpoint: this.#endpoint, names: this.#names }, this.#options);
+    this.#connection = next;
+    return next;
+  }
+
+  /** Ends `connection` with every call on it, because it is in doubt; the next call gets another one. */
+  replace(connection: EtcdConnection, because: string): void {
+    connection.close(because);
+    this.#retired.delete(connection);
+    if (this.#connection === connection) {
+      this.#connection = undefined;
+      this.#backoffMs = 0;
+    }
+  }
+
+  /** Dials another endpoint from now on. */
+  moveTo(endpoint: Endpoint): void {
+    if (this.#connection !== undefined) this.replace(this.#connection, 'the endpoint is gone from DNS');
+    this.#endpoint = endpoint;
+  }
+
+  close(): void {
+    for (const connection of this.#retired) connection.close('the helper lets go');
+    this.#retired.clear();
+    this.#connection?.close('the helper lets go');
+  }
+
+  #retire(connection: EtcdConnection): void {
+    for (const retired of this.#retired) if (retired.isClosed) this.#retired.delete(retired);
+    if (!connection.isClosed) this.#retired.add(connection);
+  }
+}

@@ -1,0 +1,81 @@
+import { promises as dns } from 'node:dns';
+import { isIP } from 'node:net';
+
+/** All addresses of a name, in the order in which to try them; rejects with Node's error. */
+export type Lookup = (host: string) => Promise<readonly string[]>;
+
+/** By the system's resolver (`/etc/hosts`, nsswitch), in the order that it prefers. */
+async function lookUp(host: string): Promise<readonly string[]> {
+  const found = await dns.lookup(host, { all: true, order: 'verbatim' });
+  return found.map(({ address }) => address);
+}
+
+function isSame(a: readonly string[], b: readonly string[]): boolean {
+  return a.length === b.length && a.every((address) => b.includes(address));
+}
+
+/**
+ * The addresses of host names, remembered for as long as we live: a holder whose DNS falls silent must still be able to
+ * dial. What is known is used at once, and corrected when the fresh answer differs.
+ */
+export class NameBook {
+  readonly #known = new Map<string, readonly string[]>();
+  readonly #underWay = new Map<string, Promise<readonly string[]>>();
+  readonly #lookup: Lookup;
+
+  constructor(lookup: Lookup = lookUp) {
+    this.#lookup = lookup;
+  }
+
+  /**
+   * Calls `found` with the addresses of `host`, never before it has returned; a second time when it began with
+   * remembered ones that prove outdated. Calls `failed` instead when nothing is known and nothing can be found out.
+   */
+  look(host: string, found: (addresses: readonly string[]) => void, failed: (error: unknown) => void): void {
+    if (isIP(host) !== 0) {
+      queueMicrotask(() => {
+        found([host]);
+      });
+      return;
+    }
+    const known = this.#known.get(host);
+    if (known !== undefined) {
+      queueMicrotask(() => {
+        found(known);
+      });
+    }
+    this.#refresh(host).then(
+      (fresh) => {
+        if (known === undefined || !isSame(known, fresh)) found(fresh);
+      },
+      (error: unknown) => {
+        if (known === undefined) failed(error);
+      },
+    );
+  }
+
+  /** Notes that a connection to `address` came about: it is the first to be tried from now on. */
+  prefer(host: string, address: string): void {
+    const known = this.#known.get(host);
+    if (known?.includes(address) !== true || known[0] === address) return;
+    this.#known.set(host, [address, ...known.filter((other) => other !== address)]);
+  }
+
+  /** One look-up per name at a time: each occupies a thread for as long as DNS is silent. */
+  #refresh(host: string): Promise<readonly string[]> {
+    const underWay = this.#underWay.get(host);
+    if (underWay !== undefined) return underWay;
+    const lookup = this.#lookup(host)
+      .then((fresh) => {
+        const known = this.#known.get(host);
+        // The order of the answer changes with each look-up; ours remembers which address worked.
+        if (known === undefined || !isSame(known, fresh)) this.#known.set(host, fresh);
+        return fresh;
+      })
+      .finally(() => {
+        this.#underWay.delete(host);
+      });
+    this.#underWay.set(host, lookup);
+    return lookup;
+  }
+}
