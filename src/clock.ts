@@ -47,23 +47,18 @@ const LONGEST_WAIT_MS = 500;
 // /proc/uptime counts in steps of 10 ms; a gap between the two clocks is a suspend only when it is well above that.
 const SMALLEST_SUSPEND_MS = 50;
 
-/** The milliseconds since boot, suspend included (first field of /proc/uptime, 10 ms steps); NaN when it cannot be read. */
-function makeUptimeReader(): () => number {
-  const buffer = Buffer.alloc(64);
-  let fd: number;
+const uptimeBuffer = Buffer.alloc(64);
+let uptimeFd: number | undefined;
+
+/** Milliseconds since boot, suspend included, in steps of 10 (first field of /proc/uptime); NaN when it cannot be read. */
+export function readUptimeMs(): number {
   try {
-    fd = openSync('/proc/uptime', 'r');
+    uptimeFd ??= openSync('/proc/uptime', 'r');
+    const length = readSync(uptimeFd, uptimeBuffer, 0, uptimeBuffer.length, 0);
+    return Number.parseFloat(uptimeBuffer.toString('latin1', 0, length)) * 1000;
   } catch {
-    return () => NaN;
+    return NaN;
   }
-  return () => {
-    try {
-      const length = readSync(fd, buffer, 0, buffer.length, 0);
-      return Number.parseFloat(buffer.toString('latin1', 0, length)) * 1000;
-    } catch {
-      return NaN;
-    }
-  };
 }
 
 /**
@@ -71,13 +66,12 @@ function makeUptimeReader(): () => number {
  * passed than that, as after a suspend.
  */
 export function makeRealClock(): Clock {
-  const uptimeMs = makeUptimeReader();
-  const originMs = uptimeMs() - performance.now();
+  const originMs = readUptimeMs() - performance.now();
   let suspendedMs = 0;
 
   const now = (): number => {
     const monotonicMs = performance.now();
-    const gapMs = uptimeMs() - monotonicMs - originMs;
+    const gapMs = readUptimeMs() - monotonicMs - originMs;
     if (gapMs - suspendedMs > SMALLEST_SUSPEND_MS) suspendedMs = gapMs;
     return monotonicMs + suspendedMs;
   };

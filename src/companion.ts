@@ -1,0 +1,48 @@
+import { spawn } from 'node:child_process';
+import { COMPANION_SCRIPT, type Companion } from './dead-mans-switch.ts';
+import type { ProcessIdentity } from './host.ts';
+
+const BASH = '/bin/bash';
+
+// What `ps` shows in place of bash's own name.
+const TITLE = 'ctdb_etcd_lock-watchdog';
+
+/**
+ * Starts bash as the companion of process `us`. It gets a pipe for its input and nothing else of ours: no stdout, which
+ * would hide our end from CTDB, and an empty environment, in which no BASH_ENV can make it run anything.
+ *
+ * @param onEnd called once, when it has ended or could not be started.
+ */
+export function spawnCompanion(us: ProcessIdentity, onEnd: (reason: string) => void): Companion {
+  const args = [
+    '--noprofile',
+    '--norc',
+    '-c',
+    COMPANION_SCRIPT,
+    TITLE,
+    String(us.pid),
+    String(us.startTicks),
+  ];
+  const child = spawn(BASH, args, {
+    argv0: TITLE,
+    cwd: '/',
+    env: {},
+    stdio: ['pipe', 'ignore', 'ignore'],
+  });
+  child.on('error', (error) => {
+    onEnd(error.message);
+  });
+  child.on('exit', (code, signal) => {
+    onEnd(signal === null ? `it ended with status ${String(code)}` : `it was ended by ${signal}`);
+  });
+  // A broken pipe is told by its end.
+  child.stdin.on('error', () => undefined);
+  return {
+    write: (line) => {
+      child.stdin.write(line);
+    },
+    end: () => {
+      child.stdin.destroy();
+    },
+  };
+}

@@ -1,0 +1,162 @@
+import { randomBytes } from 'node:crypto';
+import { closeSync, writeSync } from 'node:fs';
+import { parseArgs, helpText, versionText, type Args, type BuildInfo } from './cli.ts';
+import { makeRealClock, readUptimeMs, type Clock } from './clock.ts';
+import { ClusterGuard } from './cluster-guard.ts';
+import { spawnCompanion } from './companion.ts';
+import type { Config } from './config.ts';
+import { loadConfig } from './config-loader.ts';
+import { ctdbPnn } from './ctdb-pnn.ts';
+import { makeSwitch, NO_SWITCH, type DeadMansSwitch } from './dead-mans-switch.ts';
+import { closeInherited } from './descriptors.ts';
+import { ConfigError, UsageError } from './errors.ts';
+import { leaseIdFrom } from './etcd.ts';
+import { makeMembers } from './etcd-client.ts';
+import { formatHolder } from './holder.ts';
+import { EXIT, live, type ExitStatus } from './lifecycle.ts';
+import { makeLinuxHost } from './linux-host.ts';
+import { findLockName } from './lock-name.ts';
+import type { Log } from './log.ts';
+import { Members } from './members.ts';
+import { lockDirectory } from './mutex.ts';
+import { makeRunCommand } from './run-command.ts';
+import { makeStatusPipe, STATUS, type StatusPipe } from './status.ts';
+import { makeStderrLog, openStderr } from './stderr-log.ts';
+import { timingOf } from './timing.ts';
+
+/** Set by the build. */
+declare const __BUILD__: BuildInfo | undefined;
+
+const BUILD: BuildInfo =
+  typeof __BUILD__ === 'undefined' ? { version: 'unbuilt', commit: 'unknown', etcd3: 'unknown' } : __BUILD__;
+
+const STDOUT = 1;
+
+/** Aborted by the first request to end; the second one ends us at once. */
+function terminationSignal(status: StatusPipe): AbortSignal {
+  const terminated = new AbortController();
+  const onRequest = (): void => {
+    if (terminated.signal.aborted) {
+      status.close();
+      process.exit(EXIT.released);
+    }
+    terminated.abort();
+  };
+  process.on('SIGTERM', onRequest);
+  process.on('SIGINT', onRequest);
+  // CTDB ignores SIGPIPE and leaves it so; a terminal that goes away is not a reason to let go of a lock either.
+  process.on('SIGPIPE', () => undefined);
+  process.on('SIGHUP', () => undefined);
+  return terminated.signal;
+}
+
+function help(args: Args & { command: 'help' | 'version' }): ExitStatus {
+  writeSync(STDOUT, args.command === 'help' ? helpText() : versionText(BUILD, process.versions));
+  return EXIT.released;
+}
+
+function makeDeadMansSwitch(
+  config: Config,
+  clock: Clock,
+  host: ReturnType<typeof makeLinuxHost>,
+  log: Log,
+): DeadMansSwitch {
+  if (!config.watchdog) return NO_SWITCH;
+  return makeSwitch(
+    (onEnd) => spawnCompanion(host.self, onEnd),
+    () => clock.now(),
+    readUptimeMs,
+    (message) => {
+      log.warning(message);
+    },
+  );
+}
+
+/** Wires the real parts together and lives the helper's life with them. */
+async function helpCtdb(config: Config, log: Log, status: StatusPipe): Promise<ExitStatus> {
+  const clock = makeRealClock();
+  const startedAtMs = clock.now() - performance.now();
+  const timing = timingOf(config);
+  const terminated = terminationSignal(status);
+  const host = makeLinuxHost(process);
+  const run = makeRunCommand(clock, process.env);
+
+  let pnn: number | undefined;
+  void ctdbPnn(run).then((found) => {
+    pnn = found;
+  });
+  const name = findLockName(
+    { netbiosName: config.netbiosName, configPath: config.file ?? '/etc/ctdb/etcd', hostName: host.hostName },
+    run,
+  );
+  const directory = name.then((found) => {
+    if (found.warning !== undefined) log.warning(found.warning);
+    return lockDirectory(config.lockPrefix, config.locksDir, found.name);
+  });
+
+  const guard = new ClusterGuard(config.expectedClusterId);
+  const members = (await makeMembers(config, { clock })).map((member) => guard.guard(member));
+  members[0]?.connect();
+
+  const describeUs = (): string =>
+    formatHolder({
+      node: host.hostName,
+      host: host.hostName,
+      pnn,
+      process: host.self,
+      since: new Date().toISOString(),
+      version: BUILD.version,
+      ttlMs: timing.ttlMs,
+      refreshMs: timing.refreshMs,
+    });
+
+  return live(
+    { directory, startedAtMs },
+    {
+      members: new Members(members, clock, timing),
+      clock,
+      timing,
+      host,
+      log,
+      status,
+      terminated,
+      newLeaseId: () => leaseIdFrom(randomBytes(8)),
+      describeUs,
+      deadMansSwitch: makeDeadMansSwitch(config, clock, host, log),
+    },
+  );
+}
+
+async function main(): Promise<ExitStatus> {
+  closeInherited(performance.timeOrigin);
+  const status = makeStatusPipe(
+    (text) => {
+      writeSync(STDOUT, text);
+    },
+    () => {
+      closeSync(STDOUT);
+    },
+  );
+  const stderr = openStderr();
+  const complain = makeStderrLog(0, stderr);
+  try {
+    const args = parseArgs(process.argv.slice(2));
+    if (args.command !== 'helper') return help(args);
+    const { config, warnings, notes } = loadConfig(args, process.env);
+    const log = makeStderrLog(config.verbosity, stderr);
+    for (const warning of warnings) log.warning(warning);
+    for (const note of notes) log.detail(note);
+    return await helpCtdb(config, log, status);
+  } catch (error) {
+    status.answer(STATUS.error);
+    if (error instanceof UsageError) {
+      complain.error(error.message);
+      for (const line of helpText().trimEnd().split('\n').slice(0, 3)) complain.error(line);
+      return EXIT.usage;
+    }
+    complain.error(error instanceof ConfigError ? error.message : `Internal error: ${String(error)}`);
+    return EXIT.failed;
+  }
+}
+
+process.exit(await main());
