@@ -1,5 +1,4 @@
 import { parseArgs as parseTokens } from 'node:util';
-
 import { UsageError } from './errors.ts';
 import type { Verbosity } from './log.ts';
 import { nearest } from './nearest.ts';
@@ -25,8 +24,11 @@ export interface BuildInfo {
   readonly etcd3: string;
 }
 
-/** What runs it: `process.versions` and the like, by name. */
-export type RuntimeInfo = Readonly<Record<string, string>>;
+/** What runs it; `process.versions` is one. */
+export interface RuntimeInfo {
+  readonly node: string;
+  readonly openssl: string;
+}
 
 // The letters and words of the helper that Samba ships, plus the two that every program has.
 const OPTIONS = {
@@ -114,8 +116,7 @@ on standard error that says why.
 
 /** The text for `--version`; whole lines, the last one ended. */
 export function versionText(build: BuildInfo, runtime: RuntimeInfo): string {
-  const parts = Object.entries(runtime).map(([name, version]) => `${name} ${version}`);
   return `ctdb_etcd_lock ${build.version} (commit ${build.commit})
-${[...parts, `etcd3 ${build.etcd3}`].join(', ')}
+Node.js ${runtime.node}, OpenSSL ${runtime.openssl}, etcd3 ${build.etcd3}
 `;
 }

@@ -39,6 +39,24 @@ function valueOf(text: string): string | { readonly problem: string } {
   return (comment < 0 ? text : text.slice(0, comment)).trim();
 }
 
+// Longer than any key of ours or of gRPC. What is no key may be a secret that lost its own, and is not shown.
+const KEY = /^[\w.-]{1,64}$/;
+
+/** Reads one line: an entry, nothing, or a problem in words. */
+function entryOf(content: string, line: number): Entry | undefined | string {
+  if (CONTROL_CHARACTER.test(content)) return 'a control character, want plain text';
+  const trimmed = content.trim();
+  if (trimmed === '' || trimmed.startsWith('#')) return undefined;
+  const equals = content.indexOf('=');
+  if (equals < 0) return 'no "=" in it, want "key = value" or a comment that starts with "#"';
+  const key = content.slice(0, equals).trim();
+  if (!KEY.test(key))
+    return 'no key before the "=", want "key = value" with letters, digits, "_", "." or "-" as key';
+  const value = valueOf(content.slice(equals + 1));
+  if (typeof value !== 'string') return `the value of ${key} ${value.problem}, want "value" or 'value'`;
+  return { key, value, line };
+}
+
 /**
  * Reads lines of `key = value`. Blank lines and comments (`#` at the start of a line or after white space) are skipped,
  * a byte order mark and CR before LF are ignored. What the keys mean is not known here.
@@ -55,22 +73,9 @@ export function readEntries(bytes: Uint8Array, file: string): Entry[] {
   if (text.startsWith(BYTE_ORDER_MARK)) text = text.slice(1);
   const entries: Entry[] = [];
   for (const [index, content] of text.split(/\r\n|\n|\r/).entries()) {
-    const line = index + 1;
-    const trimmed = content.trim();
-    if (CONTROL_CHARACTER.test(content)) {
-      throw configError(file, line, 'a control character, want plain text');
-    }
-    if (trimmed === '' || trimmed.startsWith('#')) continue;
-    const equals = content.indexOf('=');
-    if (equals < 0)
-      throw configError(file, line, 'no "=" in it, want "key = value" or a comment that starts with "#"');
-    const key = content.slice(0, equals).trim();
-    if (key === '') throw configError(file, line, 'no key before the "=", want "key = value"');
-    const value = valueOf(content.slice(equals + 1));
-    if (typeof value !== 'string') {
-      throw configError(file, line, `the value of ${quote(key)} ${value.problem}, want "value" or 'value'`);
-    }
-    entries.push({ key, value, line });
+    const entry = entryOf(content, index + 1);
+    if (typeof entry === 'string') throw configError(file, index + 1, entry);
+    if (entry !== undefined) entries.push(entry);
   }
   return entries;
 }

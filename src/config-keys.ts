@@ -1,7 +1,6 @@
 import {
   absolutePath,
   anyText,
-  type Checker,
   clusterId,
   hostName,
   keyDirectory,
@@ -12,65 +11,18 @@ import {
   yesOrNo,
 } from './checkers.ts';
 import { addressesOf, addressOf } from './endpoints.ts';
+import { type Key, type KeyParts, makeKey } from './key.ts';
 
-/** One key of the configuration file: all that the parser, its messages and the documentation know about it. */
-export interface Key<T> {
-  readonly name: string;
-  /** Other names that mean the same. */
-  readonly aliases: readonly string[];
-  /** Where the key comes from: Samba's helper, the clients python-etcd and etcd3, or ours. */
-  readonly origin: 'Samba' | 'python-etcd' | 'etcd3' | 'new';
-  readonly type: string;
-  /** '' when the value has none. */
-  readonly unit: string;
-  /** What the key takes, as a noun phrase that follows "want". */
-  readonly range: string;
-  /** As it would stand in the file; undefined when leaving the key out is a setting of its own. */
-  readonly defaultText: string | undefined;
-  /** What it does, one or two sentences without an end. */
-  readonly meaning: string;
-  /** The value is never shown. */
-  readonly secret: boolean;
-  /** Names a file that must be there at start. */
-  readonly file: boolean;
-  readonly check: Checker<T>;
-}
-
-type Parts<T> = Pick<Key<T>, 'origin' | 'meaning'> &
-  Partial<Pick<Key<T>, 'aliases' | 'unit' | 'defaultText' | 'secret' | 'file'>>;
-
-/** Makes a key whose range text is also what its checker wants. */
-function makeKey<T>(
-  name: string,
-  type: string,
-  range: string,
-  makeChecker: (want: string) => Checker<T>,
-  parts: Parts<T>,
-): Key<T> {
-  return Object.freeze({
-    aliases: [],
-    unit: '',
-    defaultText: undefined,
-    secret: false,
-    file: false,
-    ...parts,
-    name,
-    type,
-    range,
-    check: makeChecker(range),
-  });
-}
-
-const text = (name: string, range: string, parts: Parts<string>): Key<string> =>
+const text = (name: string, range: string, parts: KeyParts<string>): Key<string> =>
   makeKey(name, 'text', range, anyText, parts);
 
-const file = (name: string, parts: Parts<string>): Key<string> =>
-  makeKey(name, 'file', 'the absolute path of a file', absolutePath, { ...parts, file: true });
+const file = (name: string, parts: KeyParts<string>): Key<string> =>
+  makeKey(name, 'file', 'the absolute path of a file', absolutePath, parts);
 
-const flag = (name: string, parts: Parts<boolean>): Key<boolean> =>
+const flag = (name: string, parts: KeyParts<boolean>): Key<boolean> =>
   makeKey(name, 'yes or no', 'yes or no', yesOrNo, parts);
 
-const duration = (name: string, smallest: number, largest: number, parts: Parts<number>): Key<number> =>
+const duration = (name: string, smallest: number, largest: number, parts: KeyParts<number>): Key<number> =>
   makeKey(
     name,
     'number',

@@ -1,12 +1,14 @@
 import type { Args } from './cli.ts';
 import type { Config, Endpoint, LoginConfig, TlsConfig } from './config.ts';
 import { configError, readEntries } from './config-file.ts';
-import { type Key, KEYS, MEANINGLESS_KEYS } from './config-keys.ts';
+import { KEYS, MEANINGLESS_KEYS } from './config-keys.ts';
 import { endpointsOf } from './endpoints.ts';
+import type { Key } from './key.ts';
 import type { Verbosity } from './log.ts';
+import { checkNamedFiles } from './named-files.ts';
 import { quote } from './quote.ts';
 import { Settings } from './settings.ts';
-import { lookAtFile, type Permissions, readSmallFile } from './small-file.ts';
+import { readSmallFile } from './small-file.ts';
 import { defaultRefreshMs, longestRefreshMs } from './timing.ts';
 
 /** A checked configuration and what there is to say about it. */
@@ -53,7 +55,7 @@ export function loadConfig(args: HelperArgs, env: ConfigEnvironment): LoadedConf
   }
   const settings = new Settings(path, readEntries(source.bytes, path));
   const loaded = makeConfig(path, settings, args.verbosity);
-  return { ...loaded, warnings: [...loaded.warnings, ...fileWarnings(settings, source.permissions)] };
+  return { ...loaded, warnings: [...loaded.warnings, ...checkNamedFiles(settings, source.permissions)] };
 }
 
 /** Checks the values against each other. Pure: no file but the text of one is known here. */
@@ -169,29 +171,4 @@ function loginOf(settings: Settings): LoginConfig | undefined {
   const username = settings.get(KEYS.username);
   if (username === undefined) return undefined;
   return { username, password: settings.get(KEYS.password), passwordFile: settings.get(KEYS.passwordFile) };
-}
-
-/** True when somebody besides the owner and root's group may read. */
-function isReadableByOthers({ mode, groupId }: Permissions): boolean {
-  return (mode & 0o004) !== 0 || ((mode & 0o040) !== 0 && groupId !== 0);
-}
-
-/** Looks at the files that the configuration names: they must be there, and secrets must be private. */
-function fileWarnings(settings: Settings, configPermissions: Permissions): string[] {
-  const exposed: string[] = [];
-  if (settings.has(KEYS.password) && isReadableByOthers(configPermissions)) exposed.push(settings.file);
-  const certHoldsKey = !settings.has(KEYS.key);
-  for (const key of Object.values(KEYS)) {
-    if (!key.file) continue;
-    const path = settings.get(key as Key<string>);
-    if (path === undefined) continue;
-    const look = lookAtFile(path);
-    if (look.kind === 'absent') throw settings.refuse(key, 'an existing file');
-    if (look.kind === 'unusable') throw settings.refuse(key, `a readable file, but ${look.problem}`);
-    const isSecret = key !== KEYS.caCert && (key !== KEYS.cert || certHoldsKey);
-    if (isSecret && isReadableByOthers(look.permissions)) exposed.push(path);
-  }
-  return exposed.map(
-    (path) => `File ${quote(path)} holds a secret and others can read it; run chmod 600 ${path}`,
-  );
 }

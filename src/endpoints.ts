@@ -1,5 +1,4 @@
 import { isIPv6 } from 'node:net';
-
 import { type Checked, isHostName } from './checkers.ts';
 import type { Endpoint } from './config.ts';
 

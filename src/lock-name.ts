@@ -37,7 +37,8 @@ function reasonOf(outcome: CommandOutcome): string {
     case 'failed':
       return `testparm did not start: ${outcome.reason}`;
     case 'exited': {
-      if (outcome.code === 0) return `${COMMAND} printed ${quote(outcome.stdout.trim())}`;
+      const printed = outcome.stdout.trim();
+      if (outcome.code === 0 || printed !== '') return `${COMMAND} printed ${quote(printed)}`;
       const said = outcome.stderr.trim().split('\n').at(-1) ?? '';
       return `${COMMAND} ended with status ${outcome.code}${said === '' ? '' : ` and said ${quote(said)}`}`;
     }
@@ -53,10 +54,8 @@ export async function findLockName(sources: LockNameSources, run: RunCommand): P
   if (netbiosName !== undefined) return { name: netbiosName, warning: undefined };
   const remedy = `set netbios_name in ${quote(configPath)}`;
   const outcome = await run('testparm', ['-s', '--parameter-name', 'netbios name'], TESTPARM_LIMIT_MS);
-  const checked =
-    outcome.kind === 'exited' && outcome.code === 0
-      ? lockName('')(outcome.stdout.trim())
-      : { want: 'an answer' };
+  // testparm's exit status also says what it thinks of the host's directories; the name is good either way.
+  const checked = outcome.kind === 'exited' ? lockName('')(outcome.stdout.trim()) : { want: 'an answer' };
   if ('want' in checked) {
     throw new SetupError(`Cannot name the lock: ${reasonOf(outcome)}; ${remedy}`);
   }

@@ -1,6 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { accessSync, constants, statSync } from 'node:fs';
-
 import type { Clock } from './clock.ts';
 
 /** How a command ended. Standard error is cut to its first bytes and meant for a message, not for the log as it is. */

@@ -1,7 +1,8 @@
 import { configError, type Entry } from './config-file.ts';
-import { type Key, KEY_NAMES, keyNamed } from './config-keys.ts';
+import { KEY_NAMES, keyNamed } from './config-keys.ts';
 import type { ConfigError } from './errors.ts';
 import { GRPC_OPTIONS, isGrpcKey } from './grpc-options.ts';
+import type { Key } from './key.ts';
 import { nearest } from './nearest.ts';
 import { quote } from './quote.ts';
 
