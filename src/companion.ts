@@ -9,7 +9,8 @@ const TITLE = 'ctdb_etcd_lock-watchdog';
 
 /**
  * Starts bash as the companion of process `us`. It gets a pipe for its input and nothing else of ours: no stdout, which
- * would hide our end from CTDB, and an empty environment, in which no BASH_ENV can make it run anything.
+ * would hide our end from CTDB, and an environment in which no BASH_ENV can make it run
+ * anything else.
  *
  * @param onEnd called once, when it has ended or could not be started.
  */
@@ -18,7 +19,7 @@ export function spawnCompanion(us: ProcessIdentity, onEnd: (reason: string) => v
     '--noprofile',
     '--norc',
     '-c',
-    COMPANION_SCRIPT,
+    'eval "$SCRIPT"',
     TITLE,
     String(us.pid),
     String(us.startTicks),
@@ -26,7 +27,7 @@ export function spawnCompanion(us: ProcessIdentity, onEnd: (reason: string) => v
   const child = spawn(BASH, args, {
     argv0: TITLE,
     cwd: '/',
-    env: {},
+    env: { SCRIPT: COMPANION_SCRIPT }, // not an argument: `ps` shows those
     stdio: ['pipe', 'ignore', 'ignore'],
   });
   child.on('error', (error) => {

@@ -16,6 +16,9 @@ export type LifecycleTools = Omit<AcquireTools & HoldTools, 'onSession' | 'paren
   readonly status: StatusPipe;
 };
 
+// etcd's silence is reported by whoever asked it, with what each member said, before the general limit strikes.
+const EXPLAIN_MS = 50;
+
 /** What is known of the lock before etcd is asked. */
 export interface Errand {
   /** The lock's directory in etcd, which needs the lock's name, which may have to be asked for. */
@@ -117,7 +120,8 @@ async function ask(
         sessions.push(session);
         deadMansSwitch.start();
       };
-      return await acquire(await errand.directory, { ...tools, onSession }, byMs, stop.signal);
+      const directory = await errand.directory;
+      return await acquire(directory, { ...tools, onSession }, byMs - EXPLAIN_MS, stop.signal);
     } catch (error) {
       return { kind: 'failed', error };
     }

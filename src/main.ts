@@ -113,7 +113,9 @@ async function helpCtdb(config: Config, log: Log, status: StatusPipe): Promise<E
   return live(
     { directory, startedAtMs },
     {
-      members: new Members(members, clock, timing),
+      members: new Members(members, clock, timing, (error) => {
+        log.detail(`${error.endpoint}: ${error.message}`);
+      }),
       clock,
       timing,
       host,
@@ -159,4 +161,7 @@ async function main(): Promise<ExitStatus> {
   }
 }
 
-process.exit(await main());
+// Not awaited: the program is packed as one CommonJS file, which has no await at its top.
+void main().then((status) => {
+  process.exit(status);
+});

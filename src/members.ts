@@ -64,17 +64,21 @@ export class Members {
   readonly #members: readonly Member[];
   readonly #clock: Clock;
   readonly #timing: Pick<Timing, 'attemptMs' | 'hedgeDelayMs' | 'retryDelayMs'>;
+  readonly #onFailure: (error: EtcdError) => void;
   #preferred = 0;
 
+  /** @param onFailure told of each attempt that failed while its question was open; for the log. */
   constructor(
     members: readonly Member[],
     clock: Clock,
     timing: Pick<Timing, 'attemptMs' | 'hedgeDelayMs' | 'retryDelayMs'>,
+    onFailure: (error: EtcdError) => void = () => undefined,
   ) {
     if (members.length === 0) throw new Error('Cannot ask a cluster without members');
     this.#members = members;
     this.#clock = clock;
     this.#timing = timing;
+    this.#onFailure = onFailure;
   }
 
   /** The member that answered last. */
@@ -145,6 +149,7 @@ export class Members {
       candidate.attempt?.stopTimer();
       candidate.attempt = undefined;
       candidate.failure = error;
+      this.#onFailure(error);
       const meaning = meaningOf(error.kind);
       if (meaning === 'final') {
         settle(() => {

@@ -71,10 +71,10 @@ export class Renewals {
     let nextMs = clock.now() + timing.refreshMs;
     for (;;) {
       await this.#pauseUntil(nextMs, signal);
-      if (signal.aborted || this.#deadline.hasPassed()) return this.#overtaken();
+      if (this.#isOver(signal)) return this.#overtaken();
       const renewal = await this.#renew(signal);
       if (renewal === undefined) {
-        if (signal.aborted || this.#deadline.hasPassed()) return this.#overtaken();
+        if (this.#isOver(signal)) return this.#overtaken();
         nextMs = clock.now() + REFUSED_RETRY_MS;
       } else if (renewal.kind !== 'proven') {
         return renewal;
@@ -94,7 +94,7 @@ export class Renewals {
 
   /** One renewal, on whichever member proves it first; undefined when none did before the deadline. */
   async #renew(signal: AbortSignal): Promise<Renewal | undefined> {
-    const { members, clock, log } = this.#tools;
+    const { members, clock } = this.#tools;
     try {
       return await members.ask(
         async (member, call) => {
@@ -103,7 +103,6 @@ export class Renewals {
           } catch (error) {
             if (error instanceof EtcdError) {
               this.#lastFailure = `${error.endpoint}: ${error.message}`;
-              log.detail(() => `Renewal at ${error.endpoint} failed: ${error.message}`);
             }
             throw error;
           }
@@ -119,6 +118,10 @@ export class Renewals {
       }
       return undefined;
     }
+  }
+
+  #isOver(signal: AbortSignal): boolean {
+    return signal.aborted || this.#deadline.hasPassed();
   }
 
   #overtaken(): EndReason {
