@@ -41,28 +41,20 @@ const OPTIONS = {
 // A single wrong letter could have been any of ours, so only whole words are worth a guess.
 const WORDS = Object.keys(OPTIONS).map((name) => `--${name}`);
 
-/** The first option on the command line that is not one of ours, as it was typed. */
-function unknownOption(argv: readonly string[]): string | undefined {
+/** One line that says which part of a command line is wrong, and what was perhaps meant. */
+function explain(argv: readonly string[], error: unknown): string {
   const { tokens } = parseTokens({ args: [...argv], options: OPTIONS, strict: false, tokens: true });
   for (const token of tokens) {
-    if (token.kind === 'option' && !Object.hasOwn(OPTIONS, token.name)) return token.rawName;
-  }
-  return undefined;
-}
-
-/** One line that says which part of the command line is wrong and what was perhaps meant. */
-function explain(argv: readonly string[], error: unknown): string {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined;
-  const unknown = unknownOption(argv);
-  if (unknown !== undefined) {
-    const near = nearest(unknown, WORDS);
-    return `Unknown option ${quote(unknown)}${near === undefined ? '' : `, did you mean ${near}`}`;
-  }
-  if (code === 'ERR_PARSE_ARGS_INVALID_OPTION_VALUE') {
-    const takesFile = argv.some((arg) => arg === '--config' || /^-[^-]*c$/.test(arg));
-    return takesFile
-      ? 'Option -c (--config) has no file after it, want -c FILE'
-      : 'Options -v, -h and -V take no value';
+    if (token.kind !== 'option') continue;
+    if (!Object.hasOwn(OPTIONS, token.name)) {
+      const near = nearest(token.rawName, WORDS);
+      return `Unknown option ${quote(token.rawName)}${near === undefined ? '' : `, did you mean ${near}`}`;
+    }
+    if (token.name !== 'config' && token.value !== undefined) return `Option ${token.rawName} takes no value`;
+    // A value that looks like an option is more likely a forgotten file; `--config=-a` is the way to mean it.
+    if (token.name === 'config' && !token.inlineValue && (token.value ?? '-').startsWith('-')) {
+      return 'Option -c (--config) has no file after it, want -c FILE';
+    }
   }
   return `Cannot read the command line: ${error instanceof Error ? error.message : 'unknown reason'}`;
 }
