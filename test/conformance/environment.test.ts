@@ -1,0 +1,215 @@
+import assert from 'node:assert/strict';
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { EtcdCluster } from '../support/etcd-cluster.ts';
+import { LockBench } from '../support/lock-bench.ts';
+import { helperProgram } from '../support/mutex-parent.ts';
+import { inPidNamespace, mayChroot } from '../support/namespaces.ts';
+import { runChecked } from '../support/processes.ts';
+import { waitFor } from '../support/wait.ts';
+
+/** The TCP ports on which a process listens. */
+function listeningPorts(pid: number): number[] {
+  const inodes = new Set(
+    readdirSync(`/proc/${pid}/fd`).flatMap((fd) => {
+      try {
+        return /^socket:\[(\d+)\]$/.exec(readlinkSync(`/proc/${pid}/fd/${fd}`))?.[1] ?? [];
+      } catch {
+        return [];
+      }
+    }),
+  );
+  return ['tcp', 'tcp6'].flatMap((table) =>
+    readFileSync(`/proc/${pid}/net/${table}`, 'latin1')
+      .split('\n')
+      .slice(1)
+      .map((line) => line.trim().split(/\s+/))
+      // Fields: sl, local_address, rem_address, st (0A is LISTEN), …, the tenth is the inode.
+      .filter((fields) => fields[3] === '0A' && inodes.has(fields[9] ?? ''))
+      .map((fields) => Number.parseInt(fields[1]?.split(':')[1] ?? '', 16)),
+  );
+}
+
+void describe('whatever CTDB’s environment is', () => {
+  let cluster: EtcdCluster;
+  before(async () => {
+    cluster = await EtcdCluster.start();
+  });
+  after(() => cluster.stop());
+
+  const environments: Record<string, Record<string, string>> = {
+    'a bad NODE_OPTIONS': { NODE_OPTIONS: '--bad-option' },
+    'NODE_OPTIONS that load a file': { NODE_OPTIONS: '--require=/nonexistent.js --inspect=127.0.0.1:0' },
+    'NODE_EXTRA_CA_CERTS that does not exist': { NODE_EXTRA_CA_CERTS: '/nonexistent/ca.pem' },
+    'NODE_DEBUG for everything': { NODE_DEBUG: '*', NODE_DEBUG_NATIVE: '*' },
+    'warnings asked for': { NODE_PENDING_DEPRECATION: '1', NODE_TLS_REJECT_UNAUTHORIZED: '0' },
+    'NODE_CHANNEL_FD of a parent that is no Node': { NODE_CHANNEL_FD: '1' },
+    'NODE_UNIQUE_ID of a cluster worker': { NODE_UNIQUE_ID: '1' },
+    'NODE_V8_COVERAGE and NODE_COMPILE_CACHE': {
+      NODE_V8_COVERAGE: '/nonexistent/v8',
+      NODE_COMPILE_CACHE: '/nonexistent/cache',
+    },
+    'gRPC’s own tracing': {
+      GRPC_VERBOSITY: 'DEBUG',
+      GRPC_TRACE: 'all',
+      GRPC_NODE_VERBOSITY: 'DEBUG',
+      GRPC_NODE_TRACE: 'all',
+    },
+    'a proxy': {
+      http_proxy: 'http://127.0.0.1:1',
+      https_proxy: 'http://127.0.0.1:1',
+      grpc_proxy: 'http://127.0.0.1:1',
+      HTTP_PROXY: 'http://127.0.0.1:1',
+      ALL_PROXY: 'http://127.0.0.1:1',
+      NODE_USE_ENV_PROXY: '1',
+    },
+    'a home that is not there': { HOME: '/nonexistent', TMPDIR: '/nonexistent' },
+    'OpenSSL settings': { OPENSSL_CONF: '/nonexistent/openssl.cnf', SSL_CERT_FILE: '/nonexistent/ca.pem' },
+    'pkg’s own switches': { PKG_EXECPATH: 'PKG_INVOKE_NODEJS', PKG_NATIVE_CACHE_PATH: '/nonexistent' },
+    'an odd locale and time zone': { LANG: 'xx_YY', LC_ALL: 'xx_YY', TZ: 'Nowhere/Land' },
+  };
+  for (const [what, env] of Object.entries(environments)) {
+    test(`${what} changes nothing`, async () => {
+      await using bench = await LockBench.make(cluster);
+      const holder = await bench.hold({ env });
+      assert.deepEqual(listeningPorts(holder.pid), []);
+      assert.equal((await holder.release()).status, 0);
+      assert.deepEqual([holder.bytes, holder.stderr], ['0', '']);
+      assert.deepEqual(await bench.leftovers(), []);
+    });
+  }
+
+  test('an empty environment, with -c: nothing else is needed', async () => {
+    await using bench = await LockBench.make(cluster);
+    const holder = await bench.parent.run({ args: ['-c', join(bench.base, 'etcd')], env: {} });
+    assert.equal(await holder.answer(), '0', holder.stderr);
+    assert.equal((await holder.release()).status, 0);
+    assert.equal(holder.stderr, '');
+  });
+
+  test('memory that is never both writable and executable (PR_SET_MDWE)', async () => {
+    await using bench = await LockBench.make(cluster);
+    const holder = await bench.hold({ mdwe: true });
+    await bench.renewed((await bench.key())?.leaseHex ?? '');
+    assert.equal((await holder.release()).status, 0);
+    assert.deepEqual([holder.bytes, holder.stderr], ['0', '']);
+  });
+
+  test('a PID namespace, as in a container whose PID 1 is not ctdbd', async () => {
+    await using bench = await LockBench.make(cluster, {}, inPidNamespace('asChild'));
+    const holder = await bench.hold();
+    const contender = await bench.run();
+    assert.equal(await contender.answer(), '1', contender.stderr);
+    assert.equal((await holder.release()).status, 0);
+    assert.deepEqual(await bench.leftovers(), []);
+  });
+
+  test('a root file system with nothing but the binary, its libraries and the config', async () => {
+    await using bench = await LockBench.make(cluster, { watchdog: 'no' }, mayChroot());
+    const root = join(bench.base, 'root');
+    const install = (from: string, to: string): void => {
+      mkdirSync(dirname(join(root, to)), { recursive: true });
+      copyFileSync(from, join(root, to));
+    };
+    install(helperProgram(), '/usr/libexec/ctdb/ctdb_etcd_lock');
+    const libraries = (await runChecked('ldd', [helperProgram()])).matchAll(/(?:=> )?(\/\S+) \(0x/g);
+    for (const [, library] of libraries) if (library !== undefined) install(library, library);
+    // No CTDB_BASE: the default place of the config file.
+    mkdirSync(join(root, 'etc/ctdb'), { recursive: true });
+    copyFileSync(join(bench.base, 'etcd'), join(root, 'etc/ctdb/etcd'));
+    assert.deepEqual(
+      readdirSync(root).filter((name) => !/^(lib.*|usr|etc)$/.test(name)),
+      [],
+    );
+
+    const holder = await bench.parent.run({ root, program: '/usr/libexec/ctdb/ctdb_etcd_lock', env: {} });
+    assert.equal(await holder.answer(), '0', holder.stderr);
+    await bench.renewed((await bench.key())?.leaseHex ?? '');
+    assert.equal((await holder.release()).status, 0);
+    assert.equal(holder.stderr, '');
+    assert.deepEqual(await bench.leftovers(), []);
+  });
+
+  test('the config file of $CTDB_BASE is used, and -c goes before it', async () => {
+    await using bench = await LockBench.make(cluster);
+    const other = join(bench.base, 'other');
+    writeFileSync(other, `hosts = ${cluster.hosts}\nnetbios_name = ${bench.name}_OTHER\n`);
+    const first = await bench.hold();
+    const second = await bench.hold({ args: ['--config', other] });
+    assert.equal((await cluster.keys(`/_locks/_ctdb/${bench.name}_OTHER/`)).length, 1);
+    await first.release();
+    await second.release();
+    assert.deepEqual(await bench.leftovers(), []);
+  });
+});
+
+void describe('a signal', () => {
+  let cluster: EtcdCluster;
+  before(async () => {
+    cluster = await EtcdCluster.start();
+  });
+  after(() => cluster.stop());
+
+  for (const signal of ['SIGUSR1', 'SIGPIPE', 'SIGHUP', 'SIGWINCH', 'SIGCHLD'] as const) {
+    test(`${signal} changes nothing: the lock is held on, and no debugger listens`, async () => {
+      await using bench = await LockBench.make(cluster);
+      const holder = await bench.hold();
+      holder.signal(signal);
+      await bench.renewed((await bench.key())?.leaseHex ?? '');
+      assert.deepEqual(listeningPorts(holder.pid), []);
+      assert.equal(holder.exit, undefined);
+      assert.equal((await holder.release()).status, 0);
+      assert.deepEqual([holder.bytes, holder.stderr], ['0', '']);
+    });
+  }
+
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    test(`${signal} while holding: key and lease are gone at the exit, within 2 s`, async () => {
+      await using bench = await LockBench.make(cluster);
+      const holder = await bench.hold();
+      const sentAtMs = performance.now();
+      holder.signal(signal);
+      assert.equal((await holder.exited()).status, 0);
+      assert.ok(performance.now() - sentAtMs < 2_000);
+      assert.deepEqual(await bench.leftovers(), []);
+    });
+  }
+
+  test('SIGTERM while etcd is silent: exit within 2 s all the same', async () => {
+    await using frozen = await EtcdCluster.start();
+    await using bench = await LockBench.make(frozen);
+    const holder = await bench.hold();
+    frozen.member(0).freeze();
+    const sentAtMs = performance.now();
+    assert.equal((await holder.release()).status, 0);
+    const tookMs = performance.now() - sentAtMs;
+    assert.ok(tookMs < 2_300, `${tookMs} ms`);
+    frozen.member(0).thaw();
+  });
+
+  test('a second SIGTERM ends it at once while etcd is silent', async () => {
+    await using frozen = await EtcdCluster.start();
+    await using bench = await LockBench.make(frozen);
+    const holder = await bench.hold();
+    frozen.member(0).freeze();
+    holder.signal('SIGTERM');
+    // Its stdout ends before etcd is asked: only then has the first signal been taken in for sure.
+    await holder.endOfFile();
+    const secondAtMs = performance.now();
+    holder.signal('SIGTERM');
+    await holder.exited();
+    const tookMs = performance.now() - secondAtMs;
+    assert.ok(tookMs < 500, `${tookMs} ms`);
+    frozen.member(0).thaw();
+  });
+
+  test('two SIGTERMs at once leave nothing behind for longer than the lease', async () => {
+    await using bench = await LockBench.make(cluster, { lock_ttl: 5, refresh: 1 });
+    const holder = await bench.hold();
+    holder.signal('SIGTERM');
+    holder.signal('SIGTERM');
+    await holder.exited();
+    await waitFor('nothing is left', async () => (await bench.leftovers()).length === 0);
+  });
+});
