@@ -1,0 +1,106 @@
+/**
+ * The training run: the bundle takes, holds and releases the lock of a small etcd, and meets a lock that is held, so that
+ * V8's code cache has every function that a start needs, and no other.
+ */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { copyFileSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { BASE } from './base.ts';
+import { startFakeEtcd, type FakeEtcd } from './fake-etcd.ts';
+import { RUNTIME_FLAGS } from './flags.ts';
+import { fail, kilobytes, say } from './report.ts';
+
+const CHILD = join(import.meta.dirname, 'train-child.cjs');
+// Two renewals show the way that all later ones go.
+const RENEWALS = 2;
+// Many times what the whole run takes on a busy machine.
+const LIMIT_MS = 60_000;
+
+interface Run {
+  /** The first byte on stdout. */
+  readonly answer: Promise<string>;
+  /** Sends SIGTERM, when the program has not ended by itself; resolves once it has ended. */
+  end(): Promise<void>;
+}
+
+function start(program: string, cacheIn: string, cacheOut: string, configFile: string): Run {
+  const args = [...RUNTIME_FLAGS, CHILD, program, cacheIn, cacheOut, '-c', configFile];
+  const signal = AbortSignal.timeout(LIMIT_MS);
+  const child = spawn(BASE.file, args, {
+    env: { PATH: '/nonexistent' },
+    stdio: ['ignore', 'pipe', 'pipe'],
+    signal,
+  });
+  let stderr = '';
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
+  const ended = new Promise<number | null>((resolve) => {
+    child.on('error', (error) => {
+      stderr += error.message;
+    });
+    child.on('close', resolve);
+  });
+  const answer = Promise.race([
+    once(child.stdout, 'data').then(([chunk]) => String(chunk)),
+    ended.then((code) => `nothing, exit status ${String(code)}`),
+  ]);
+  return {
+    answer,
+    async end() {
+      child.kill('SIGTERM');
+      await ended;
+      if (stderr !== '') fail(`The training run complains: ${stderr.trim().slice(-1_000)}`);
+    },
+  };
+}
+
+async function expectAnswer(run: Run, wanted: string): Promise<void> {
+  const answer = await run.answer;
+  if (answer === wanted) return;
+  await run.end();
+  fail(`The training run answers ${answer}, want ${wanted}`);
+}
+
+async function renewals({ store }: FakeEtcd): Promise<void> {
+  const enough = store.keepAlives + RENEWALS;
+  const limit = AbortSignal.timeout(LIMIT_MS);
+  while (store.keepAlives < enough) {
+    if (limit.aborted) fail(`The training run renewed its lease ${store.keepAlives} times, want ${enough}`);
+    await delay(20);
+  }
+}
+
+/** Writes the code cache of `program`, and beside it the list of the runtime's modules that it loads. */
+export async function train(program: string, cacheFile: string): Promise<void> {
+  const etcd = await startFakeEtcd();
+  try {
+    const configFile = `${cacheFile}.config`;
+    const settings = [
+      `hosts = 127.0.0.1:${etcd.port}`,
+      'netbios_name = TRAINING',
+      'refresh = 1',
+      'lock_ttl = 5',
+    ];
+    writeFileSync(configFile, `${settings.join('\n')}\n`);
+
+    const first = start(program, '', `${cacheFile}.held`, configFile);
+    await expectAnswer(first, '0');
+    await renewals(etcd);
+    await first.end();
+    if (etcd.store.keys.size !== 0) fail('The training run left its key behind');
+
+    const holder = start(program, '', `${cacheFile}.unused`, configFile);
+    await expectAnswer(holder, '0');
+    const contender = start(program, `${cacheFile}.held`, `${cacheFile}.contended`, configFile);
+    await expectAnswer(contender, '1');
+    await contender.end();
+    await holder.end();
+    copyFileSync(`${cacheFile}.contended`, cacheFile);
+  } finally {
+    etcd.stop();
+  }
+  say(
+    `Code cache: ${kilobytes(readFileSync(cacheFile).length)}, trained by a take, ${RENEWALS} renewals, a release and a contention`,
+  );
+}
