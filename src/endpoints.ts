@@ -34,6 +34,7 @@ const WANT_ADDRESS = 'host, host:port or [IPv6 address]:port, with or without ht
 
 /** Reads one endpoint. Pure, never throws. */
 export function addressOf(text: string): Checked<Address> {
+  if (/[\s,]/.test(text) && !text.includes('@')) return { want: 'one host, or hosts as the key for several' };
   const url = /^([a-z][a-z0-9+.-]*):\/\/(.*)$/i.exec(text);
   const scheme = url?.[1]?.toLowerCase();
   let authority = url?.[2] ?? text;

@@ -7,7 +7,7 @@ export interface Timing {
   /** From the send of one renewal that succeeded to the send of the next. */
   readonly refreshMs: number;
   /** How long before the end of the lease we stop to claim it, for a lease of `ttlMs`. */
-  marginMs(ttlMs: number): number;
+  readonly marginMs: (ttlMs: number) => number;
   /** One attempt on one member. */
   readonly attemptMs: number;
   /** After this much silence the next member is asked as well. */
