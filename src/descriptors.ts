@@ -9,9 +9,16 @@ interface OpenDescriptor {
   readonly stats: Stats;
 }
 
+/** Without /proc, as in a bare chroot, nothing is known and nothing is closed: the lock itself does not need it. */
 function listOpen(): OpenDescriptor[] {
   const open: OpenDescriptor[] = [];
-  for (const name of readdirSync('/proc/self/fd')) {
+  let names: string[];
+  try {
+    names = readdirSync('/proc/self/fd');
+  } catch {
+    return open;
+  }
+  for (const name of names) {
     const fd = Number(name);
     try {
       open.push({ fd, target: readlinkSync(`/proc/self/fd/${fd}`), stats: fstatSync(fd) });

@@ -150,14 +150,13 @@ async function main(): Promise<ExitStatus> {
     for (const note of notes) log.detail(note);
     return await helpCtdb(config, log, status);
   } catch (error) {
-    status.answer(STATUS.error);
+    // The lines first: the answer to any byte but 0 is a SIGTERM at once, and nobody handles that yet.
     if (error instanceof UsageError) {
       complain.error(error.message);
       for (const line of helpText().trimEnd().split('\n').slice(0, 3)) complain.error(line);
-      return EXIT.usage;
-    }
-    complain.error(error instanceof ConfigError ? error.message : `Internal error: ${String(error)}`);
-    return EXIT.failed;
+    } else complain.error(error instanceof ConfigError ? error.message : `Internal error: ${String(error)}`);
+    status.answer(STATUS.error);
+    return error instanceof UsageError ? EXIT.usage : EXIT.failed;
   }
 }
 
