@@ -37,7 +37,7 @@ unpack_etcd_releases "${releases[@]}"
 # The binary is built last, and only when something that it is made of is younger.
 build_if_stale() {
   local binary=dist/ctdb_etcd_lock sources=() path
-  for path in src build build.mjs package.json package-lock.json; do
+  for path in src packaging/build build.mjs package.json package-lock.json; do
     if [ -e "$path" ]; then sources+=("$path"); fi
   done
   if [ -x "$binary" ] && [ -z "$(find "${sources[@]}" -type f -newer "$binary" -print -quit)" ]; then return; fi
