@@ -13,6 +13,7 @@ async function main() {
   }
   const { checkBase, stripBase } = await import('./packaging/build/base.ts');
   const { bundle } = await import('./packaging/build/bundle.ts');
+  const { relabelBuiltinCache } = await import('./packaging/build/builtin-cache.ts');
   const { train } = await import('./packaging/build/train.ts');
   const { pack } = await import('./packaging/build/pack.ts');
   const { verify } = await import('./packaging/build/verify.ts');
@@ -25,6 +26,7 @@ async function main() {
   checkBase();
   stripBase(join(WORK, 'base'));
   await bundle('src/main.ts', join(WORK, 'program.cjs'));
+  relabelBuiltinCache(join(WORK, 'base'), join(WORK, 'program.cjs'));
   await train(join(WORK, 'program.cjs'), join(WORK, 'program.cache'));
   await pack({ directory: WORK, base: 'base', program: 'program.cjs', cache: 'program.cache' }, binary);
   verify(binary);
