@@ -44,7 +44,7 @@ export async function acquire(
   let session: Session | undefined;
   for (;;) {
     const seen = await members.ask((member, call) => member.readOldest(directory, call), byMs, signal);
-    if (signal.aborted) throw unwanted();
+    throwIfUnwanted(signal);
     let holder = seen.oldest;
     if (holder === null) {
       if (session === undefined) {
@@ -52,7 +52,7 @@ export async function acquire(
         tools.onSession(session);
       }
       const deadline = session.deadline ?? (await session.grant(byMs));
-      if (signal.aborted) throw unwanted();
+      throwIfUnwanted(signal);
       const place = lockPlace(directory, session.leaseId);
       const attempt = await tryLock(members, place, session.leaseId, tools.describeUs(), byMs);
       if (attempt.kind === 'ours') {
@@ -67,6 +67,6 @@ export async function acquire(
 }
 
 /** Whoever aborts undoes what was done until then, so nothing new may be sent after that. */
-function unwanted(): EtcdError {
-  return new EtcdError('timeout', '', 'no longer wanted');
+function throwIfUnwanted(signal: AbortSignal): void {
+  if (signal.aborted) throw new EtcdError('timeout', '', 'no longer wanted');
 }

@@ -33,10 +33,10 @@ export async function watchForLoss(
       ended.abort();
     };
     signal.addEventListener('abort', finish);
-    let deleted = false;
+    const seen = { deleted: false };
     const stop = member.watch(held.key, proofs.provenRevision + 1n, {
       onDelete: () => {
-        deleted = true;
+        seen.deleted = true;
         finish();
       },
       onPut: () => {
@@ -51,7 +51,7 @@ export async function watchForLoss(
     finish();
     stop();
     signal.removeEventListener('abort', finish);
-    if (deleted) return;
+    if (seen.deleted) return;
     await sleepUntil(clock, clock.now() + REOPEN_MS, signal);
   }
 }
