@@ -6,7 +6,6 @@
  */
 import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { RUNTIME_FLAGS } from './flags.ts';
 import { fail, say } from './report.ts';
 
