@@ -1,0 +1,49 @@
+import { KEYS } from '../../src/config-keys.ts';
+import { GRPC_OPTIONS } from '../../src/grpc-options.ts';
+import type { Key } from '../../src/key.ts';
+
+/** The line before and the line after each generated table in docs/configuration.md. */
+const BEGIN = (name: string): string => `<!-- table of ${name}, written by test/support/write-options.ts -->`;
+const END = '<!-- end of table -->';
+
+const cell = (text: string): string => (text === '' ? '–' : text.replaceAll('|', '\\|'));
+
+function row(cells: readonly string[]): string {
+  return `| ${cells.map(cell).join(' | ')} |`;
+}
+
+function keyRow(key: Key<unknown>): string {
+  const names = [key.name, ...key.aliases].map((name) => `\`${name}\``).join(', old name ');
+  const standard = key.defaultText === undefined ? '' : `\`${key.defaultText}\``;
+  return row([names, key.type, key.unit, key.range, standard, key.meaning, key.origin]);
+}
+
+/** The table of all keys, from their definition. */
+function keysTable(): string {
+  const head = ['key', 'type', 'unit', 'range', 'default', 'meaning', 'from'];
+  const rows = Object.values(KEYS).map((key) => keyRow(key));
+  return [row(head), row(head.map(() => '---')), ...rows].join('\n');
+}
+
+/** The table of the channel options that may be set, from their definition. */
+function channelOptionsTable(): string {
+  const settable = [...GRPC_OPTIONS].filter(([, { want }]) => !want.startsWith('no such line'));
+  const head = ['channel option', 'range'];
+  const rows = settable.map(([name, { want }]) => row([`\`${name}\``, want]));
+  return [row(head), row(head.map(() => '---')), ...rows].join('\n');
+}
+
+/** `document` with each of its tables written anew. Throws when a table's place is missing. */
+export function withTables(document: string): string {
+  let result = document;
+  for (const [name, table] of [
+    ['keys', keysTable()],
+    ['channel options', channelOptionsTable()],
+  ] as const) {
+    const begin = result.indexOf(BEGIN(name));
+    const end = result.indexOf(END, begin);
+    if (begin < 0 || end < 0) throw new Error(`Cannot write the table of ${name}: no place for it`);
+    result = `${result.slice(0, begin)}${BEGIN(name)}\n${table}\n${result.slice(end)}`;
+  }
+  return result;
+}
