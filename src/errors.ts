@@ -58,3 +58,8 @@ export class EtcdError extends Error {
 export function assertNever(value: never): never {
   throw new Error(`Unexpected value ${JSON.stringify(value)}`);
 }
+
+/** Everything that is known of a fault of the program itself, for one line of the log. */
+export function describeFault(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}

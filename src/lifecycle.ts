@@ -1,7 +1,7 @@
 import { acquire, type Acquisition, type AcquireTools } from './acquire.ts';
 import { sleepUntil, whenAborted } from './clock.ts';
 import type { EndReason } from './end-reason.ts';
-import { assertNever, EtcdError, SetupError } from './errors.ts';
+import { assertNever, describeFault, EtcdError, SetupError } from './errors.ts';
 import { hold, type HoldTools } from './hold.ts';
 import { describeHolder } from './holder.ts';
 import { ParentWatch } from './parent.ts';
@@ -53,14 +53,19 @@ export async function live(errand: Errand, tools: LifecycleTools): Promise<ExitS
 
   try {
     const answer: Answer = parent.isOrphan()
-      ? { kind: 'failed', error: new SetupError('the parent process is PID 1; this program is run by CTDB') }
+      ? {
+          kind: 'failed',
+          error: new SetupError(
+            'Cannot take the cluster lock: the parent process is PID 1; this program is run by CTDB',
+          ),
+        }
       : await ask(errand, tools, parent, sessions);
     switch (answer.kind) {
       case 'unwanted':
         await letGo();
         return EXIT.released;
       case 'failed':
-        log.error(`Cannot take the cluster lock: ${textOf(answer.error)}`);
+        log.error(textOf(answer.error));
         status.answer(STATUS.error);
         await letGo();
         return EXIT.failed;
@@ -94,9 +99,7 @@ export async function live(errand: Errand, tools: LifecycleTools): Promise<ExitS
     // A fault of the program. Whatever it is, it must not look like a lock that is held.
     status.answer(STATUS.error);
     status.close();
-    log.error(
-      `Internal error, please report it: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
-    );
+    log.error(`Internal error, please report it: ${describeFault(error)}`);
     await letGo();
     return EXIT.failed;
   }
@@ -128,7 +131,7 @@ async function ask(
   };
   const untilTooLate = async (): Promise<Answer> => {
     await sleepUntil(clock, byMs, settled.signal);
-    return { kind: 'failed', error: new Error('no answer in time') };
+    return { kind: 'failed', error: new SetupError('Cannot take the cluster lock: no answer in time') };
   };
   const untilTerminated = async (): Promise<Answer> => {
     await whenAborted(tools.terminated);
@@ -176,7 +179,12 @@ async function end(
 }
 
 function textOf(error: unknown): string {
-  if (!(error instanceof EtcdError)) return error instanceof Error ? error.message : String(error);
-  const where = error.endpoint === '' ? 'etcd at ' : `etcd at ${error.endpoint}: `;
-  return where + error.message + (error.remedy === undefined ? '' : `; ${error.remedy}`);
+  if (error instanceof SetupError) return error.message;
+  const why = error instanceof EtcdError ? textOfEtcd(error) : describeFault(error);
+  return `Cannot take the cluster lock: ${why}`;
+}
+
+function textOfEtcd({ endpoint, message, remedy }: EtcdError): string {
+  const where = endpoint === '' ? 'etcd at ' : `etcd at ${endpoint}: `;
+  return where + message + (remedy === undefined ? '' : `; ${remedy}`);
 }

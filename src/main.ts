@@ -9,7 +9,7 @@ import { loadConfig } from './config-loader.ts';
 import { ctdbPnn } from './ctdb-pnn.ts';
 import { makeSwitch, NO_SWITCH, type DeadMansSwitch } from './dead-mans-switch.ts';
 import { closeInherited } from './descriptors.ts';
-import { ConfigError, UsageError } from './errors.ts';
+import { ConfigError, describeFault, UsageError } from './errors.ts';
 import { leaseIdFrom } from './etcd.ts';
 import { makeMembers } from './etcd-client.ts';
 import { formatHolder } from './holder.ts';
@@ -19,7 +19,7 @@ import { findLockName } from './lock-name.ts';
 import type { Log } from './log.ts';
 import { Members } from './members.ts';
 import { lockDirectory } from './mutex.ts';
-import { makeRunCommand } from './run-command.ts';
+import { makeCommands } from './run-command.ts';
 import { makeStatusPipe, STATUS, type StatusPipe } from './status.ts';
 import { makeStderrLog, openStderr } from './stderr-log.ts';
 import { timingOf } from './timing.ts';
@@ -79,7 +79,7 @@ async function helpCtdb(config: Config, log: Log, status: StatusPipe): Promise<E
   const timing = timingOf(config);
   const terminated = terminationSignal(status);
   const host = makeLinuxHost(process);
-  const run = makeRunCommand(clock, process.env);
+  const { run, stopAll } = makeCommands(clock, process.env);
 
   let pnn: number | undefined;
   void ctdbPnn(run).then((found) => {
@@ -93,6 +93,7 @@ async function helpCtdb(config: Config, log: Log, status: StatusPipe): Promise<E
     if (found.warning !== undefined) log.warning(found.warning);
     return lockDirectory(config.lockPrefix, config.locksDir, found.name);
   });
+  directory.catch(() => undefined); // looked at when the members are known
 
   const guard = new ClusterGuard(config.expectedClusterId);
   const members = (await makeMembers(config, { clock })).map((member) => guard.guard(member));
@@ -110,7 +111,7 @@ async function helpCtdb(config: Config, log: Log, status: StatusPipe): Promise<E
       refreshMs: timing.refreshMs,
     });
 
-  return live(
+  const exitStatus = await live(
     { directory, startedAtMs },
     {
       members: new Members(members, clock, timing, (error) => {
@@ -127,6 +128,8 @@ async function helpCtdb(config: Config, log: Log, status: StatusPipe): Promise<E
       deadMansSwitch: makeDeadMansSwitch(config, clock, host, log),
     },
   );
+  stopAll();
+  return exitStatus;
 }
 
 async function main(): Promise<ExitStatus> {
@@ -141,6 +144,13 @@ async function main(): Promise<ExitStatus> {
   );
   const stderr = openStderr();
   const complain = makeStderrLog(0, stderr);
+  const onFault = (error: unknown): void => {
+    complain.error(`Internal error, please report it: ${describeFault(error)}`);
+    status.answer(STATUS.error);
+    process.exit(EXIT.failed);
+  };
+  process.on('uncaughtException', onFault);
+  process.on('unhandledRejection', onFault);
   try {
     const args = parseArgs(process.argv.slice(2));
     if (args.command !== 'helper') return help(args);
@@ -154,7 +164,12 @@ async function main(): Promise<ExitStatus> {
     if (error instanceof UsageError) {
       complain.error(error.message);
       for (const line of helpText().trimEnd().split('\n').slice(0, 3)) complain.error(line);
-    } else complain.error(error instanceof ConfigError ? error.message : `Internal error: ${String(error)}`);
+    } else
+      complain.error(
+        error instanceof ConfigError
+          ? error.message
+          : `Internal error, please report it: ${describeFault(error)}`,
+      );
     status.answer(STATUS.error);
     return error instanceof UsageError ? EXIT.usage : EXIT.failed;
   }

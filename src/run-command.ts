@@ -61,14 +61,20 @@ function collect(stream: NodeJS.ReadableStream | null): () => string {
   return () => Buffer.concat(chunks).toString('utf8');
 }
 
-/**
- * Makes the function that runs commands in the environment `env`, looked up in its PATH and then in the usual places.
- */
-export function makeRunCommand(clock: Clock, env: Readonly<Record<string, string | undefined>>): RunCommand {
+/** The commands that we run. */
+export interface Commands {
+  readonly run: RunCommand;
+  /** Kills those that are still running, for whoever exits before they do. */
+  readonly stopAll: () => void;
+}
+
+/** Makes what runs commands in the environment `env`, looked up in its PATH and then in the usual places. */
+export function makeCommands(clock: Clock, env: Readonly<Record<string, string | undefined>>): Commands {
   const directories = searchPath(env['PATH']);
   const childEnv = { ...env, PATH: directories.join(':') };
+  const running = new Set<ChildProcess>();
 
-  return (command, args, limitMs) => {
+  const run: RunCommand = (command, args, limitMs) => {
     const { promise, resolve } = Promise.withResolvers<CommandOutcome>();
     const program = findProgram(command, directories);
     if (program === undefined) return Promise.resolve({ kind: 'missing' });
@@ -81,11 +87,13 @@ export function makeRunCommand(clock: Clock, env: Readonly<Record<string, string
         reason: error instanceof Error ? error.message : String(error),
       });
     }
+    running.add(child);
     const stdout = collect(child.stdout);
     const stderr = collect(child.stderr);
 
     const finish = (outcome: CommandOutcome): void => {
       stopTimer();
+      running.delete(child);
       // A grandchild may hold the pipes open; nobody reads them any more, and they must not keep us alive.
       child.stdout?.destroy();
       child.stderr?.destroy();
@@ -104,5 +112,11 @@ export function makeRunCommand(clock: Clock, env: Readonly<Record<string, string
       else finish({ kind: 'exited', code, stdout: stdout(), stderr: stderr() });
     });
     return promise;
+  };
+  return {
+    run,
+    stopAll: () => {
+      for (const child of running) child.kill('SIGKILL');
+    },
   };
 }

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { makeRealClock } from '../../src/clock.ts';
-import { type CommandOutcome, makeRunCommand } from '../../src/run-command.ts';
+import { type CommandOutcome, makeCommands } from '../../src/run-command.ts';
 
 const LONG_MS = 20_000;
 const clock = makeRealClock();
@@ -25,7 +25,7 @@ function script(name: string, text: string): void {
 }
 
 const run = (name: string, args: readonly string[] = [], limitMs = LONG_MS): Promise<CommandOutcome> =>
-  makeRunCommand(clock, { PATH: directory, LANG: 'C', SECRET_OF_THE_TEST: 'kept' })(name, args, limitMs);
+  makeCommands(clock, { PATH: directory, LANG: 'C', SECRET_OF_THE_TEST: 'kept' }).run(name, args, limitMs);
 
 /** The standard output of a command that ended by itself. */
 function stdoutOf(outcome: CommandOutcome): string {
@@ -61,14 +61,14 @@ test('a command inherits nothing that we have open, and an empty standard input'
 
 test('a command is found in the usual directories when PATH is unset, empty or relative', async () => {
   for (const PATH of [undefined, '', '.', 'bin:.']) {
-    const outcome = await makeRunCommand(clock, { PATH })('env', [], LONG_MS);
+    const outcome = await makeCommands(clock, { PATH }).run('env', [], LONG_MS);
     assert.match(stdoutOf(outcome), /^PATH=.*\/usr\/sbin:\/usr\/bin/m);
   }
 });
 
 test('a command in a relative directory of PATH is not run', async () => {
   script('only-here', 'echo no');
-  const outcome = await makeRunCommand(clock, { PATH: '.' })('only-here', [], LONG_MS);
+  const outcome = await makeCommands(clock, { PATH: '.' }).run('only-here', [], LONG_MS);
   assert.deepEqual(outcome, { kind: 'missing' });
 });
 
