@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { closeSync, writeSync } from 'node:fs';
+import { closeSync, writeFileSync, writeSync } from 'node:fs';
 import { parseArgs, helpText, versionText, type Args, type BuildInfo } from './cli.ts';
 import { makeRealClock, readUptimeMs, type Clock } from './clock.ts';
 import { ClusterGuard } from './cluster-guard.ts';
@@ -132,7 +132,17 @@ async function helpCtdb(config: Config, log: Log, status: StatusPipe): Promise<E
   return exitStatus;
 }
 
+/** The runtime calls its main thread MainThread, and `ps` and `pkill` know a process by that name. */
+function nameOurselves(): void {
+  try {
+    writeFileSync('/proc/self/comm', 'ctdb_etcd_lock');
+  } catch {
+    // Only a name.
+  }
+}
+
 async function main(): Promise<ExitStatus> {
+  nameOurselves();
   closeInherited(performance.timeOrigin);
   const status = makeStatusPipe(
     (text) => {
