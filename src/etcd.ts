@@ -98,7 +98,13 @@ export interface Member {
   readOldest(directory: string, call: CallOptions): Promise<RangeAnswer>;
   /** One transaction: if no key exists under `directory`, put `key` with `value` under the lease; else read the oldest.
    *  Rejects with kind `leaseNotFound` when the lease is gone. */
-  lock(directory: string, key: string, value: string, leaseId: LeaseId, call: CallOptions): Promise<LockAnswer>;
+  lock(
+    directory: string,
+    key: string,
+    value: string,
+    leaseId: LeaseId,
+    call: CallOptions,
+  ): Promise<LockAnswer>;
   /** Watches one key from `fromRevision` on, with `hasleader`. Returns the way to stop it. Never throws. */
   watch(key: string, fromRevision: bigint, handlers: WatchHandlers): () => void;
   /** Opens the connection ahead of the first call. Never throws. */
