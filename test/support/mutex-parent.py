@@ -7,6 +7,7 @@ child, hand it a leaked descriptor or leave close-on-exec off; this can.
 Commands:
   {"do": "start", "id": ID, "argv": [...], "env": {...}, ...options}   fork and execv, as CTDB does
   {"do": "signal", "id": ID, "signal": NUMBER}                         one kill(2); nothing once it is gone
+  {"do": "killBetween", "id": ID}                                      SIGKILL to the process of "between"
 Options of "start":
   "stderr": "pipe" (default), "full" (a pipe filled to the brim that nobody reads) or "closed"
   "autoTerm": false   do not send SIGTERM after a byte other than 0
@@ -14,6 +15,8 @@ Options of "start":
   "mdwe": true        prctl(PR_SET_MDWE): memory is never writable and executable
   "termAfterMs": N    send SIGTERM this long after the fork, whatever happened until then
   "root": DIR         chroot there first
+  "between": true     the helper's parent is a process of its own between it and us; when that is killed we still see
+                      what becomes of the helper
 
 Events, `atMs` on the machine's monotonic clock:
   {"event": "started", "id", "pid", "answerPipe": "pipe:[N]", "leaked": ["pipe:[N]", ...], "atMs"}
@@ -33,6 +36,7 @@ import signal
 import socket
 import time
 
+PR_SET_CHILD_SUBREAPER = 36
 PR_SET_MDWE = 65
 PR_MDWE_REFUSE_EXEC_GAIN = 1
 
@@ -66,14 +70,21 @@ class Helper:
             fill(stderr_write)
         null = os.open("/dev/null", os.O_RDONLY)
 
-        forked_at = now_ms()
-        self.pid = os.fork()
-        if self.pid == 0:
+        def run():
             try:
                 child(command, null, answer_write, stderr_write, mode)
             except BaseException as error:  # the parent must never go on in two processes
                 os.write(2, f"mutex-parent: cannot run {command['argv']}: {error}\n".encode())
             os._exit(127)
+
+        forked_at = now_ms()
+        self.between = None
+        if command.get("between"):
+            self.between, self.pid = fork_between(run)
+        else:
+            self.pid = os.fork()
+            if self.pid == 0:
+                run()
         emit(
             event="started",
             id=self.id,
@@ -107,6 +118,10 @@ class Helper:
         if not self.exited:
             os.kill(self.pid, number)
 
+    def kill_between(self):
+        if not self.exited:
+            os.kill(self.between, signal.SIGKILL)
+
     def on_answer(self):
         byte = os.read(self.answer, 1)
         if byte == b"":
@@ -126,6 +141,8 @@ class Helper:
             emit(event="stderr", id=self.id, text=text.decode("utf-8", "replace"))
 
     def on_exit(self):
+        if self.between is not None:
+            os.waitpid(self.between, 0)  # which leaves the dead helper to us, the subreaper
         _, status = os.waitpid(self.pid, 0)
         self.exited = True
         # What it had still written comes before the news of its exit.
@@ -152,6 +169,28 @@ def fill(fd):
                 pass
     finally:
         fcntl.fcntl(fd, fcntl.F_SETFL, flags)
+
+
+def fork_between(run):
+    """Forks a process that forks the helper and ends after it. Returns the pids of both."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "prctl(PR_SET_CHILD_SUBREAPER)")
+    told_read, told_write = os.pipe()
+    between = os.fork()
+    if between == 0:
+        pid = os.fork()
+        if pid == 0:
+            run()
+        os.write(told_write, str(pid).encode())
+        # Nothing of the helper's stays open here, or its end would not be seen.
+        os.closerange(0, 1 << 16)
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+        os._exit(0)
+    os.close(told_write)
+    pid = int(os.read(told_read, 32))
+    os.close(told_read)
+    return between, pid
 
 
 def child(command, null, answer_write, stderr_write, mode):
@@ -205,6 +244,8 @@ def main():
                     command = json.loads(line)
                     if command["do"] == "start":
                         helpers[command["id"]] = Helper(command)
+                    elif command["id"] in helpers and command["do"] == "killBetween":
+                        helpers[command["id"]].kill_between()
                     elif command["id"] in helpers:
                         helpers[command["id"]].signal(command["signal"])
             elif any(fd in helper.sources for helper in helpers.values()):

@@ -43,6 +43,8 @@ export interface HelperOptions {
   readonly mdwe?: boolean;
   readonly termAfterMs?: number;
   readonly root?: string;
+  /** True: the helper's parent is a process of its own, which `Helper.killParent` kills. */
+  readonly between?: boolean;
 }
 
 /** How a helper ended: with an exit status or by a signal. */
@@ -86,14 +88,16 @@ export class Helper {
   exit: HelperExit | undefined;
   readonly #changed = new EventEmitter();
   readonly #signal: (number: number) => void;
+  readonly #killParent: () => void;
 
-  constructor(started: ParentEvent, signal: (number: number) => void) {
+  constructor(started: ParentEvent, signal: (number: number) => void, killParent: () => void) {
     this.id = started.id;
     this.pid = started.pid;
     this.startedAtMs = started.atMs;
     this.answerPipe = started.answerPipe;
     this.leaked = started.leaked;
     this.#signal = signal;
+    this.#killParent = killParent;
     this.#changed.setMaxListeners(0);
   }
 
@@ -144,6 +148,11 @@ export class Helper {
   /** One kill(2) by the parent, SIGTERM unless said otherwise, as CTDB does when it lets the lock go. */
   signal(name: NodeJS.Signals = 'SIGTERM'): void {
     this.#signal(constants.signals[name]);
+  }
+
+  /** SIGKILL to the parent of a helper that was run with `between`; what becomes of the helper is still seen. */
+  killParent(): void {
+    this.#killParent();
   }
 
   /** SIGTERM, as CTDB lets go, and resolves when the process is gone. */
@@ -224,9 +233,15 @@ export class MutexParent implements AsyncDisposable {
       this.#helpers.get(event.id)?.accept(event);
       return;
     }
-    const helper = new Helper(event, (number) => {
-      this.#send({ do: 'signal', id: event.id, signal: number });
-    });
+    const helper = new Helper(
+      event,
+      (number) => {
+        this.#send({ do: 'signal', id: event.id, signal: number });
+      },
+      () => {
+        this.#send({ do: 'killBetween', id: event.id });
+      },
+    );
     this.#helpers.set(event.id, helper);
     this.#starting.get(event.id)?.(helper);
     this.#starting.delete(event.id);
