@@ -5,7 +5,7 @@ import { makeRealClock, readUptimeMs, type Clock } from './clock.ts';
 import { ClusterGuard } from './cluster-guard.ts';
 import { spawnCompanion } from './companion.ts';
 import type { Config } from './config.ts';
-import { loadConfig } from './config-loader.ts';
+import { configPathOf, loadConfig } from './config-loader.ts';
 import { ctdbPnn } from './ctdb-pnn.ts';
 import { makeSwitch, NO_SWITCH, type DeadMansSwitch } from './dead-mans-switch.ts';
 import { closeInherited } from './descriptors.ts';
@@ -86,7 +86,11 @@ async function helpCtdb(config: Config, log: Log, status: StatusPipe): Promise<E
     pnn = found;
   });
   const name = findLockName(
-    { netbiosName: config.netbiosName, configPath: config.file ?? '/etc/ctdb/etcd', hostName: host.hostName },
+    {
+      netbiosName: config.netbiosName,
+      configPath: config.file ?? configPathOf({ configFile: undefined }, process.env),
+      hostName: host.hostName,
+    },
     run,
   );
   const directory = name.then((found) => {
