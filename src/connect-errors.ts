@@ -1,4 +1,6 @@
+import type { TlsConfig } from './config.ts';
 import type { EtcdErrorKind } from './errors.ts';
+import { TlsFileError } from './tls-files.ts';
 
 /** What a connection that could not be made means to the administrator. */
 export interface ConnectFailure {
@@ -7,16 +9,178 @@ export interface ConnectFailure {
   readonly remedy?: string;
 }
 
-/** Reads grpc-js's account of a connection that could not be made; undefined when `details` is something else. */
-export function explainConnectFailure(details: string): ConnectFailure | undefined {
-  const text = /Last error: (?:Error: )?(.*?)\.? Resolution note:/s.exec(details)?.[1];
+const CHECK_HOSTS = 'check that etcd runs there and that hosts and port are right';
+
+/** By the code of the error that Node gives, which also stands in its text. */
+const SOCKET_ERRORS: readonly (readonly [codes: RegExp, failure: ConnectFailure])[] = [
+  [/\bECONNREFUSED\b/, { kind: 'unavailable', message: 'connection refused', remedy: CHECK_HOSTS }],
+  [
+    /\b(EHOSTUNREACH|ENETUNREACH|EHOSTDOWN|ENETDOWN|EADDRNOTAVAIL)\b/,
+    { kind: 'unavailable', message: 'host unreachable', remedy: 'check the network and hosts' },
+  ],
+  [
+    /\bETIMEDOUT\b/,
+    { kind: 'unavailable', message: 'connection timed out', remedy: 'check the network and the firewalls' },
+  ],
+  [
+    /\b(EACCES|EPERM)\b/,
+    {
+      kind: 'unavailable',
+      message: 'this host forbids the connection',
+      remedy: 'check its firewall and SELinux',
+    },
+  ],
+  [/\bENOTFOUND\b/, { kind: 'unavailable', message: 'host name not found', remedy: 'correct hosts or DNS' }],
+  [
+    /\bEAI_[A-Z]+\b/,
+    { kind: 'unavailable', message: 'no answer from DNS about this host', remedy: 'check DNS on this host' },
+  ],
+  [
+    /\b(ECONNRESET|EPIPE)\b/,
+    { kind: 'unavailable', message: 'connection reset by the member', remedy: CHECK_HOSTS },
+  ],
+];
+
+/** By the words of OpenSSL for the alert with which the member refused us. */
+function explainAlert(text: string, tls: TlsConfig): ConnectFailure | undefined {
+  const alert = /\balert ([a-z ]+?)\s*:/.exec(text)?.[1];
+  if (alert === undefined) return undefined;
+  switch (alert) {
+    case 'bad certificate':
+    case 'certificate required':
+    case 'certificate expired':
+    case 'certificate revoked':
+    case 'certificate unknown':
+    case 'unsupported certificate':
+    case 'unknown ca':
+    case 'decrypt error':
+    case 'access denied':
+      if (tls.certFile === undefined) {
+        return { kind: 'tls', message: 'the member wants a client certificate', remedy: 'set cert and key' };
+      }
+      return {
+        kind: 'tls',
+        message: `the member refused the client certificate (${alert})`,
+        remedy: `make cert "${tls.certFile}" one that is valid and that the member's authority has signed`,
+      };
+    case 'no application protocol':
+      return { kind: 'notEtcd', message: 'not etcd: does not speak HTTP/2 over TLS', remedy: CHECK_HOSTS };
+    case 'internal error':
+      return { kind: 'unavailable', message: 'the member failed during the TLS handshake' };
+    default:
+      return { kind: 'tls', message: `the member refused TLS (${alert})` };
+  }
+}
+
+/** Says what is wrong with the member's certificate, or with ours. */
+export function explainTlsError(error: unknown, tls: TlsConfig, name: string): ConnectFailure {
+  if (error instanceof TlsFileError) return { kind: 'tls', message: error.message, remedy: error.remedy };
+  const text = error instanceof Error ? error.message : String(error);
+  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  switch (code) {
+    case 'UNABLE_TO_VERIFY_LEAF_SIGNATURE':
+    case 'UNABLE_TO_GET_ISSUER_CERT':
+    case 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY':
+    case 'SELF_SIGNED_CERT_IN_CHAIN':
+    case 'DEPTH_ZERO_SELF_SIGNED_CERT':
+    case 'CERT_SIGNATURE_FAILURE':
+    case 'CERT_UNTRUSTED':
+    case 'CERT_REJECTED':
+    case 'INVALID_CA':
+      return {
+        kind: 'tls',
+        message: `the member's certificate is signed by an unknown authority`,
+        remedy:
+          tls.caFile === undefined
+            ? 'set ca_cert to the PEM file of the authority that signed it'
+            : `put the authority that signed it into ca_cert "${tls.caFile}"`,
+      };
+    case 'CERT_HAS_EXPIRED':
+      return {
+        kind: 'tls',
+        message: "the member's certificate has expired",
+        remedy: "renew it, or correct this host's clock",
+      };
+    case 'CERT_NOT_YET_VALID':
+      return {
+        kind: 'tls',
+        message: "the member's certificate is not yet valid",
+        remedy: "correct this host's clock, or the certificate",
+      };
+    case 'ERR_TLS_CERT_ALTNAME_INVALID':
+      return {
+        kind: 'tls',
+        message: `the member's certificate is not for "${name}"${namesOf(error)}`,
+        remedy: 'use a name from the certificate in hosts, or set server_name to one',
+      };
+    case 'ERR_SSL_WRONG_VERSION_NUMBER':
+    case 'ERR_SSL_PACKET_LENGTH_TOO_LONG':
+    case 'ERR_SSL_HTTP_REQUEST':
+      return {
+        kind: 'tls',
+        message: 'the member does not speak TLS',
+        remedy: 'set protocol = http, or use its https port',
+      };
+    default: {
+      const alert = explainAlert(text, tls);
+      if (alert !== undefined) return alert;
+      // A member that is being stopped does this too, so it does not rule the member out.
+      if (code === 'ECONNRESET' || code === '') {
+        return {
+          kind: 'unavailable',
+          message: 'the member closed the connection during the TLS handshake',
+          remedy: 'if it does not speak TLS, set protocol = http',
+        };
+      }
+      return { kind: 'tls', message: `TLS failed: ${firstLine(text)}` };
+    }
+  }
+}
+
+/** The names that the certificate has, for a message. */
+function namesOf(error: unknown): string {
+  if (!(error instanceof Error && 'cert' in error)) return '';
+  const names = (error.cert as { subjectaltname?: string } | undefined)?.subjectaltname;
+  return names === undefined ? '' : `, but for ${firstLine(names.replaceAll('IP Address:', 'IP:'))}`;
+}
+
+function firstLine(text: string): string {
+  return (text.split('\n', 1)[0] ?? '').slice(0, 200).trim();
+}
+
+/** grpc-js passes on nothing of a failed connection but its text; what we found out travels in that. */
+export function connectFailureText(failure: ConnectFailure): string {
+  return JSON.stringify(failure);
+}
+
+// grpc-js 1.14.7, load-balancer-pick-first.ts and transport.ts: the last error of all addresses, in some cases with the
+// time when it happened.
+const NO_CONNECTION = /^No connection established\. Last error: (?:Error: )?(.*?)\. Resolution note: /s;
+const WHEN = /\s*\(\d{4}-[0-9T:.-]+Z\)$/;
+
+/** Reads grpc-js's account of a connection that could not be made; undefined when `details` is about something else. */
+export function explainConnectFailure(
+  details: string,
+  tls: TlsConfig,
+  isSecure: boolean,
+): ConnectFailure | undefined {
+  const resolving = details.startsWith('cannot resolve: ');
+  const text = resolving ? details : NO_CONNECTION.exec(details)?.[1]?.replace(WHEN, '');
   if (text === undefined) return undefined;
-  if (text.includes('ECONNREFUSED')) {
+  if (text.startsWith('{')) return JSON.parse(text) as ConnectFailure;
+  const alert = isSecure ? explainAlert(text, tls) : undefined;
+  if (alert !== undefined) return alert;
+  for (const [codes, failure] of SOCKET_ERRORS) if (codes.test(text)) return failure;
+  const hint = isSecure ? CHECK_HOSTS : 'if it speaks TLS, set protocol = https';
+  if (text === 'Protocol error' || text.includes('NGHTTP2')) {
+    return { kind: 'notEtcd', message: 'not etcd: does not speak HTTP/2', remedy: hint };
+  }
+  if (text === 'Failed to connect' || text === 'Socket closed') {
     return {
       kind: 'unavailable',
-      message: 'connection refused',
-      remedy: 'start etcd there, or correct hosts and port',
+      message: 'the member closed the connection before a word of HTTP/2',
+      remedy: hint,
     };
   }
-  return { kind: 'unavailable', message: text };
+  return { kind: 'unavailable', message: `cannot connect: ${firstLine(text)}` };
 }

@@ -1,6 +1,6 @@
-import { credentials, Metadata } from '@grpc/grpc-js';
+import { Metadata } from '@grpc/grpc-js';
 import type { Clock } from './clock.ts';
-import type { Config, Endpoint } from './config.ts';
+import type { Config } from './config.ts';
 import { EtcdError } from './errors.ts';
 import type {
   CallOptions,
@@ -18,8 +18,10 @@ import type { ConnectionOptions } from './etcd-connection.ts';
 import { errorText, etcdErrorFrom } from './etcd-errors.ts';
 import { EtcdLink } from './etcd-link.ts';
 import * as messages from './etcd-messages.ts';
+import { makeSecure } from './etcd-tls.ts';
 import { watchKey } from './etcd-watch.ts';
 import { NameBook } from './name-book.ts';
+import { TlsFiles } from './tls-files.ts';
 
 /** What the transport needs of the world beside the network. */
 export interface TransportDeps {
@@ -28,22 +30,19 @@ export interface TransportDeps {
 
 /** The members as configured, one for each endpoint, none of them connected yet. */
 export function makeMembers(config: Config, deps: TransportDeps): Promise<Member[]> {
-  const names = new NameBook();
+  const how = { names: new NameBook(), secure: makeSecure(config.tls, new TlsFiles(config.tls)) };
+  const options: ConnectionOptions = {
+    clock: deps.clock,
+    dialTimeoutMs: config.dialTimeoutMs,
+    grpcOptions: {
+      ...(config.tls.serverName === undefined ? {} : { 'grpc.default_authority': config.tls.serverName }),
+      ...config.grpcOptions,
+    },
+  };
   const endpoints = config.useOtherMembers ? config.endpoints : config.endpoints.slice(0, 1);
   return Promise.resolve(
-    endpoints.map((endpoint) => new EtcdMember(makeLink(endpoint, config, names, deps), config)),
+    endpoints.map((endpoint) => new EtcdMember(new EtcdLink(endpoint, how, options), config)),
   );
-}
-
-function makeLink(endpoint: Endpoint, config: Config, names: NameBook, { clock }: TransportDeps): EtcdLink {
-  const options: ConnectionOptions = {
-    clock,
-    dialTimeoutMs: config.dialTimeoutMs,
-    grpcOptions: config.grpcOptions,
-    credentials: credentials.createInsecure(),
-    authority: undefined,
-  };
-  return new EtcdLink(endpoint, names, options);
 }
 
 /** One endpoint over the network: etcd's messages put in our types, and its errors in our words. */
@@ -149,7 +148,8 @@ class EtcdMember implements Member {
     if (error instanceof CallFailure) {
       return etcdErrorFrom(error.status, {
         endpoint: this.endpoint,
-        secure: this.#link.endpoint.secure,
+        isSecure: this.#link.endpoint.secure,
+        tls: this.#config.tls,
         username: this.#config.login?.username,
         key,
         closedBecause: error.closedBecause,

@@ -1,8 +1,8 @@
-import { Channel, type ChannelCredentials, type ChannelOptions } from '@grpc/grpc-js';
+import { Channel, type ChannelOptions } from '@grpc/grpc-js';
 import { setMaxListeners } from 'node:events';
 import { Host } from 'etcd3/lib/connection-pool.js';
 import type { Clock, Disposer } from './clock.ts';
-import { DIAL_OPTION, dialTarget, type Dial } from './etcd-dial.ts';
+import { DIAL_OPTION, type Dial, DialCredentials, dialTarget } from './etcd-dial.ts';
 
 // States of a channel; grpc-js has them as a const enum, which cannot be imported by code that is only stripped.
 const READY = 2;
@@ -40,9 +40,6 @@ export interface ConnectionOptions {
   readonly dialTimeoutMs: number | undefined;
   /** From the configuration. */
   readonly grpcOptions: Readonly<Record<string, string | number>>;
-  readonly credentials: ChannelCredentials;
-  /** The `:authority` of each call, where it is not the address that was dialled. */
-  readonly authority: string | undefined;
 }
 
 /**
@@ -64,20 +61,21 @@ export class EtcdConnection {
   #isOver = false;
   #calls = 0;
 
-  constructor(dial: Omit<Dial, 'signal'>, options: ConnectionOptions) {
+  constructor(how: Omit<Dial, 'signal'>, options: ConnectionOptions) {
+    const dial: Dial = { ...how, signal: this.#closing.signal };
     this.#clock = options.clock;
     // Each socket of this connection listens to the signal, and a name can have many addresses.
-    setMaxListeners(0, this.#closing.signal);
+    setMaxListeners(0, dial.signal);
     const channelOptions: ChannelOptions = {
       ...DEFAULT_OPTIONS,
       ...options.grpcOptions,
       ...FIXED_OPTIONS,
-      ...(options.authority === undefined ? {} : { 'grpc.default_authority': options.authority }),
-      [DIAL_OPTION]: { ...dial, signal: this.#closing.signal },
+      [DIAL_OPTION]: dial,
     };
+    const credentials = new DialCredentials(dial);
     const target = dialTarget(dial.endpoint);
-    this.#channel = new Channel(target, options.credentials, channelOptions);
-    this.host = new Host(target, options.credentials, { channelOverride: this.#channel });
+    this.#channel = new Channel(target, credentials, channelOptions);
+    this.host = new Host(target, credentials, { channelOverride: this.#channel });
     this.#watchState();
     const { dialTimeoutMs } = options;
     this.#stopDialTimer =

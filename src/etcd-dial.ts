@@ -1,16 +1,22 @@
+import { ChannelCredentials, credentials, Metadata, status as grpcStatus } from '@grpc/grpc-js';
 import type { ChannelOptions } from '@grpc/grpc-js';
-import { status as grpcStatus, Metadata } from '@grpc/grpc-js';
+import type { SecureConnector } from '@grpc/grpc-js/build/src/channel-credentials.js';
 import { registerResolver } from '@grpc/grpc-js/build/src/resolver.js';
 import type { Resolver, ResolverListener } from '@grpc/grpc-js/build/src/resolver.js';
 import type { GrpcUri } from '@grpc/grpc-js/build/src/uri-parser.js';
+import type { Socket } from 'node:net';
 import type { Endpoint } from './config.ts';
 import { errorText } from './etcd-errors.ts';
 import type { NameBook } from './name-book.ts';
+
+/** Makes TLS of a TCP connection; rejects with an error whose message is what a failed call is to say. */
+export type Secure = (socket: Socket, endpoint: Endpoint) => Promise<Socket>;
 
 /** How one connection is dialled. */
 export interface Dial {
   readonly endpoint: Endpoint;
   readonly names: NameBook;
+  readonly secure: Secure;
   /** Ends every socket of the connection. */
   readonly signal: AbortSignal;
 }
@@ -80,5 +86,44 @@ class DialResolver implements Resolver {
 
   destroy(): void {
     this.#isOver = true;
+  }
+}
+
+/**
+ * Credentials that take our own hand in each connection once TCP is up: what worked is noted, TLS is ours, with the
+ * certificates of that moment. They are for one connection only.
+ */
+export class DialCredentials extends ChannelCredentials {
+  readonly #dial: Dial;
+
+  constructor(dial: Dial) {
+    super();
+    this.#dial = dial;
+  }
+
+  override _isSecure(): boolean {
+    return this.#dial.endpoint.secure;
+  }
+
+  override _equals(other: ChannelCredentials): boolean {
+    return this === other;
+  }
+
+  override _createSecureConnector(target: GrpcUri, options: ChannelOptions): SecureConnector {
+    const { endpoint, names, secure } = this.#dial;
+    const plain = credentials.createInsecure()._createSecureConnector(target, options);
+    return {
+      connect: async (socket) => {
+        // The signal ends sockets with an error, for which there is no other listener at times.
+        socket.on('error', () => undefined);
+        if (socket.remoteAddress !== undefined) names.prefer(endpoint.host, socket.remoteAddress);
+        return endpoint.secure
+          ? { socket: await secure(socket, endpoint), secure: true }
+          : { socket, secure: false };
+      },
+      waitForReady: () => Promise.resolve(),
+      getCallCredentials: () => plain.getCallCredentials(),
+      destroy: () => undefined,
+    };
   }
 }

@@ -1,5 +1,6 @@
-import { EtcdError, type EtcdErrorKind } from './errors.ts';
+import type { TlsConfig } from './config.ts';
 import { explainConnectFailure } from './connect-errors.ts';
+import { EtcdError, type EtcdErrorKind } from './errors.ts';
 
 /** A failed call as grpc-js tells it. */
 export interface RpcStatus {
@@ -11,7 +12,8 @@ export interface RpcStatus {
 /** What a message about a failed call can refer to. */
 export interface ErrorContext {
   readonly endpoint: string;
-  readonly secure: boolean;
+  readonly isSecure: boolean;
+  readonly tls: TlsConfig;
   /** Who we are to etcd, as configured. */
   readonly username: string | undefined;
   /** The key or directory that the call was about. */
@@ -20,73 +22,161 @@ export interface ErrorContext {
   readonly closedBecause: string | undefined;
 }
 
-/** The words of an error of any kind, in one line. */
+// The words can be a stranger's: no more of them than a line of a log takes.
+const LONGEST_TEXT = 300;
+
+/** The words of an error of any kind, in one line of printable characters. */
 export function errorText(error: unknown): string {
   const text = error instanceof Error ? error.message : String(error);
-  return text.replace(/\s+/g, ' ').trim();
+  return text
+    .replace(/[\s\p{C}]+/gu, ' ')
+    .trim()
+    .slice(0, LONGEST_TEXT);
 }
 
-// Numbers of https://github.com/grpc/grpc/blob/master/doc/statuscodes.md
-const DEADLINE_EXCEEDED = 4;
-const PERMISSION_DENIED = 7;
-const RESOURCE_EXHAUSTED = 8;
-const UNIMPLEMENTED = 12;
-const INTERNAL = 13;
-const UNAVAILABLE = 14;
-const UNAUTHENTICATED = 16;
-const CANCELLED = 1;
+/** A refused login that another login may mend: the token expired, or users and roles have changed since. */
+export function isStaleLogin({ details }: RpcStatus): boolean {
+  return details.includes('invalid auth token') || details.includes('revision of auth store is old');
+}
+
+/** What a call without a login gets once authentication is on. */
+export function isLoginWanted({ details }: RpcStatus): boolean {
+  return details.includes('user name is empty') || details.includes('permission denied');
+}
+
+export function isAuthOff({ details }: RpcStatus): boolean {
+  return details.includes('authentication is not enabled');
+}
 
 interface Meaning {
   readonly kind: EtcdErrorKind;
+  /** Without it, etcd's own words. */
   readonly message?: string;
   readonly remedy?: string;
 }
 
+const silence: Meaning = { kind: 'unavailable' };
+
 /**
- * etcd's own errors by their words (etcd, `api/v3rpc/rpctypes/error.go`), which are the same in all releases, while codes
- * have changed and some errors arrive as Unknown.
+ * etcd's own errors by their words (etcd, `api/v3rpc/rpctypes/error.go`): those are the same in all releases, while the
+ * codes have changed, and some errors arrive as Unknown.
  */
-const ETCD_ERRORS: readonly (readonly [words: string, meaning: (context: ErrorContext) => Meaning])[] = [
-  ['requested lease not found', () => ({ kind: 'leaseNotFound', message: 'lease not found' })],
-  ['lease already exists', () => ({ kind: 'leaseExists', message: 'lease already exists' })],
+const ETCD_ERRORS: readonly (readonly [
+  words: string,
+  meaning: Meaning | ((context: ErrorContext) => Meaning),
+])[] = [
+  ['requested lease not found', { kind: 'leaseNotFound', message: 'lease not found' }],
+  ['lease already exists', { kind: 'leaseExists', message: 'lease already exists' }],
+  [
+    'no leader',
+    {
+      kind: 'noLeader',
+      message: 'the member has no raft leader',
+      remedy: 'check that most members run and reach each other',
+    },
+  ],
+  ['leader changed', { kind: 'noLeader', message: 'the raft leader has changed' }],
+  ['not leader', { kind: 'noLeader' }],
+  ['not a primary lessor', { kind: 'noLeader', message: 'the raft leader has changed' }],
+  ['proposal dropped', { kind: 'noLeader', message: 'the raft leader has changed' }],
+  ['request timed out', { kind: 'timeout' }],
+  ['context deadline exceeded', { kind: 'timeout', message: 'the member got no answer from the others' }],
+  ['too many requests', silence],
+  ['not capable', silence],
+  ['server stopped', silence],
+  ['unhealthy cluster', silence],
+  ['not supported for learner', { ...silence, message: 'the member is a learner and cannot vote yet' }],
+  [
+    'database space exceeded',
+    {
+      kind: 'noSpace',
+      message: "etcd's database is full (alarm NOSPACE)",
+      remedy: 'compact and defragment it, then run etcdctl alarm disarm',
+    },
+  ],
+  [
+    'corrupt cluster',
+    {
+      kind: 'rejected',
+      message: 'etcd has found its data corrupt (alarm CORRUPT)',
+      remedy: 'repair the cluster',
+    },
+  ],
+  ['too large lease TTL', { kind: 'rejected', remedy: 'lower lock_ttl' }],
+  // After a new login has been tried: users change faster than we log in, which passes.
+  ['invalid auth token', { ...silence, message: 'the login has expired' }],
+  ['revision of auth store is old', { ...silence, message: 'users or roles have changed since the login' }],
+  [
+    'authentication failed',
+    ({ username }) => ({
+      kind: 'auth',
+      message: `wrong user name or password for user "${username ?? ''}"`,
+      remedy: 'correct username and password_file or password',
+    }),
+  ],
+  [
+    'user name is empty',
+    {
+      kind: 'auth',
+      message: 'the member wants a login',
+      remedy: 'set username and password_file, or use a client certificate whose CN is an etcd user',
+    },
+  ],
   [
     'permission denied',
     ({ username, key }) => ({
       kind: 'permission',
-      message: `permission denied${username === undefined ? '' : ` for user "${username}"`}${key === undefined ? '' : ` on "${key}"`}`,
-      remedy: `grant ${username === undefined ? 'the' : `"${username}"`} a role with read and write on this directory: etcdctl role grant-permission --prefix ROLE readwrite DIRECTORY`,
+      message: `permission denied${username === undefined ? '' : ` to user "${username}"`}${key === undefined ? '' : ` on ${key}`}`,
+      remedy: `grant read and write: etcdctl role grant-permission --prefix=true ROLE readwrite ${directoryOf(key)}`,
     }),
   ],
 ];
 
-export function etcdErrorFrom({ code, details }: RpcStatus, context: ErrorContext): EtcdError {
-  const { endpoint } = context;
-  for (const [words, meaningFor] of ETCD_ERRORS) {
-    if (!details.includes(words)) continue;
-    const { kind, message, remedy } = meaningFor(context);
-    return new EtcdError(kind, endpoint, message ?? details, remedy);
-  }
-  const failure = explainConnectFailure(details);
-  if (failure !== undefined) return new EtcdError(failure.kind, endpoint, failure.message, failure.remedy);
-  return new EtcdError(kindOfCode(code), endpoint, context.closedBecause ?? details);
+function directoryOf(key: string | undefined): string {
+  return key === undefined ? 'DIRECTORY' : key.slice(0, key.lastIndexOf('/') + 1);
 }
 
-function kindOfCode(code: number): EtcdErrorKind {
+const NOT_ETCD = 'check that hosts and port lead to etcd 3.3 or newer';
+
+// Of a gateway in front of etcd, which may find its way again.
+const PASSING_HTTP_STATUS = new Set(['429', '502', '503', '504']);
+
+/** Puts a failed call in our words. The order matters: what a connection failed with can contain any words. */
+export function etcdErrorFrom(status: RpcStatus, context: ErrorContext): EtcdError {
+  const { endpoint, tls, isSecure, closedBecause } = context;
+  const details = errorText(status.details);
+  const failure = explainConnectFailure(status.details, tls, isSecure);
+  if (failure !== undefined) return new EtcdError(failure.kind, endpoint, failure.message, failure.remedy);
+  for (const [words, meaning] of ETCD_ERRORS) {
+    if (!details.includes(words)) continue;
+    const { kind, message, remedy } = typeof meaning === 'function' ? meaning(context) : meaning;
+    return new EtcdError(kind, endpoint, message ?? details.replace(/^etcdserver: /, ''), remedy);
+  }
+  if (closedBecause !== undefined) return new EtcdError('unavailable', endpoint, closedBecause);
+  const httpStatus = /HTTP status code (\d+)/.exec(details)?.[1];
+  if (httpStatus !== undefined) {
+    return PASSING_HTTP_STATUS.has(httpStatus)
+      ? new EtcdError('unavailable', endpoint, `a gateway answered with HTTP status ${httpStatus}`)
+      : new EtcdError('notEtcd', endpoint, `not etcd: HTTP status ${httpStatus}`, NOT_ETCD);
+  }
+  return fromCode(status.code, details, endpoint);
+}
+
+/** By the number of the status (grpc, `doc/statuscodes.md`), where the words are not etcd's. */
+function fromCode(code: number, details: string, endpoint: string): EtcdError {
   switch (code) {
-    case UNAVAILABLE:
-    case CANCELLED:
-    case INTERNAL:
-    case RESOURCE_EXHAUSTED:
-      return 'unavailable';
-    case DEADLINE_EXCEEDED:
-      return 'timeout';
-    case UNIMPLEMENTED:
-      return 'notEtcd';
-    case UNAUTHENTICATED:
-      return 'auth';
-    case PERMISSION_DENIED:
-      return 'permission';
+    case 1: // CANCELLED: the member ended the stream
+    case 8: // RESOURCE_EXHAUSTED
+    case 13: // INTERNAL: the stream was reset, or what came was no message
+    case 14: // UNAVAILABLE
+      return new EtcdError('unavailable', endpoint, details);
+    case 4: // DEADLINE_EXCEEDED
+      return new EtcdError('timeout', endpoint, details);
+    case 12: // UNIMPLEMENTED
+      return new EtcdError('notEtcd', endpoint, `not etcd, or too old: ${details}`, NOT_ETCD);
+    case 16: // UNAUTHENTICATED
+      return new EtcdError('auth', endpoint, details, 'set username and password_file');
     default:
-      return 'unknown';
+      return new EtcdError('unknown', endpoint, details);
   }
 }

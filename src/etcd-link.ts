@@ -1,7 +1,6 @@
 import { type ConnectionOptions, EtcdConnection } from './etcd-connection.ts';
 import type { Endpoint } from './config.ts';
-import { hostPort } from './etcd-dial.ts';
-import type { NameBook } from './name-book.ts';
+import { type Dial, hostPort } from './etcd-dial.ts';
 
 // After a dial that failed at once, such as a refused connection, calls fail with the same words for this long before
 // the next dial; it doubles with each failure up to the longest. A member that is back must not wait for long.
@@ -10,7 +9,7 @@ const LONGEST_BACKOFF_MS = 1_000;
 
 /** What leads to one endpoint: its connection of the moment, replaced whenever that has ended or is in doubt. */
 export class EtcdLink {
-  readonly #names: NameBook;
+  readonly #how: Omit<Dial, 'signal' | 'endpoint'>;
   readonly #options: ConnectionOptions;
   readonly #firstBackoffMs: number;
   readonly #longestBackoffMs: number;
@@ -20,9 +19,9 @@ export class EtcdLink {
   /** Connections that were replaced and still serve a call. */
   readonly #retired = new Set<EtcdConnection>();
 
-  constructor(endpoint: Endpoint, names: NameBook, options: ConnectionOptions) {
+  constructor(endpoint: Endpoint, how: Omit<Dial, 'signal' | 'endpoint'>, options: ConnectionOptions) {
     this.#endpoint = endpoint;
-    this.#names = names;
+    this.#how = how;
     this.#options = options;
     const { 'grpc.initial_reconnect_backoff_ms': first, 'grpc.max_reconnect_backoff_ms': longest } =
       options.grpcOptions;
@@ -53,7 +52,7 @@ export class EtcdLink {
       this.#backoffMs = 0;
     }
     if (connection !== undefined) this.#retire(connection);
-    const next = new EtcdConnection({ endpoint: this.#endpoint, names: this.#names }, this.#options);
+    const next = new EtcdConnection({ ...this.#how, endpoint: this.#endpoint }, this.#options);
     this.#connection = next;
     return next;
   }

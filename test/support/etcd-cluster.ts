@@ -352,8 +352,8 @@ function tlsArguments(tls: ClusterTls | undefined): string[] {
   return [
     `--cert-file=${tls.certFile}`,
     `--key-file=${tls.keyFile}`,
-    `--trusted-ca-file=${tls.caFile}`,
-    ...(tls.clientCertAuth === true ? ['--client-cert-auth'] : []),
+    // To etcd an authority alone means that clients must have a certificate, too.
+    ...(tls.clientCertAuth === true ? [`--trusted-ca-file=${tls.caFile}`, '--client-cert-auth'] : []),
   ];
 }
 

@@ -1,0 +1,47 @@
+import { isIP, type Socket } from 'node:net';
+import { connect, type ConnectionOptions } from 'node:tls';
+import type { Endpoint, TlsConfig } from './config.ts';
+import { connectFailureText, explainTlsError } from './connect-errors.ts';
+import type { Secure } from './etcd-dial.ts';
+import type { TlsFiles } from './tls-files.ts';
+
+/** The name that the member's certificate must have: the configured one, or what was dialled. */
+function expectedName(tls: TlsConfig, endpoint: Endpoint): string {
+  return tls.serverName ?? endpoint.host;
+}
+
+/**
+ * TLS 1.2 or 1.3 as the configuration says, with the certificates as they are on disk at that moment. The server is
+ * verified by TLS itself, before a byte of ours is sent over it.
+ */
+export function makeSecure(tls: TlsConfig, files: TlsFiles): Secure {
+  return (socket: Socket, endpoint: Endpoint) => {
+    const { promise, resolve, reject } = Promise.withResolvers<Socket>();
+    const fail = (error: unknown): void => {
+      reject(new Error(connectFailureText(explainTlsError(error, tls, expectedName(tls, endpoint)))));
+    };
+    try {
+      const name = expectedName(tls, endpoint);
+      const options: ConnectionOptions = {
+        socket,
+        // The name to verify. SNI is for names only: RFC 6066 forbids addresses, and Node warns about them on stderr.
+        host: name,
+        ...(isIP(name) === 0 ? { servername: name } : {}),
+        secureContext: files.context(),
+        ALPNProtocols: ['h2'],
+        rejectUnauthorized: !tls.insecureSkipVerify,
+      };
+      const secured = connect(options, () => {
+        resolve(secured);
+      });
+      // Also after the handshake: a client certificate that TLS 1.3 refuses is refused only then.
+      secured.on('error', fail);
+      secured.once('close', () => {
+        fail(new Error('the member closed the connection during the TLS handshake'));
+      });
+    } catch (error) {
+      fail(error);
+    }
+    return promise;
+  };
+}
