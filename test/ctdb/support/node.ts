@@ -1,9 +1,9 @@
 import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
-import { cp, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { cp, mkdir, writeFile } from 'node:fs/promises';
 import type { ChildProcess } from 'node:child_process';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { childrenOf, isRunning, run, runChecked, spawnTied } from '../../support/processes.ts';
+import { childrenOf, isRunning, processState, run, runChecked, spawnTied } from '../../support/processes.ts';
 import type { Finished } from '../../support/processes.ts';
 import { waitFor } from '../../support/wait.ts';
 import { Cable } from './hub.ts';
@@ -146,7 +146,8 @@ export class CtdbNode {
   #enter(command: string, args: readonly string[]): string[] {
     // A session inside: to ctdbd, which signals its process group when it ends, one outside would look like group 0,
     // which is everybody's own.
-    const session = ['setsid', '--wait', command, ...args];
+    const clean = ['env', '-i', 'PATH=/usr/sbin:/usr/bin:/sbin:/bin'];
+    const session = ['setsid', '--wait', ...clean, command, ...args];
     return ['--target', String(this.#initPid), '--all', '--root', '--wd', ...session];
   }
 
@@ -156,8 +157,8 @@ export class CtdbNode {
     if (status !== 0) throw new Error(`ctdbd on node ${this.pnn} ended with ${String(status)}: ${stderr}`);
   }
 
-  /** Every process on the node but its init. */
-  processes(): NodeProcess[] {
+  /** Every process on the node but its init; zombies only when asked for. */
+  processes(withZombies = false): NodeProcess[] {
     return readdirSync('/proc').flatMap((name) => {
       if (!/^\d+$/.test(name)) return [];
       const pid = Number(name);
@@ -167,7 +168,8 @@ export class CtdbNode {
         const command = readFileSync(`/proc/${pid}/cmdline`, 'latin1').split('\0').join(' ').trim();
         const title = /^Name:\s*(.*)$/m.exec(status)?.[1] ?? '';
         const parentPid = Number(/^PPid:\s*(\d+)$/m.exec(status)?.[1]);
-        if (pid === this.#initPid || command === 'sleep infinity' || command === '') return [];
+        if (pid === this.#initPid || command === 'sleep infinity') return [];
+        if (command === '' && !withZombies) return [];
         return [{ pid, parentPid, title, command }];
       } catch {
         return []; // it has ended meanwhile
@@ -208,9 +210,11 @@ export class CtdbNode {
     for (const { pid } of this.processes()) sendSignal(pid, 'SIGKILL');
   }
 
-  /** What of `etcd` in the log directory the node's administrator would read. */
-  readConfig(): Promise<string> {
-    return readFile(join(this.plan.directory, 'etc/etcd'), 'utf8');
+  /** Processes that have ended and that nobody has waited for, by title. */
+  zombies(): string[] {
+    return this.processes(true)
+      .filter(({ pid }) => processState(pid) === 'Z')
+      .map(({ title }) => title);
   }
 }
 
