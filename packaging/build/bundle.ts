@@ -1,6 +1,6 @@
 /** Makes one file of the program and what it imports. */
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -108,6 +108,8 @@ export async function bundle(entry: string, outFile: string): Promise<void> {
     logLevel: 'silent',
   });
   for (const { text, location } of warnings) fail(`esbuild warns: ${text} (${location?.file ?? 'no file'})`);
+  // What went in, for the licences that go with the packages.
+  writeFileSync(`${outFile}.inputs.json`, JSON.stringify(Object.keys(metafile.inputs)));
   const bytes = metafile.outputs[Object.keys(metafile.outputs)[0] ?? '']?.bytes ?? 0;
   say(`Bundle: ${Object.keys(metafile.inputs).length} modules, ${kilobytes(bytes)}; commit ${info.commit}`);
 }
