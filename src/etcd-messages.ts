@@ -61,7 +61,7 @@ export function timeToLiveFrom({ header, TTL, grantedTTL }: ILeaseTimeToLiveResp
   };
 }
 
-function keyValueFrom({ key, value, lease, create_revision, mod_revision }: IKeyValue): KeyValue {
+export function keyValueFrom({ key, value, lease, create_revision, mod_revision }: IKeyValue): KeyValue {
   return {
     key: key.toString(),
     value: value.toString(),
@@ -81,7 +81,7 @@ export function rangeAnswerFrom(response: IRangeResponse): RangeAnswer {
 }
 
 /** Everything that starts with `directory`, which ends in `/`: `0` is the byte after `/`. */
-function rangeUnder(directory: string): { key: Buffer; range_end: Buffer } {
+export function rangeUnder(directory: string): { key: Buffer; range_end: Buffer } {
   return { key: Buffer.from(directory), range_end: Buffer.from(`${directory.slice(0, -1)}0`) };
 }
 

@@ -16,6 +16,8 @@ export interface UnaryCalls {
   readonly leaseTimeToLive: Exchange<rpc.ILeaseTimeToLiveRequest, rpc.ILeaseTimeToLiveResponse>;
   readonly authenticate: Exchange<rpc.IAuthenticateRequest, rpc.IAuthenticateResponse>;
   readonly status: Exchange<rpc.IStatusRequest, rpc.IStatusResponse>;
+  readonly alarm: Exchange<rpc.IAlarmRequest, rpc.IAlarmResponse>;
+  readonly memberList: Exchange<rpc.IMemberListRequest, rpc.IMemberListResponse>;
 }
 
 /** The calls that are streams both ways. */
@@ -34,6 +36,8 @@ const SERVICE_OF = {
   watch: 'Watch',
   authenticate: 'Auth',
   status: 'Maintenance',
+  alarm: 'Maintenance',
+  memberList: 'Cluster',
 } as const satisfies Record<keyof UnaryCalls | keyof StreamCalls, string>;
 
 /** Takes the end of a call: an error, or its answer. */

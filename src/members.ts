@@ -10,9 +10,12 @@ interface Attempt {
   readonly stopTimer: Disposer;
 }
 
+/** What a member needs to be asked anything. */
+type Asked = Pick<Member, 'endpoint' | 'close'>;
+
 /** What we know of one member while one question is open. */
-interface Candidate {
-  readonly member: Member;
+interface Candidate<M extends Asked> {
+  readonly member: M;
   attempt: Attempt | undefined;
   tries: number;
   /** Not asked before this instant. */
@@ -60,8 +63,8 @@ function asEtcdError(error: unknown, endpoint: string): EtcdError {
  * attempt that uses up its own time is given up and its connection replaced. Every question must therefore be one that
  * can be asked twice.
  */
-export class Members {
-  readonly #members: readonly Member[];
+export class Members<M extends Asked = Member> {
+  readonly #members: readonly M[];
   readonly #clock: Clock;
   readonly #timing: Pick<Timing, 'attemptMs' | 'hedgeDelayMs' | 'retryDelayMs'>;
   readonly #onFailure: (error: EtcdError) => void;
@@ -69,7 +72,7 @@ export class Members {
 
   /** @param onFailure told of each attempt that failed while its question was open; for the log. */
   constructor(
-    members: readonly Member[],
+    members: readonly M[],
     clock: Clock,
     timing: Pick<Timing, 'attemptMs' | 'hedgeDelayMs' | 'retryDelayMs'>,
     onFailure: (error: EtcdError) => void = () => undefined,
@@ -82,7 +85,7 @@ export class Members {
   }
 
   /** The member that answered last. */
-  get preferred(): Member {
+  get preferred(): M {
     return this.#at(this.#preferred);
   }
 
@@ -101,14 +104,14 @@ export class Members {
    * soon as `signal` is aborted.
    */
   ask<T>(
-    question: (member: Member, call: CallOptions) => Promise<T>,
+    question: (member: M, call: CallOptions) => Promise<T>,
     byMs: number,
     signal?: AbortSignal,
   ): Promise<T> {
     const { promise, resolve, reject } = Promise.withResolvers<T>();
     const clock = this.#clock;
     const { attemptMs, hedgeDelayMs, retryDelayMs } = this.#timing;
-    const candidates = this.#members.map((_, index): Candidate => ({
+    const candidates = this.#members.map((_, index): Candidate<M> => ({
       member: this.#at((this.#preferred + index) % this.#members.length),
       attempt: undefined,
       tries: 0,
@@ -120,7 +123,7 @@ export class Members {
     let lastStartMs = -Infinity;
     let stopTimer: Disposer = () => undefined;
 
-    const giveUp = (candidate: Candidate, reason: AbortReason): void => {
+    const giveUp = (candidate: Candidate<M>, reason: AbortReason): void => {
       candidate.attempt?.stopTimer();
       candidate.attempt?.controller.abort(reason);
       candidate.attempt = undefined;
@@ -145,7 +148,7 @@ export class Members {
       });
     };
 
-    const onFailure = (candidate: Candidate, error: EtcdError): void => {
+    const onFailure = (candidate: Candidate<M>, error: EtcdError): void => {
       candidate.attempt?.stopTimer();
       candidate.attempt = undefined;
       candidate.failure = error;
@@ -163,7 +166,7 @@ export class Members {
       step();
     };
 
-    const start = (candidate: Candidate): void => {
+    const start = (candidate: Candidate<M>): void => {
       const controller = new AbortController();
       const now = clock.now();
       const endsAtMs = Math.min(now + attemptMs, byMs);
@@ -216,7 +219,7 @@ export class Members {
       if (idle.length > 0) {
         if (now >= hedgeAtMs) {
           const due = idle.filter((candidate) => candidate.notBeforeMs <= now);
-          const next = due.reduce<Candidate | undefined>(
+          const next = due.reduce<Candidate<M> | undefined>(
             (best, candidate) => (best === undefined || candidate.tries < best.tries ? candidate : best),
             undefined,
           );
@@ -241,7 +244,7 @@ export class Members {
     return promise;
   }
 
-  #at(index: number): Member {
+  #at(index: number): M {
     const member = this.#members[index];
     if (member === undefined) throw new Error(`No member ${index} of ${this.#members.length}`);
     return member;
@@ -252,7 +255,7 @@ export class Members {
 const TELLING: readonly EtcdErrorKind[] = ['wrongCluster', 'tls', 'notEtcd', 'noLeader', 'stale', 'unproven'];
 
 /** One error for all members: `a:2379: connection refused; b:2379: no answer within 1.5 s`. */
-function summary(candidates: readonly Candidate[]): EtcdError {
+function summary(candidates: readonly Candidate<Asked>[]): EtcdError {
   const failures = candidates.flatMap(({ failure, member }) => [
     failure ?? new EtcdError('timeout', member.endpoint, 'no answer'),
   ]);
