@@ -1,6 +1,6 @@
-import { Metadata } from '@grpc/grpc-js';
+import type { Metadata } from '@grpc/grpc-js';
 import type { Clock } from './clock.ts';
-import type { Config } from './config.ts';
+import type { Config, Endpoint } from './config.ts';
 import { EtcdError } from './errors.ts';
 import type {
   CallOptions,
@@ -15,12 +15,16 @@ import type {
 } from './etcd.ts';
 import { CallFailure, callOnStream, callUnary } from './etcd-call.ts';
 import type { ConnectionOptions } from './etcd-connection.ts';
+import { followRecords } from './etcd-discovery.ts';
 import { errorText, etcdErrorFrom } from './etcd-errors.ts';
 import { EtcdLink } from './etcd-link.ts';
+import { EtcdLogin } from './etcd-login.ts';
 import * as messages from './etcd-messages.ts';
 import { makeSecure } from './etcd-tls.ts';
+import { EtcdVersion } from './etcd-version.ts';
 import { watchKey } from './etcd-watch.ts';
 import { NameBook } from './name-book.ts';
+import { discover, makeResolveSrv } from './srv.ts';
 import { TlsFiles } from './tls-files.ts';
 
 /** What the transport needs of the world beside the network. */
@@ -28,30 +32,41 @@ export interface TransportDeps {
   readonly clock: Clock;
 }
 
-/** The members as configured, one for each endpoint, none of them connected yet. */
-export function makeMembers(config: Config, deps: TransportDeps): Promise<Member[]> {
-  const how = { names: new NameBook(), secure: makeSecure(config.tls, new TlsFiles(config.tls)) };
+/**
+ * The members as configured, one for each endpoint, none of them connected yet.
+ * @throws {SetupError} with `srv_domain` only, when DNS does not name any
+ */
+export async function makeMembers(config: Config, { clock }: TransportDeps): Promise<Member[]> {
+  const { srvDomain, tls } = config;
+  const how = { names: new NameBook(), secure: makeSecure(tls, new TlsFiles(tls)) };
   const options: ConnectionOptions = {
-    clock: deps.clock,
+    clock,
     dialTimeoutMs: config.dialTimeoutMs,
     grpcOptions: {
-      ...(config.tls.serverName === undefined ? {} : { 'grpc.default_authority': config.tls.serverName }),
+      ...(tls.serverName === undefined ? {} : { 'grpc.default_authority': tls.serverName }),
       ...config.grpcOptions,
     },
   };
-  const endpoints = config.useOtherMembers ? config.endpoints : config.endpoints.slice(0, 1);
-  return Promise.resolve(
-    endpoints.map((endpoint) => new EtcdMember(new EtcdLink(endpoint, how, options), config)),
-  );
+  const find = (): Promise<readonly Endpoint[]> =>
+    srvDomain === undefined ? Promise.resolve(config.endpoints) : discover(srvDomain, makeResolveSrv(clock));
+  const endpoints = await find();
+  const used = config.useOtherMembers ? endpoints : endpoints.slice(0, 1);
+  const links = used.map((endpoint) => new EtcdLink(endpoint, how, options));
+  if (srvDomain !== undefined) followRecords(links, clock, find);
+  return links.map((link) => new EtcdMember(link, config));
 }
 
 /** One endpoint over the network: etcd's messages put in our types, and its errors in our words. */
 class EtcdMember implements Member {
   readonly #link: EtcdLink;
+  readonly #login: EtcdLogin;
+  readonly #version: EtcdVersion;
   readonly #config: Config;
 
   constructor(link: EtcdLink, config: Config) {
     this.#link = link;
+    this.#login = new EtcdLogin(link, config.login);
+    this.#version = new EtcdVersion(link, this.#login);
     this.#config = config;
   }
 
@@ -61,14 +76,14 @@ class EtcdMember implements Member {
 
   grant(leaseId: LeaseId, ttlMs: number, { signal }: CallOptions): Promise<LeaseAnswer> {
     const request = { ID: leaseId, TTL: messages.secondsFromMs(ttlMs) };
-    return this.#ask(undefined, async (metadata) =>
+    return this.#ask(undefined, signal, async (metadata) =>
       messages.leaseAnswerFrom(leaseId, await callUnary(this.#link, signal, 'leaseGrant', request, metadata)),
     );
   }
 
   revoke(leaseId: LeaseId, { signal }: CallOptions): Promise<{ readonly header: Header }> {
     const request = { ID: leaseId };
-    return this.#ask(undefined, async (metadata) => {
+    return this.#ask(undefined, signal, async (metadata) => {
       const { header } = await callUnary(this.#link, signal, 'leaseRevoke', request, metadata);
       return { header: messages.headerFrom(header) };
     });
@@ -76,7 +91,7 @@ class EtcdMember implements Member {
 
   keepAlive(leaseId: LeaseId, { signal }: CallOptions): Promise<LeaseAnswer> {
     const request = { ID: leaseId };
-    return this.#ask(undefined, async (metadata) =>
+    return this.#ask(undefined, signal, async (metadata) =>
       messages.leaseAnswerFrom(
         leaseId,
         await callOnStream(this.#link, signal, 'leaseKeepAlive', request, metadata),
@@ -86,21 +101,21 @@ class EtcdMember implements Member {
 
   timeToLive(leaseId: LeaseId, { signal }: CallOptions): Promise<TimeToLiveAnswer> {
     const request = { ID: leaseId };
-    return this.#ask(undefined, async (metadata) =>
+    return this.#ask(undefined, signal, async (metadata) =>
       messages.timeToLiveFrom(await callUnary(this.#link, signal, 'leaseTimeToLive', request, metadata)),
     );
   }
 
   readKey(key: string, { signal }: CallOptions): Promise<RangeAnswer> {
     const request = messages.keyRequest(key);
-    return this.#ask(key, async (metadata) =>
+    return this.#ask(key, signal, async (metadata) =>
       messages.rangeAnswerFrom(await callUnary(this.#link, signal, 'range', request, metadata)),
     );
   }
 
   readOldest(directory: string, { signal }: CallOptions): Promise<RangeAnswer> {
     const request = messages.oldestRequest(directory);
-    return this.#ask(directory, async (metadata) =>
+    return this.#ask(directory, signal, async (metadata) =>
       messages.rangeAnswerFrom(await callUnary(this.#link, signal, 'range', request, metadata)),
     );
   }
@@ -113,31 +128,46 @@ class EtcdMember implements Member {
     { signal }: CallOptions,
   ): Promise<LockAnswer> {
     const request = messages.lockRequest(directory, key, value, leaseId);
-    return this.#ask(directory, async (metadata) =>
-      messages.lockAnswerFrom(await callUnary(this.#link, signal, 'txn', request, metadata)),
-    );
+    return this.#ask(directory, signal, async (metadata) => {
+      await this.#version.check(signal);
+      return messages.lockAnswerFrom(await callUnary(this.#link, signal, 'txn', request, metadata));
+    });
   }
 
   watch(key: string, fromRevision: bigint, handlers: WatchHandlers): () => void {
-    return watchKey(this.#link, key, fromRevision, new Metadata(), {
+    return watchKey(this.#link, this.#login, key, fromRevision, {
       ...handlers,
-      onEnd: (failure) => {
-        handlers.onEnd(this.#inOurWords(failure, key).message);
+      onEnd: (error) => {
+        handlers.onEnd(this.#inOurWords(error, key).message);
       },
     });
   }
 
   connect(): void {
     this.#link.current().connect();
+    this.#login.start();
+    this.#version.start();
   }
 
   close(): void {
     this.#link.close();
   }
 
-  async #ask<T>(key: string | undefined, send: (metadata: Metadata) => Promise<T>): Promise<T> {
+  /** Runs one call with our login; where the member refuses the login, once more with a new one. */
+  async #ask<T>(
+    key: string | undefined,
+    signal: AbortSignal,
+    send: (metadata: Metadata) => Promise<T>,
+  ): Promise<T> {
     try {
-      return await send(new Metadata());
+      const pass = await this.#login.pass(signal);
+      try {
+        return await send(pass.metadata);
+      } catch (error) {
+        if (!this.#login.canMend(error, pass)) throw error;
+        this.#login.forget(pass);
+        return await send((await this.#login.pass(signal)).metadata);
+      }
     } catch (error) {
       throw this.#inOurWords(error, key);
     }

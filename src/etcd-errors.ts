@@ -36,16 +36,21 @@ export function errorText(error: unknown): string {
 
 /** A refused login that another login may mend: the token expired, or users and roles have changed since. */
 export function isStaleLogin({ details }: RpcStatus): boolean {
-  return details.includes('invalid auth token') || details.includes('revision of auth store is old');
+  return (
+    details.includes('etcdserver: invalid auth token') ||
+    details.includes('etcdserver: revision of auth store is old')
+  );
 }
 
 /** What a call without a login gets once authentication is on. */
 export function isLoginWanted({ details }: RpcStatus): boolean {
-  return details.includes('user name is empty') || details.includes('permission denied');
+  return (
+    details.includes('etcdserver: user name is empty') || details.includes('etcdserver: permission denied')
+  );
 }
 
 export function isAuthOff({ details }: RpcStatus): boolean {
-  return details.includes('authentication is not enabled');
+  return details.includes('etcdserver: authentication is not enabled');
 }
 
 interface Meaning {

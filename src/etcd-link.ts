@@ -29,6 +29,14 @@ export class EtcdLink {
     this.#longestBackoffMs = typeof longest === 'number' ? longest : LONGEST_BACKOFF_MS;
   }
 
+  /** Called whenever a connection could not be made, or was given up. */
+  onTrouble: () => void = () => undefined;
+
+  /** True while a connection stands. */
+  get isConnected(): boolean {
+    return this.#connection?.isAlive === true && this.#connection.wasReady;
+  }
+
   get endpoint(): Endpoint {
     return this.#endpoint;
   }
@@ -47,6 +55,7 @@ export class EtcdLink {
       if (this.#backoffMs === 0 || connection.wasReady) this.#backoffMs = this.#firstBackoffMs;
       if (now < connection.failedAtMs + this.#backoffMs) return connection;
       this.#backoffMs = Math.min(this.#backoffMs * 2, this.#longestBackoffMs);
+      this.onTrouble();
       connection.close('another connection is tried');
     } else {
       this.#backoffMs = 0;
@@ -61,15 +70,17 @@ export class EtcdLink {
   replace(connection: EtcdConnection, because: string): void {
     connection.close(because);
     this.#retired.delete(connection);
-    if (this.#connection === connection) {
-      this.#connection = undefined;
-      this.#backoffMs = 0;
-    }
+    if (this.#connection !== connection) return;
+    this.#connection = undefined;
+    this.#backoffMs = 0;
+    this.onTrouble();
   }
 
   /** Dials another endpoint from now on. */
   moveTo(endpoint: Endpoint): void {
-    if (this.#connection !== undefined) this.replace(this.#connection, 'the endpoint is gone from DNS');
+    this.#connection?.close('the endpoint is gone from DNS');
+    this.#connection = undefined;
+    this.#backoffMs = 0;
     this.#endpoint = endpoint;
   }
 
