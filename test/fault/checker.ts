@@ -1,0 +1,124 @@
+import type { Attempt, Claim, Deed, Excuse, History } from './history.ts';
+
+/** Two claims at the same time: what must never be. */
+export interface Overlap {
+  readonly first: string;
+  readonly second: string;
+  readonly forMs: number;
+}
+
+/** How long the lock was nobody's, from one claim's end to the next claim. */
+export interface TakeOver {
+  readonly after: Deed | 'lost';
+  /** From the end of the claim. */
+  readonly ms: number;
+  /** From the start of the helper that took it; of the first attempt after the end where one came before. */
+  readonly fromNextAttemptMs: number;
+  /** True when etcd or the network was at fault at that time. */
+  readonly excused: boolean;
+}
+
+export interface Verdict {
+  readonly overlaps: readonly Overlap[];
+  readonly takeOvers: readonly TakeOver[];
+  /** Claims that ended although nothing was done to the holder and etcd was within its reach. */
+  readonly needlessLosses: readonly string[];
+  /** Other facts that the history contradicts. */
+  readonly problems: readonly string[];
+  readonly claims: number;
+  readonly attempts: number;
+  readonly slowestAnswerMs: number;
+  /** The least time from the end of a claim that the holder gave up by itself to the end of its key; none: undefined. */
+  readonly smallestSlackMs: number | undefined;
+}
+
+// CTDB's own limit for the contender beside the holder.
+const CTDB_PATIENCE_MS = 5_000;
+
+/** Reads the verdict off a finished history. A claim that is still open ends at `nowMs`. */
+export function judge(history: History, nowMs: number): Verdict {
+  const claims = [...history.claims].sort((a, b) => a.fromMs - b.fromMs);
+  const slowest = history.attempts.map((attempt) => (attempt.answeredAtMs ?? nowMs) - attempt.startedAtMs);
+  return {
+    overlaps: overlapsOf(claims, nowMs),
+    takeOvers: takeOversOf(claims, history),
+    needlessLosses: claims
+      .filter((claim) => claim.toMs !== undefined && claim.deed === undefined)
+      .filter((claim) => !isExcused(history.excuses, claim.toMs ?? nowMs))
+      .map((claim) => `${claim.helper} lost the lock at ${seconds(claim.toMs, history)}`),
+    problems: history.attempts.flatMap((attempt) => problemsOf(attempt, history)),
+    claims: claims.length,
+    attempts: history.attempts.length,
+    slowestAnswerMs: Math.round(Math.max(0, ...slowest)),
+    smallestSlackMs: smallestSlackOf(claims, history),
+  };
+}
+
+function overlapsOf(claims: readonly Claim[], nowMs: number): Overlap[] {
+  const overlaps: Overlap[] = [];
+  for (const [index, first] of claims.entries()) {
+    for (const second of claims.slice(index + 1)) {
+      const forMs = Math.min(first.toMs ?? nowMs, second.toMs ?? nowMs) - second.fromMs;
+      if (forMs > 0) overlaps.push({ first: first.helper, second: second.helper, forMs });
+    }
+  }
+  return overlaps;
+}
+
+function takeOversOf(claims: readonly Claim[], history: History): TakeOver[] {
+  return claims.slice(1).flatMap((claim, index) => {
+    const before = claims[index];
+    if (before?.toMs === undefined) return [];
+    const endMs = before.toMs;
+    const tries = history.attempts
+      .filter((attempt) => attempt.purpose === 'take' && attempt.startedAtMs >= endMs)
+      .map((attempt) => attempt.startedAtMs);
+    return {
+      after: before.deed ?? 'lost',
+      ms: claim.fromMs - endMs,
+      fromNextAttemptMs: claim.fromMs - Math.min(claim.fromMs, ...tries),
+      excused: history.excuses.some(
+        (excuse) => excuse.fromMs <= claim.fromMs && (excuse.toMs ?? Infinity) >= endMs,
+      ),
+    };
+  });
+}
+
+function problemsOf(attempt: Attempt, history: History): string[] {
+  const { helper, answer, answeredAtMs, startedAtMs } = attempt;
+  if (answeredAtMs === undefined) return []; // the run ended before it could
+  const tookMs = answeredAtMs - startedAtMs;
+  const found: string[] = [];
+  if (tookMs > CTDB_PATIENCE_MS) found.push(`${helper} needed ${Math.round(tookMs)} ms for its answer`);
+  if (answer === '' && history.deadHelpers.has(helper)) return found;
+  if (answer === '3' ? !isExcused(history.excuses, answeredAtMs) : answer !== '0' && answer !== '1') {
+    found.push(
+      `${helper} answered "${answer ?? ''}" at ${seconds(answeredAtMs, history)} although etcd was fine`,
+    );
+  }
+  return found;
+}
+
+/** Where a claim ended by itself and its key went later, that is how much room was left. */
+function smallestSlackOf(claims: readonly Claim[], history: History): number | undefined {
+  const slack = claims
+    .filter((claim) => claim.deed === undefined || claim.deed === 'stopped')
+    .flatMap((claim) => {
+      const life = [...history.keys.values()].find(
+        (key) =>
+          key.value.includes(`"node":"${claim.node}"`) && Math.abs(key.createdAtMs - claim.fromMs) < 1_000,
+      );
+      return claim.toMs === undefined || life?.deletedAtMs === undefined
+        ? []
+        : [life.deletedAtMs - claim.toMs];
+    });
+  return slack.length === 0 ? undefined : Math.round(Math.min(...slack));
+}
+
+function isExcused(excuses: readonly Excuse[], atMs: number): boolean {
+  return excuses.some((excuse) => excuse.fromMs <= atMs && (excuse.toMs ?? Infinity) >= atMs);
+}
+
+function seconds(atMs: number | undefined, history: History): string {
+  return `${(((atMs ?? NaN) - history.startedAtMs) / 1000).toFixed(1)} s`;
+}

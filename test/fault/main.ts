@@ -1,0 +1,137 @@
+// `npm run faults`: faults on real clusters, with the packed helper. See usage() and docs/testing.md.
+import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { ETCD_RELEASES, etcdPackageVersion, type EtcdRelease } from '../support/etcd-cluster.ts';
+import { helperProgram } from '../support/mutex-parent.ts';
+import { temporaryDirectory } from '../support/processes.ts';
+import { namespacesOf, removeStaleNamespaces } from './network.ts';
+import { complaintsOf, type Outcome, tableOf, takeOverStatistics } from './report.ts';
+import { runScenario } from './run-scenario.ts';
+import type { Scenario } from './scenario.ts';
+import { SCENARIOS } from './scenarios.ts';
+import type { WorldOptions } from './world.ts';
+
+const USAGE = `Usage: npm run faults -- [--list] [--scenario NAME]... [--etcd 3.4|3.5-trixie|3.5-forky|all]
+         [--short] [--jobs N] [--out DIR]
+       npm run faults -- --random [--minutes N] [--seed S] [--etcd ...] [--out DIR]
+
+Runs the packed helper on three contenders against three members of etcd, in network namespaces of their own, and
+injects faults. Needs root. Writes results.json, table.md and one history per scenario into DIR.
+
+  --short  leases of 5 s instead of 9 s; for CI
+  --jobs   how many scenarios run at the same time, each in its own cluster (2)
+`;
+
+const { values: options } = parseArgs({
+  options: {
+    list: { type: 'boolean', default: false },
+    help: { type: 'boolean', short: 'h', default: false },
+    scenario: { type: 'string', multiple: true, default: [] },
+    etcd: { type: 'string', default: '3.4' },
+    short: { type: 'boolean', default: false },
+    jobs: { type: 'string', default: '2' },
+    out: { type: 'string', default: fileURLToPath(new URL('../../.cache/faults', import.meta.url)) },
+    random: { type: 'boolean', default: false },
+    minutes: { type: 'string', default: '5' },
+    seed: { type: 'string', default: String(Date.now() % 1_000_000) },
+  },
+});
+
+function releasesOf(word: string): readonly EtcdRelease[] {
+  if (word === 'all') return ETCD_RELEASES;
+  const found = ETCD_RELEASES.find((release) => release === word);
+  if (found === undefined) throw new Error(`Unknown --etcd ${word}, want ${ETCD_RELEASES.join(', ')} or all`);
+  return [found];
+}
+
+function scenariosOf(names: readonly string[]): readonly Scenario[] {
+  for (const name of names) {
+    if (!SCENARIOS.some((scenario) => scenario.name === name))
+      throw new Error(`Unknown scenario ${name}, see --list`);
+  }
+  return names.length === 0 ? SCENARIOS : SCENARIOS.filter(({ name }) => names.includes(name));
+}
+
+/** Runs all, at most `jobs` at a time, and reports each as it ends. */
+async function runAll(
+  work: readonly { scenario: Scenario; options: WorldOptions }[],
+  jobs: number,
+  out: string,
+): Promise<Outcome[]> {
+  const outcomes: Outcome[] = [];
+  const queue = [...work];
+  const worker = async (): Promise<void> => {
+    for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
+      const outcome = await runScenario(next.scenario, next.options, out);
+      outcomes.push(outcome);
+      const state = outcome.held ? 'held  ' : 'FAILED';
+      console.log(
+        `${String(outcomes.length).padStart(3)}/${work.length} ${state} ${outcome.name} (etcd ${outcome.release}, ${outcome.seconds.toFixed(0)} s)`,
+      );
+      for (const complaint of complaintsOf(outcome)) console.log(`        ${complaint}`);
+    }
+  };
+  await Promise.all(Array.from({ length: jobs }, worker));
+  return outcomes;
+}
+
+async function main(): Promise<number> {
+  if (options.help) {
+    console.log(USAGE);
+    return 0;
+  }
+  if (options.list) {
+    for (const { name, expectation } of SCENARIOS) console.log(`${name.padEnd(28)} ${expectation}`);
+    return 0;
+  }
+  if (process.getuid?.() !== 0) throw new Error('Network namespaces need root: run it as root');
+  // A copy, because a run takes longer than a build that somebody starts meanwhile.
+  const program = join(await temporaryDirectory('faults'), 'ctdb_etcd_lock');
+  copyFileSync(helperProgram(), program);
+  const stale = await removeStaleNamespaces();
+  if (stale.length > 0) console.log(`Removed ${stale.length} namespaces of runs that were killed`);
+  mkdirSync(options.out, { recursive: true });
+
+  const releases = releasesOf(options.etcd);
+  const times = options.short ? { lockTtl: 5, refresh: 1 } : { lockTtl: 9, refresh: 2 };
+  const startedAt = new Date();
+  const work = releases.flatMap((release) =>
+    scenariosOf(options.scenario).map((scenario) => ({ scenario, options: { release, program, ...times } })),
+  );
+  const outcomes = await runAll(work, Number(options.jobs), options.out);
+
+  const left = await namespacesOf('us');
+  const held = outcomes.every((outcome) => outcome.held) && left.length === 0;
+  const takeOvers = takeOverStatistics(outcomes.flatMap(({ verdict }) => verdict?.takeOvers ?? []));
+  const table = tableOf(outcomes);
+  writeFileSync(join(options.out, 'table.md'), `${table}\n`);
+  writeFileSync(
+    join(options.out, 'results.json'),
+    JSON.stringify(
+      {
+        startedAt,
+        seconds: (Date.now() - startedAt.getTime()) / 1000,
+        etcd: Object.fromEntries(releases.map((release) => [release, etcdPackageVersion(release)])),
+        ...times,
+        held,
+        takeOvers,
+        namespacesLeft: left,
+        outcomes,
+      },
+      null,
+      1,
+    ),
+  );
+  console.log(`\n${table}\n`);
+  console.log(`Take-over times with etcd in reach: ${JSON.stringify(takeOvers)}`);
+  if (left.length > 0) console.log(`Namespaces left over: ${left.join(', ')}`);
+  console.log(held ? 'Everything held.' : 'NOT everything held.');
+  return held ? 0 : 1;
+}
+
+process.exitCode = await main().catch((error: unknown) => {
+  console.error(error instanceof Error ? error.message : String(error));
+  return 2;
+});

@@ -1,0 +1,96 @@
+import type { TakeOver, Verdict } from './checker.ts';
+
+/** What came of one scenario, or of one random run, on one release of etcd. */
+export interface Outcome {
+  readonly name: string;
+  readonly expectation: string;
+  readonly release: string;
+  readonly held: boolean;
+  readonly problems: readonly string[];
+  readonly verdict: Verdict | undefined;
+  readonly leftovers: readonly string[];
+  readonly figures: Readonly<Record<string, number>>;
+  readonly seconds: number;
+  /** Where the history is. */
+  readonly log: string;
+}
+
+export interface Statistic {
+  readonly count: number;
+  readonly medianMs: number;
+  readonly p99Ms: number;
+  readonly largestMs: number;
+}
+
+/** By nearest rank; undefined of nothing. */
+export function statisticOf(values: readonly number[]): Statistic | undefined {
+  const sorted = [...values].sort((a, b) => a - b);
+  const at = (share: number): number => Math.round(sorted[Math.ceil(sorted.length * share) - 1] ?? NaN);
+  if (sorted.length === 0) return undefined;
+  return { count: sorted.length, medianMs: at(0.5), p99Ms: at(0.99), largestMs: at(1) };
+}
+
+/** Take-over times while etcd was fine: after a holder's death from its end, after SIGTERM from the next attempt. */
+export function takeOverStatistics(takeOvers: readonly TakeOver[]): {
+  afterDeath: Statistic | undefined;
+  afterRelease: Statistic | undefined;
+} {
+  const fine = takeOvers.filter(({ excused }) => !excused);
+  const deaths = fine.filter(
+    ({ after }) => after === 'killed' || after === 'parent killed' || after === 'stopped',
+  );
+  const releases = fine.filter(({ after }) => after === 'terminated');
+  return {
+    afterDeath: statisticOf(deaths.map(({ ms }) => ms)),
+    afterRelease: statisticOf(releases.map(({ fromNextAttemptMs }) => fromNextAttemptMs)),
+  };
+}
+
+const COLUMNS = [
+  'scenario',
+  'etcd',
+  'held',
+  'claims',
+  'overlaps',
+  'needless losses',
+  'leftovers',
+  'slowest answer, ms',
+  'figures',
+] as const;
+
+/** A Markdown table with one row per outcome. */
+export function tableOf(outcomes: readonly Outcome[]): string {
+  const rows = outcomes.map((outcome) => [
+    outcome.name,
+    outcome.release,
+    outcome.held ? 'yes' : '**NO**',
+    String(outcome.verdict?.claims ?? '-'),
+    String(outcome.verdict?.overlaps.length ?? '-'),
+    String(outcome.verdict?.needlessLosses.length ?? '-'),
+    String(outcome.leftovers.length),
+    String(outcome.verdict?.slowestAnswerMs ?? '-'),
+    Object.entries(outcome.figures)
+      .map(([name, value]) => `${name} ${Math.round(value)}`)
+      .join(', '),
+  ]);
+  const widths = COLUMNS.map((title, column) =>
+    Math.max(title.length, ...rows.map((row) => row[column]?.length ?? 0)),
+  );
+  const line = (cells: readonly string[]): string =>
+    `| ${cells.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join(' | ')} |`;
+  return [line(COLUMNS), line(widths.map((width) => '-'.repeat(width))), ...rows.map(line)].join('\n');
+}
+
+/** Everything about one outcome that did not hold, one fact per line. */
+export function complaintsOf(outcome: Outcome): string[] {
+  const { verdict } = outcome;
+  return [
+    ...(verdict?.overlaps ?? []).map(
+      ({ first, second, forMs }) => `OVERLAP of ${first} and ${second} for ${forMs.toFixed(1)} ms`,
+    ),
+    ...(verdict?.needlessLosses ?? []).map((loss) => `needless loss: ${loss}`),
+    ...(verdict?.problems ?? []),
+    ...outcome.problems,
+    ...outcome.leftovers.map((left) => `left over: ${left}`),
+  ];
+}

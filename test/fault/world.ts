@@ -1,0 +1,243 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { EtcdCluster, type EtcdRelease } from '../support/etcd-cluster.ts';
+import { monotonicMs } from '../support/mutex-parent.ts';
+import { waitFor } from '../support/wait.ts';
+import { Gateway } from './gateway.ts';
+import { type Claim, History } from './history.ts';
+import { Network } from './network.ts';
+import { CtdbNode } from './node.ts';
+
+export const MEMBERS = ['m1', 'm2', 'm3'] as const;
+export const NODES = ['n1', 'n2', 'n3'] as const;
+export type MemberHost = (typeof MEMBERS)[number];
+
+const LOCK = 'FAULTS';
+export const DIRECTORY = `/_locks/_ctdb/${LOCK}/`;
+
+// Beside the holder, as ctdbd does after each recovery; more often than in any real cluster.
+const CHECK_EVERY_MS = 3_000;
+
+export interface WorldOptions {
+  readonly release: EtcdRelease;
+  /** The packed helper. */
+  readonly program: string;
+  /** Seconds. */
+  readonly lockTtl: number;
+  readonly refresh: number;
+  readonly etcdArgs?: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+  /** See `NodeOptions.prepare`. */
+  readonly prepare?: string;
+  readonly settings?: Readonly<Record<string, string | number>>;
+}
+
+/** Three members, three contenders, a network between them, and the record of what happens. */
+export class World implements AsyncDisposable {
+  readonly options: WorldOptions;
+  readonly network: Network;
+  readonly cluster: EtcdCluster;
+  readonly gateway: Gateway;
+  readonly nodes: readonly CtdbNode[];
+  readonly history: History;
+  /** Facts that did not hold, found while the scenario ran. */
+  readonly problems: string[] = [];
+  /** Figures worth a place in the report. */
+  readonly figures: Record<string, number> = {};
+  readonly #over = new AbortController();
+  #checks: Promise<void> = Promise.resolve();
+
+  private constructor(fields: {
+    options: WorldOptions;
+    network: Network;
+    cluster: EtcdCluster;
+    nodes: readonly CtdbNode[];
+    history: History;
+  }) {
+    this.options = fields.options;
+    this.network = fields.network;
+    this.cluster = fields.cluster;
+    this.nodes = fields.nodes;
+    this.history = fields.history;
+    this.gateway = new Gateway(fields.cluster);
+    for (const member of this.cluster.members) {
+      void this.gateway.watch(
+        member,
+        DIRECTORY,
+        (change) => {
+          this.history.keyChanged(change);
+        },
+        this.#over.signal,
+      );
+    }
+  }
+
+  static async make(options: WorldOptions): Promise<World> {
+    const history = new History();
+    const network = await Network.make([...MEMBERS, ...NODES]);
+    const hostOf = (index: number): string => MEMBERS[index] ?? '';
+    try {
+      const cluster = await EtcdCluster.start({
+        release: options.release,
+        members: MEMBERS.length,
+        address: (index) => network.address(hostOf(index)),
+        wrap: (index) => network.on(hostOf(index)),
+        args: options.etcdArgs ?? [],
+      });
+      const nodes: CtdbNode[] = [];
+      const elect = (): void => {
+        for (const node of nodes) node.elect();
+      };
+      for (const host of NODES) {
+        const settings = {
+          hosts: cluster.hosts,
+          netbios_name: LOCK,
+          lock_ttl: options.lockTtl,
+          refresh: options.refresh,
+          ...options.settings,
+        };
+        const { program, env = {}, prepare = '' } = options;
+        nodes.push(
+          await CtdbNode.make({ program, network, host, history, settings, env, prepare, onClaimEnd: elect }),
+        );
+      }
+      return new World({ options, network, cluster, nodes, history });
+    } catch (error) {
+      await network[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  get ttlMs(): number {
+    return this.options.lockTtl * 1000;
+  }
+
+  /** The node that holds the lock. */
+  get holder(): CtdbNode | undefined {
+    return this.nodes.find((node) => node.held !== undefined);
+  }
+
+  node(index: number): CtdbNode {
+    const node = this.nodes[index];
+    if (node === undefined) throw new Error(`No node ${index}`);
+    return node;
+  }
+
+  /** Starts to contend on all nodes, and resolves when one holds and the others were told so. */
+  async settle(): Promise<CtdbNode> {
+    for (const node of this.nodes) node.contend();
+    const holder = await this.someoneHolds(15_000);
+    await waitFor(
+      'all nodes have an answer',
+      () =>
+        this.nodes.every((node) =>
+          this.history.attempts.some((attempt) => attempt.node === node.host && attempt.answer !== undefined),
+        ),
+      { withinMs: 15_000 },
+    );
+    this.#checks = this.#checkBesideHolder();
+    return holder;
+  }
+
+  /** Resolves to the node that holds the lock, as soon as one does. */
+  async someoneHolds(withinMs: number): Promise<CtdbNode> {
+    return waitFor('someone holds the lock', () => this.holder, { withinMs, everyMs: 10 });
+  }
+
+  note(text: string): void {
+    this.history.note(text);
+  }
+
+  /** Notes that a fact does not hold, and goes on. */
+  expect(fact: string, holds: boolean): void {
+    if (holds) return;
+    this.note(`NOT TRUE: ${fact}`);
+    this.problems.push(`not true: ${fact}`);
+  }
+
+  /** Waits for a fact; a problem, not an exception, when it does not come true in time. Resolves to the time it took. */
+  async expectWithin(fact: string, withinMs: number, look: () => unknown): Promise<number> {
+    const startedAtMs = monotonicMs();
+    try {
+      await waitFor(fact, async () => Boolean(await look()), { withinMs, everyMs: 20 });
+    } catch {
+      this.expect(`${fact} (within ${withinMs} ms)`, false);
+    }
+    return monotonicMs() - startedAtMs;
+  }
+
+  /** Runs `faults`, then waits until `forMs` have passed since its start; the lock must not have changed hands. */
+  async expectKept(
+    what: string,
+    forMs: number,
+    faults: () => Promise<unknown> = () => Promise.resolve(),
+  ): Promise<void> {
+    const claim = this.history.openClaim;
+    const startedAtMs = monotonicMs();
+    this.note(`begin: ${what}`);
+    await faults();
+    await delay(Math.max(0, forMs - (monotonicMs() - startedAtMs)));
+    this.note(`end: ${what}`);
+    this.expect(`the lock is kept: ${what}`, claim !== undefined && claim.toMs === undefined);
+  }
+
+  /** The claim must end within the time; resolves to the time it took. */
+  async expectLost(claim: Claim | undefined, withinMs: number): Promise<number> {
+    if (claim === undefined) throw new Error('Nobody holds the lock');
+    return this.expectWithin(`the claim of ${claim.node} ends`, withinMs, () => claim.toMs !== undefined);
+  }
+
+  /** Resolves after `forMs`. */
+  async pause(forMs: number): Promise<void> {
+    await delay(forMs);
+  }
+
+  /** Lets everybody go, and reports what is left where nothing should be. */
+  async finish(): Promise<string[]> {
+    this.#over.abort();
+    await this.#checks;
+    const left: string[] = [];
+    for (const result of await Promise.allSettled(this.nodes.map((node) => node.leave()))) {
+      if (result.status === 'rejected') left.push(`helper does not leave: ${String(result.reason)}`);
+    }
+    // What a killed or silenced helper left behind ends with its lease, and a restarted cluster grants that once more.
+    // Of all others nothing may be left.
+    const { claims, attempts } = this.history;
+    const allLeftWillingly =
+      claims.every(({ deed }) => deed === 'terminated') &&
+      attempts.every(({ answer }) => answer === '0' || answer === '1');
+    const look = async (): Promise<string[]> => [
+      ...(await this.gateway.keys(DIRECTORY)).map(({ key }) => `key ${key}`),
+      ...(await this.gateway.leases()).map((lease) => `lease ${lease}`),
+    ];
+    const withinMs = allLeftWillingly ? 500 : 2 * this.ttlMs + 5_000;
+    await waitFor('nothing is left in etcd', async () => (await look()).length === 0, {
+      withinMs,
+      everyMs: 100,
+    }).catch(() => undefined);
+    left.push(...(await look().catch((error: unknown) => [`etcd does not say: ${String(error)}`])));
+    await waitFor('no process is left', () => this.nodes.every((node) => node.leftovers().length === 0), {
+      withinMs: 3_000,
+    }).catch(() => undefined);
+    left.push(...this.nodes.flatMap((node) => node.leftovers()));
+    return left;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#over.abort();
+    await Promise.all(this.nodes.map((node) => node[Symbol.asyncDispose]()));
+    await this.cluster.stop();
+    await this.network[Symbol.asyncDispose]();
+  }
+
+  async #checkBesideHolder(): Promise<void> {
+    const { signal } = this.#over;
+    try {
+      for (;;) {
+        await delay(CHECK_EVERY_MS, undefined, { signal });
+        await this.holder?.check();
+      }
+    } catch (error) {
+      if (!signal.aborted) throw error;
+    }
+  }
+}
