@@ -120,6 +120,9 @@ function servicesOf(store: Store): Record<string, Record<string, UntypedHandleCa
         });
       },
     },
+    Maintenance: {
+      Status: unary((): Partial<rpc.IStatusResponse> => ({ header: header(), version: '3.5.16' })),
+    },
     Watch: {
       Watch: (call: ServerDuplexStream<rpc.IWatchRequest, Partial<rpc.IWatchResponse>>): void => {
         call.on('data', () => {

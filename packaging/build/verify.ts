@@ -27,7 +27,7 @@ export function verify(file: string): void {
     if (!report.execArgv.includes(flag))
       fail(`The binary runs with ${report.execArgv.join(' ')}, want ${flag} too`);
   }
-  const version = run(file, ['--version'], { NODE_OPTIONS: '--bad-option' });
+  const version = run(file, ['--version'], { NODE_OPTIONS: '--bad-option', NODE_DEBUG: '*' });
   if (!version.startsWith('ctdb_etcd_lock '))
     fail(`The binary answers --version with ${JSON.stringify(version)}`);
   for (const line of run('ldd', [file]).trim().split('\n')) {
