@@ -42,14 +42,11 @@ void describe('whatever CTDB’s environment is', () => {
     'a bad NODE_OPTIONS': { NODE_OPTIONS: '--bad-option' },
     'NODE_OPTIONS that load a file': { NODE_OPTIONS: '--require=/nonexistent.js --inspect=127.0.0.1:0' },
     'NODE_EXTRA_CA_CERTS that does not exist': { NODE_EXTRA_CA_CERTS: '/nonexistent/ca.pem' },
-    'NODE_DEBUG for everything': { NODE_DEBUG: '*', NODE_DEBUG_NATIVE: '*' },
+    'NODE_DEBUG for everything': { NODE_DEBUG: '*', NODE_DEBUG_NATIVE: 'HTTP2,SPAWNSYNC,TLS' },
+    'NODE_ICU_DATA that does not exist': { NODE_ICU_DATA: '/nonexistent' },
     'warnings asked for': { NODE_PENDING_DEPRECATION: '1', NODE_TLS_REJECT_UNAUTHORIZED: '0' },
     'NODE_CHANNEL_FD of a parent that is no Node': { NODE_CHANNEL_FD: '1' },
     'NODE_UNIQUE_ID of a cluster worker': { NODE_UNIQUE_ID: '1' },
-    'NODE_V8_COVERAGE and NODE_COMPILE_CACHE': {
-      NODE_V8_COVERAGE: '/nonexistent/v8',
-      NODE_COMPILE_CACHE: '/nonexistent/cache',
-    },
     'gRPC’s own tracing': {
       GRPC_VERBOSITY: 'DEBUG',
       GRPC_TRACE: 'all',
@@ -79,6 +76,23 @@ void describe('whatever CTDB’s environment is', () => {
       assert.deepEqual(await bench.leftovers(), []);
     });
   }
+
+  test('NODE_V8_COVERAGE, NODE_COMPILE_CACHE and NODE_REDIRECT_WARNINGS make no files', async () => {
+    await using bench = await LockBench.make(cluster);
+    const place = join(bench.base, 'place');
+    mkdirSync(place);
+    const holder = await bench.hold({
+      env: {
+        NODE_V8_COVERAGE: join(place, 'coverage'),
+        NODE_COMPILE_CACHE: join(place, 'cache'),
+        NODE_REDIRECT_WARNINGS: join(place, 'warnings'),
+        NODE_DEBUG: 'http2', // is itself a reason for a warning
+      },
+    });
+    await holder.release();
+    assert.deepEqual(readdirSync(place), []);
+    assert.deepEqual([holder.bytes, holder.stderr], ['0', '']);
+  });
 
   test('an empty environment, with -c: nothing else is needed', async () => {
     await using bench = await LockBench.make(cluster);
