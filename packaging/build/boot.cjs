@@ -3,6 +3,9 @@
 const { getRawAsset } = require('node:sea');
 const { Script } = require('node:vm');
 
+// gRPC would trace into CTDB's log.
+for (const name of Object.keys(process.env)) if (name.startsWith('GRPC_')) delete process.env[name];
+
 // The runtime obeys such variables before any program can forbid it. So the environment of whoever started us is cleaned
 // by starting once more in the same process; that costs one start of the runtime, and only those who have set any. (The
 // build has taken away those that act before this line; the one that opens a channel is gone by now, not so the channel.)
