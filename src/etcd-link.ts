@@ -7,6 +7,8 @@ import { type Dial, hostPort } from './etcd-dial.ts';
 const FIRST_BACKOFF_MS = 100;
 const LONGEST_BACKOFF_MS = 1_000;
 
+const LET_GO = 'the connection was closed by us';
+
 /** What leads to one endpoint: its connection of the moment, replaced whenever that has ended or is in doubt. */
 export class EtcdLink {
   readonly #how: Omit<Dial, 'signal' | 'endpoint'>;
@@ -16,6 +18,7 @@ export class EtcdLink {
   #endpoint: Endpoint;
   #connection: EtcdConnection | undefined;
   #backoffMs = 0;
+  #isClosed = false;
   /** Connections that were replaced and still serve a call. */
   readonly #retired = new Set<EtcdConnection>();
 
@@ -63,6 +66,7 @@ export class EtcdLink {
     if (connection !== undefined) this.#retire(connection);
     const next = new EtcdConnection({ ...this.#how, endpoint: this.#endpoint }, this.#options);
     this.#connection = next;
+    if (this.#isClosed) next.close(LET_GO);
     return next;
   }
 
@@ -84,10 +88,12 @@ export class EtcdLink {
     this.#endpoint = endpoint;
   }
 
+  /** Ends all connections for good; calls that come later fail. */
   close(): void {
-    for (const connection of this.#retired) connection.close('the helper lets go');
+    this.#isClosed = true;
+    for (const connection of this.#retired) connection.close(LET_GO);
     this.#retired.clear();
-    this.#connection?.close('the helper lets go');
+    this.#connection?.close(LET_GO);
   }
 
   #retire(connection: EtcdConnection): void {

@@ -138,7 +138,7 @@ for (const release of ETCD_RELEASES) {
       await member.revoke(leaseId, withinMs());
     });
 
-    test('a member that was restarted has forgotten its tokens', async () => {
+    test('the restart of a member ends no login', async () => {
       using member = await reach(cluster.hosts, { login: SAMBA });
       const leaseId = newLeaseId();
       await member.grant(leaseId, 30_000, withinMs());
@@ -190,21 +190,27 @@ for (const release of ETCD_RELEASES) {
   });
 }
 
+/** A cluster whose tokens are signed: they carry the revision of the users, and end with the next change. */
+async function startSigning(ttlS: number): Promise<EtcdCluster> {
+  const directory = await temporaryDirectory('jwt');
+  const { publicKey, privateKey } = generateKeyPairSync('rsa', {
+    modulusLength: 2048,
+    publicKeyEncoding: { type: 'spki', format: 'pem' },
+    privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
+  });
+  const [publicFile, privateFile] = [join(directory, 'jwt.pub'), join(directory, 'jwt.key')];
+  writeFileSync(publicFile, publicKey);
+  writeFileSync(privateFile, privateKey);
+  const token = `jwt,pub-key=${publicFile},priv-key=${privateFile},sign-method=RS256,ttl=${ttlS}s`;
+  const cluster = await EtcdCluster.start({ release: '3.5-forky', args: [`--auth-token=${token}`] });
+  await setUp(cluster);
+  await cluster.etcdctl(['auth', 'enable']);
+  return cluster;
+}
+
 void describe('a login with signed tokens (JWT)', () => {
   test('tokens that expire are renewed in silence', async () => {
-    const directory = await temporaryDirectory('jwt');
-    const { publicKey, privateKey } = generateKeyPairSync('rsa', {
-      modulusLength: 2048,
-      publicKeyEncoding: { type: 'spki', format: 'pem' },
-      privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
-    });
-    const [publicFile, privateFile] = [join(directory, 'jwt.pub'), join(directory, 'jwt.key')];
-    writeFileSync(publicFile, publicKey);
-    writeFileSync(privateFile, privateKey);
-    const token = `jwt,pub-key=${publicFile},priv-key=${privateFile},sign-method=RS256,ttl=2s`;
-    await using cluster = await EtcdCluster.start({ release: '3.5-forky', args: [`--auth-token=${token}`] });
-    await setUp(cluster);
-    await cluster.etcdctl(['auth', 'enable']);
+    await using cluster = await startSigning(2);
     using member = await reach(cluster.hosts, { login: SAMBA });
     const leaseId = newLeaseId();
     await member.grant(leaseId, 20_000, withinMs());
@@ -213,5 +219,22 @@ void describe('a login with signed tokens (JWT)', () => {
       await member[call](leaseId, withinMs());
       await member.readOldest(DIRECTORY, withinMs());
     }
+  });
+
+  test('tokens that are older than the last change of users are renewed in silence', async () => {
+    await using cluster = await startSigning(60);
+    using member = await reach(cluster.hosts, { login: SAMBA });
+    const leaseId = newLeaseId();
+    await member.grant(leaseId, 20_000, withinMs());
+    const { header } = await member.readOldest(DIRECTORY, withinMs());
+    await cluster.etcdctl(['user', 'add', 'other1:pw'], ROOT);
+    await member.readOldest(DIRECTORY, withinMs());
+    await cluster.etcdctl(['user', 'add', 'other2:pw'], ROOT);
+    await member.keepAlive(leaseId, withinMs());
+    await cluster.etcdctl(['user', 'add', 'other3:pw'], ROOT);
+    const { events } = recordWatch(member, `${DIRECTORY}k`, header.revision + 1n);
+    await cluster.etcdctl(['put', `${DIRECTORY}k`, 'x'], ROOT);
+    await waitFor('the watch tells', () => events.length > 0);
+    assert.deepEqual(events, ['put']);
   });
 });
