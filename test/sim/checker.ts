@@ -1,0 +1,312 @@
+import { EXIT } from '../../src/lifecycle.ts';
+import type { KeyValue, LeaseId } from '../../src/etcd.ts';
+import type { Claim } from './claim.ts';
+import type { Audience, Contender } from './contender.ts';
+import type { Traffic } from './sim-member.ts';
+import type { SimProcess } from './sim-process.ts';
+import type { Agreement, Author, Entry } from './store.ts';
+import type { World } from './world.ts';
+
+/** What must hold in every schedule; `docs/safety.md` lists them in the same order. */
+export type Property =
+  | 'two claims overlap'
+  | 'a claim outlives its key'
+  | 'a loss is seen too late'
+  | 'a passed deadline moves'
+  | 'more than one byte'
+  | 'no byte'
+  | 'the answer is late'
+  | 'the exit is late'
+  | 'something is left behind'
+  | 'nobody gets the lock'
+  | 'the lock is lost without need'
+  | 'a loss is reported that was none'
+  | 'contention is reported that was none'
+  | 'an error is reported without need'
+  | 'a living process loses its lease to a contender'
+  | 'the switch kills a process that runs'
+  | 'a fault of the program';
+
+export interface Violation {
+  readonly property: Property;
+  readonly atMs: number;
+  readonly text: string;
+}
+
+interface Presence {
+  readonly key: string;
+  readonly contender: Contender | undefined;
+  readonly fromMs: number;
+  untilMs: number;
+}
+
+// What timers and the ends of processes may add to a limit.
+const SLACK_MS = 120;
+
+const ANSWER_LIMIT_MS = 4_000;
+const EXIT_LIMIT_MS = 2_000;
+
+// Timers stand still in suspend, and are looked after within this (src/clock.ts).
+const LATE_TIMERS_MS = 520;
+
+/** Whether the dead man's switch must act; a pause that no clock of the machine noticed is beyond it. */
+function isWatched({ companion, process }: Contender): boolean {
+  return companion?.isWatching === true && process.machine.missedMs === 0;
+}
+
+/** Watches the cluster, the contenders and CTDB's side of their pipes, and says so when a property does not hold. */
+export class Checker implements Agreement, Audience, Traffic {
+  readonly violations: Violation[] = [];
+  readonly claims = new Map<Contender, Claim>();
+  readonly #world: World;
+  readonly #ownerOfLease = new Map<LeaseId, Contender>();
+  readonly #presences: Presence[] = [];
+  readonly #removedBy = new Map<string, Author>();
+  readonly #committedGrants = new Map<LeaseId, number>();
+
+  constructor(world: World) {
+    this.#world = world;
+  }
+
+  violated(property: Property, text: string): void {
+    this.#world.history.tell('CHECKER', () => `${property}: ${text}`);
+    this.violations.push({ property, atMs: this.#world.timeline.nowMs, text });
+  }
+
+  onNewLease(contender: Contender, leaseId: LeaseId): void {
+    this.#ownerOfLease.set(leaseId, contender);
+  }
+
+  // What the cluster agrees upon
+
+  onCommit({ command, outcome, index, term }: Entry): void {
+    const { history, timeline } = this.#world;
+    if (command.kind === 'grant' && outcome.kind === 'done')
+      this.#committedGrants.set(command.leaseId, timeline.nowMs);
+    history.tell('etcd', () => {
+      const about = 'leaseId' in command ? command.leaseId : 'key' in command ? command.key : '';
+      const by = 'author' in command ? ` by ${'name' in command.author ? command.author.name : command.author.kind}` : '';
+      return `commits ${command.kind} ${about}${by}: ${outcome.kind} (index ${index}, term ${term})`;
+    });
+  }
+
+  onPut({ key, leaseId }: KeyValue, author: Author): void {
+    const world = this.#world;
+    const contender = this.#ownerOfLease.get(leaseId);
+    const present = this.#presences.find((each) => each.key === key && each.untilMs === Infinity);
+    if (present === undefined)
+      this.#presences.push({ key, contender, fromMs: world.timeline.nowMs, untilMs: Infinity });
+    if (author.kind !== 'contender' || contender === undefined) return;
+    for (const claim of this.claims.values()) {
+      if (claim.contender !== contender && claim.excuse === undefined)
+        this.violated('two claims overlap', `${contender.name} is granted the lock that ${claim.contender.name} claims`);
+    }
+  }
+
+  onDelete({ key }: KeyValue, author: Author): void {
+    const presence = this.#presences.find((each) => each.key === key && each.untilMs === Infinity);
+    if (presence !== undefined) presence.untilMs = this.#world.timeline.nowMs;
+    this.#removedBy.set(key, author);
+    for (const claim of this.claims.values()) if (claim.key === key) this.#judgeLoss(claim, author);
+  }
+
+  // What contenders do
+
+  onSend(process: SimProcess, what: string, leaseId: LeaseId | undefined): void {
+    const { history } = this.#world;
+    history.tell(process.label, () => `sends ${what}${leaseId === undefined ? '' : `, lease ${leaseId}`}`);
+    if (leaseId === undefined || !what.startsWith('revoke')) return;
+    const owner = this.#ownerOfLease.get(leaseId);
+    if (owner === undefined || owner.process === process) return;
+    this.#world.count('neighbour reclaimed');
+    const { state } = owner.process;
+    if (state === 'alive' || state === 'ending')
+      this.violated(
+        'a living process loses its lease to a contender',
+        `${process.label} revokes the lease of ${owner.name}, which is ${state}`,
+      );
+  }
+
+  onByte(contender: Contender, byte: string): void {
+    const world = this.#world;
+    const { process, startedAtMs } = contender;
+    const { nowMs } = world.timeline;
+    if (contender.byte !== undefined) this.violated('more than one byte', `${contender.name} answers ${byte} as well`);
+    const tookMs = nowMs - startedAtMs - process.frozenMs;
+    if (tookMs > ANSWER_LIMIT_MS)
+      this.violated('the answer is late', `${contender.name} answers after ${Math.round(tookMs)} ms`);
+    world.count(`answered ${byte}`);
+    if (byte === '0') this.#openClaim(contender);
+    if (byte === '1') this.#checkContention(contender);
+    if (byte === '3' && process.frozenMs === 0 && world.health.wasWell(process.machine, startedAtMs, nowMs))
+      this.violated('an error is reported without need', `${contender.name}: ${contender.complaint}`);
+  }
+
+  onEndOfFile(contender: Contender): void {
+    this.claims.delete(contender);
+  }
+
+  onExit(contender: Contender): void {
+    this.claims.delete(contender);
+    const world = this.#world;
+    const { process, terminatedAtMs, orphanedAtMs } = contender;
+    const { nowMs } = world.timeline;
+    if (process.exitStatus === undefined) return; // killed
+    if (contender.byte === undefined && terminatedAtMs === undefined && orphanedAtMs === undefined)
+      this.violated('no byte', `${contender.name} exits without an answer`);
+    if (terminatedAtMs !== undefined) {
+      const tookMs = nowMs - terminatedAtMs - (process.frozenMs - contender.frozenBeforeTerminationMs);
+      if (tookMs > EXIT_LIMIT_MS)
+        this.violated('the exit is late', `${contender.name} exits ${Math.round(tookMs)} ms after SIGTERM`);
+    }
+    if (process.exitStatus === EXIT.lost) this.#judgeReport(contender);
+    if (process.exitStatus !== EXIT.lost || !contender.complaint.includes('did not confirm'))
+      this.#checkLeftovers(contender);
+  }
+
+  onThaw(contender: Contender): void {
+    const claim = this.claims.get(contender);
+    if (claim?.excuse !== 'frozen') return;
+    const wakeUpMs = this.#world.wakeUpMs(contender.process.machine);
+    this.#world.timeline.after(wakeUpMs, () => {
+      if (this.claims.get(contender) === claim && !contender.process.isFrozen)
+        this.violated('a loss is seen too late', `${contender.name} wakes up and goes on claiming`);
+    });
+  }
+
+  onSwitchKill(contender: Contender): void {
+    const { process } = contender;
+    const { nowMs } = this.#world.timeline;
+    this.#world.count('killed by the switch');
+    if (!process.isFrozen && nowMs - process.lastThawMs > LATE_TIMERS_MS)
+      this.violated('the switch kills a process that runs', contender.name);
+  }
+
+  onDeadlineMoved(contender: Contender, fromMs: number, toMs: number, nowMs: number): void {
+    if (nowMs >= fromMs && toMs > fromMs)
+      this.violated('a passed deadline moves', `${contender.name} moves it ${Math.round(nowMs - fromMs)} ms after it passed`);
+  }
+
+  // Judgements
+
+  #openClaim(contender: Contender): void {
+    const world = this.#world;
+    const leaseId = contender.leases[contender.leases.length - 1] ?? '0';
+    const presence = this.#presences.findLast((each) => each.contender === contender);
+    const key = presence?.key ?? `(none, lease ${leaseId})`;
+    const claim: Claim = { contender, key, openedMs: world.timeline.nowMs, excuse: undefined };
+    this.claims.set(contender, claim);
+    for (const other of this.claims.values()) {
+      if (other !== claim && other.excuse === undefined)
+        this.violated('two claims overlap', `${contender.name} claims what ${other.contender.name} claims`);
+    }
+    if (presence === undefined || presence.untilMs < Infinity) {
+      const author = this.#removedBy.get(key);
+      if (author === undefined) this.violated('a claim outlives its key', `${contender.name} never had a key`);
+      else this.#judgeLoss(claim, author);
+    }
+  }
+
+  /** The key of a claim that lives has been removed. */
+  #judgeLoss(claim: Claim, author: Author): void {
+    const world = this.#world;
+    const { contender } = claim;
+    const { process } = contender;
+    const { timeline, timing } = world;
+    const { nowMs } = timeline;
+    if (author.kind === 'administrator' || author.kind === 'staleExpiry') {
+      claim.excuse = author.kind;
+      world.count(author.kind === 'administrator' ? 'lock taken by an administrator' : 'lease revoked early');
+      this.#mustEndBy(claim, nowMs + world.grantedTtlMs + SLACK_MS);
+      const soonMs = timing.refreshMs + world.proofMs;
+      timeline.after(soonMs, () => {
+        if (this.claims.get(contender) !== claim || process.lastThawMs >= nowMs || process.isFrozen) return;
+        if (world.health.wasWell(process.machine, nowMs, nowMs + soonMs))
+          this.violated('a loss is seen too late', `${contender.name} claims ${Math.round(soonMs)} ms after its key is gone`);
+      });
+      return;
+    }
+    if (process.isKilledFromOutside) {
+      claim.excuse = 'dying';
+      return;
+    }
+    const excusedUntilMs = world.pauseExcuse(process.machine);
+    if (excusedUntilMs !== undefined) {
+      claim.excuse = 'paused';
+      this.#mustEndBy(claim, excusedUntilMs);
+      return;
+    }
+    const isFrozen = process.isFrozen || process.lastThawMs === nowMs;
+    if (isFrozen && !isWatched(contender)) {
+      claim.excuse = 'frozen';
+      world.count('frozen past its lease with nobody watching');
+      if (!process.isFrozen) this.onThaw(contender);
+      return;
+    }
+    this.violated('a claim outlives its key', `${contender.name} still claims, but its key is gone by ${author.kind}`);
+  }
+
+  #mustEndBy(claim: Claim, byMs: number): void {
+    const { contender } = claim;
+    const { process } = contender;
+    const world = this.#world;
+    world.timeline.at(byMs, () => {
+      if (this.claims.get(contender) !== claim || process.isKilledFromOutside) return;
+      const justThawedMs = process.lastThawMs + LATE_TIMERS_MS;
+      const excusedUntilMs = Math.max(world.pauseExcuse(process.machine) ?? 0, justThawedMs);
+      if (excusedUntilMs > byMs) this.#mustEndBy(claim, excusedUntilMs);
+      else if (!process.isFrozen)
+        this.violated('a loss is seen too late', `${contender.name} claims for longer than its lease`);
+      else if (!isWatched(contender)) claim.excuse = 'frozen';
+      else this.violated('a loss is seen too late', `${contender.name} is frozen, and the switch lets it`);
+    });
+  }
+
+  #checkContention(contender: Contender): void {
+    const wasThere = this.#presences.some(
+      (each) => each.contender !== contender && each.untilMs >= contender.startedAtMs,
+    );
+    if (!wasThere) this.violated('contention is reported that was none', contender.name);
+  }
+
+  /** It says that it has lost the lock; is that so, and did it have to come to that? */
+  #judgeReport(contender: Contender): void {
+    const world = this.#world;
+    const { process } = contender;
+    if (contender.complaint.includes('did not confirm')) {
+      world.count('deadline passed');
+      const { deadlineMs, shortenedAtMs } = contender;
+      if (deadlineMs === undefined) return;
+      const { timing, grantedTtlMs, timeline } = world;
+      const sentMs = deadlineMs + timing.marginMs(grantedTtlMs) - grantedTtlMs;
+      const fromLocalMs = Math.max(sentMs + timing.refreshMs, shortenedAtMs);
+      const fromMs = Math.max(process.machine.instantOf(fromLocalMs), process.lastThawMs, contender.startedAtMs);
+      const wellMs = world.health.longestMs(process.machine, fromMs, timeline.nowMs);
+      if (wellMs >= world.proofMs)
+        this.violated(
+          'the lock is lost without need',
+          `etcd served ${contender.name} for ${Math.round(wellMs)} ms: ${contender.complaint}`,
+        );
+      return;
+    }
+    world.count('loss reported');
+    const held = world.cluster.store.keys.find((key) => contender.leases.includes(key.leaseId));
+    if (held !== undefined && contender.byte === '0')
+      this.violated('a loss is reported that was none', `${contender.name}: ${contender.complaint}`);
+  }
+
+  /** What a process put into etcd is gone when it has exited, as far as etcd answered. */
+  #checkLeftovers(contender: Contender): void {
+    const world = this.#world;
+    const { process } = contender;
+    const { nowMs } = world.timeline;
+    const { store } = world.cluster;
+    const isWell =
+      process.frozenMs === 0 && world.health.wasWell(process.machine, nowMs - EXIT_LIMIT_MS, nowMs);
+    for (const leaseId of contender.leases) {
+      const hasKey = store.keys.some((key) => key.leaseId === leaseId);
+      if (isWell && (hasKey || store.leases.has(leaseId)))
+        this.violated('something is left behind', `${contender.name} leaves ${hasKey ? 'its key' : 'a lease'}`);
+    }
+  }
+}

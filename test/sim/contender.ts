@@ -1,0 +1,221 @@
+import { ClusterGuard } from '../../src/cluster-guard.ts';
+import { makeSwitch, NO_SWITCH, type DeadMansSwitch } from '../../src/dead-mans-switch.ts';
+import type { LeaseId } from '../../src/etcd.ts';
+import { formatHolder } from '../../src/holder.ts';
+import { live } from '../../src/lifecycle.ts';
+import { makeLinuxHost } from '../../src/linux-host.ts';
+import type { Log } from '../../src/log.ts';
+import { Members } from '../../src/members.ts';
+import { makeStatusPipe } from '../../src/status.ts';
+import type { Machine } from './machine.ts';
+import { introduce } from './running.ts';
+import { SimCompanion } from './sim-companion.ts';
+import { SimMember } from './sim-member.ts';
+import { SimProcess } from './sim-process.ts';
+import type { World } from './world.ts';
+
+export const DIRECTORY = '/_locks/_ctdb/SMB/';
+
+/** What whoever started a contender, and the checker, want to hear of it. */
+export interface Audience {
+  onByte(contender: Contender, byte: string): void;
+  /** Its stdout is closed: end of file for the reader. */
+  onEndOfFile(contender: Contender): void;
+  onExit(contender: Contender): void;
+}
+
+/** One run of the helper: the shipped `live` and all below it, in a simulated process. */
+export class Contender {
+  readonly world: World;
+  readonly process: SimProcess;
+  readonly startedAtMs: number;
+  readonly leases: LeaseId[] = [];
+  readonly members: readonly SimMember[];
+  companion: SimCompanion | undefined;
+  byte: string | undefined;
+  isOpen = true;
+  terminatedAtMs: number | undefined;
+  frozenBeforeTerminationMs = 0;
+  orphanedAtMs: number | undefined;
+  /** The last thing it complained about. */
+  complaint = '';
+  /** By its own clock: when its deadline was, and when that was last cut short. */
+  deadlineMs: number | undefined;
+  shortenedAtMs = -Infinity;
+  readonly #terminated = new AbortController();
+  readonly #audience: readonly Audience[];
+
+  constructor(world: World, machine: Machine, label: string, parentPid: number, audience: readonly Audience[]) {
+    this.world = world;
+    this.process = new SimProcess(machine, label, parentPid);
+    introduce(this);
+    this.startedAtMs = world.timeline.nowMs;
+    this.#audience = audience;
+    this.members = world.servers.map((server, index) => {
+      const link = world.network.linksOf(machine)[index];
+      if (link === undefined) throw new Error('A machine lacks a link');
+      return new SimMember(this.process, server, link, world.checker);
+    });
+    this.process.onEnd = () => {
+      this.#closed();
+      this.companion?.masterEnded();
+      for (const each of audience) each.onExit(this);
+    };
+    this.process.onThaw = () => {
+      world.checker.onThaw(this);
+    };
+  }
+
+  get name(): string {
+    return this.process.label;
+  }
+
+  /** Lives; returns at once. */
+  start(): void {
+    this.process.deliver(() => {
+      void live(
+        { directory: Promise.resolve(DIRECTORY), startedAtMs: this.process.now() },
+        this.#tools(),
+      ).then((status) => {
+        this.world.history.tell(this.name, () => `exits with status ${status}`);
+        this.process.exit(status);
+      });
+    });
+  }
+
+  /** SIGTERM. */
+  terminate(): void {
+    if (this.process.state !== 'alive' || this.terminatedAtMs !== undefined) return;
+    this.terminatedAtMs = this.world.timeline.nowMs;
+    this.frozenBeforeTerminationMs = this.process.frozenMs;
+    this.world.history.tell(this.name, () => 'is sent SIGTERM');
+    this.process.deliver(() => {
+      this.#terminated.abort();
+    });
+  }
+
+  /** Its parent has died. */
+  orphan(): void {
+    this.process.parentPid = 1;
+    this.orphanedAtMs = this.world.timeline.nowMs;
+  }
+
+  #tools(): Parameters<typeof live>[1] {
+    const { world, process } = this;
+    const { timing } = world;
+    const guard = new ClusterGuard(undefined);
+    const order = world.random.chance(0.5) ? this.members : world.random.shuffle([...this.members]);
+    const host = makeLinuxHost({
+      pid: process.pid,
+      get ppid() {
+        return process.parentPid;
+      },
+      kill: (pid) => {
+        if (process.machine.processes.has(pid)) return true;
+        throw Object.assign(new Error('kill ESRCH'), { code: 'ESRCH' });
+      },
+    });
+    return {
+      members: new Members(
+        order.map((member) => guard.guard(member)),
+        process,
+        timing,
+      ),
+      clock: process,
+      timing,
+      host,
+      log: this.#log(),
+      status: makeStatusPipe(
+        (byte) => {
+          if (this.orphanedAtMs !== undefined) throw new Error('EPIPE');
+          process.act(() => {
+            this.#wrote(byte);
+          });
+        },
+        () => {
+          process.act(() => {
+            this.#closed();
+          });
+        },
+      ),
+      terminated: this.#terminated.signal,
+      newLeaseId: () => {
+        const leaseId = String(world.random.integer(1, Number.MAX_SAFE_INTEGER)) as LeaseId;
+        this.leases.push(leaseId);
+        world.checker.onNewLease(this, leaseId);
+        return leaseId;
+      },
+      describeUs: () =>
+        formatHolder({
+          node: this.name,
+          host: host.hostName,
+          pnn: undefined,
+          process: host.self,
+          since: new Date(process.wallNow()).toISOString(),
+          version: 'simulated',
+          ttlMs: timing.ttlMs,
+          refreshMs: timing.refreshMs,
+        }),
+      deadMansSwitch: this.#switch(),
+    };
+  }
+
+  #switch(): DeadMansSwitch {
+    const { world, process } = this;
+    if (!world.traits.hasWatchdog) return NO_SWITCH;
+    return makeSwitch(
+      (onEnd) => {
+        const companion = new SimCompanion(process, world.random.between(3, 40), onEnd);
+        companion.onKill = () => {
+          if (process.state !== 'alive') return;
+          world.history.tell(this.name, () => 'is killed by the dead man’s switch');
+          world.checker.onSwitchKill(this);
+          process.kill(world.random.between(0, 30));
+        };
+        this.companion = companion;
+        if (world.traits.companionFails) {
+          world.timeline.after(1, () => {
+            companion.kill();
+          });
+        }
+        return companion;
+      },
+      () => process.now(),
+      () => process.now(),
+      (message) => {
+        world.history.tell(this.name, () => `warns: ${message}`);
+      },
+    );
+  }
+
+  #log(): Log {
+    const { history } = this.world;
+    const tell = (message: string | (() => string)): void => {
+      history.tell(this.name, () => `says: ${typeof message === 'string' ? message : message()}`);
+    };
+    return {
+      error: (message) => {
+        this.complaint = message;
+        tell(message);
+      },
+      warning: tell,
+      info: tell,
+      detail: tell,
+      trace: tell,
+    };
+  }
+
+  #wrote(byte: string): void {
+    if (!this.isOpen) return;
+    this.world.history.tell(this.name, () => `answers ${byte}`);
+    for (const each of this.#audience) each.onByte(this, byte);
+    this.byte = byte;
+  }
+
+  #closed(): void {
+    if (!this.isOpen) return;
+    this.isOpen = false;
+    this.world.history.tell(this.name, () => 'has closed its stdout');
+    for (const each of this.#audience) each.onEndOfFile(this);
+  }
+}

@@ -1,0 +1,489 @@
+import type { EtcdNode } from './etcd-node.ts';
+import type { EtcdServer } from './etcd-server.ts';
+import type { Machine } from './machine.ts';
+import type { Direction, Link } from './network.ts';
+import type { SimProcess } from './sim-process.ts';
+import { DIRECTORY } from './contender.ts';
+import type { LeaseId } from '../../src/etcd.ts';
+import type { Author, Command } from './store.ts';
+import type { World } from './world.ts';
+
+/** Something that goes wrong at this moment, and right again by itself after a while. */
+type Fault = (world: World) => void;
+
+const ADMINISTRATOR: Author = { kind: 'administrator' };
+
+/** Half of the faults are brief; some last for several leases. */
+function lengthMs({ random, grantedTtlMs }: World): number {
+  const kind = random.fraction();
+  if (kind < 0.35) return random.between(50, 1_000);
+  if (kind < 0.7) return random.between(500, 4_000);
+  return random.between(0.5, 3) * grantedTtlMs;
+}
+
+function aMember({ cluster, random }: World): EtcdNode {
+  // Leaders get more than their share.
+  return random.chance(0.5) ? cluster.leader.node : random.pick(cluster.nodes);
+}
+
+function aMachine({ random, machines, holder }: World): Machine {
+  return holder !== undefined && random.chance(0.7) ? holder.process.machine : random.pick(machines);
+}
+
+function aProcess({ random, holder, contenders }: World): SimProcess | undefined {
+  const living = contenders.filter(({ process }) => process.state === 'alive');
+  if (holder !== undefined && random.chance(0.8)) return holder.process;
+  return living.length === 0 ? undefined : random.pick(living).process;
+}
+
+function directionsOf({ random }: World): Direction[] {
+  return random.pick<Direction[]>([['to', 'from'], ['to', 'from'], ['to'], ['from']]);
+}
+
+function crash(world: World, node: EtcdNode): void {
+  if (!node.up) return;
+  world.cluster.crash(node);
+  for (const contender of world.contenders) contender.members[node.id]?.onCrash();
+  world.timeline.after(lengthMs(world), () => {
+    restart(world, node);
+  });
+}
+
+function restart(world: World, node: EtcdNode): void {
+  if (node.up) return;
+  const { random } = world;
+  node.restart(random.integer(Math.max(1, node.applied - random.pick([0, 0, 3, 10])), node.applied));
+  world.cluster.reconsider();
+}
+
+function freeze(world: World, node: EtcdNode): void {
+  if (!node.up || node.frozen) return;
+  node.frozen = true;
+  world.cluster.reconsider();
+  world.timeline.after(lengthMs(world), () => {
+    thaw(world, node);
+  });
+}
+
+function thaw(world: World, node: EtcdNode): void {
+  if (!node.frozen) return;
+  node.thaw();
+  world.cluster.reconsider();
+}
+
+function stick(world: World, node: EtcdNode): void {
+  node.stuck = true;
+  world.cluster.reconsider();
+  world.timeline.after(lengthMs(world), () => {
+    node.stuck = false;
+    world.cluster.reconsider();
+  });
+}
+
+function partition(world: World, sideOf: (node: EtcdNode) => number): void {
+  const { cluster, timeline } = world;
+  for (const node of cluster.nodes) node.side = sideOf(node);
+  cluster.reconsider();
+  timeline.after(lengthMs(world), () => {
+    unite(world);
+  });
+}
+
+function unite({ cluster }: World): void {
+  for (const node of cluster.nodes) node.side = 0;
+  cluster.reconsider();
+}
+
+function spoil(world: World, links: readonly Link[], begin: (link: Link) => void): void {
+  for (const link of links) begin(link);
+  world.health.assess();
+  world.timeline.after(lengthMs(world), () => {
+    for (const link of links) mend(link);
+    world.health.assess();
+  });
+}
+
+function mend(link: Link): void {
+  link.mend('to');
+  link.mend('from');
+  link.slowMs = 0;
+  link.lossPercent = 0;
+  link.losesAnswers = false;
+}
+
+function cutLinks(world: World, links: readonly Link[]): void {
+  const directions = directionsOf(world);
+  spoil(world, links, (link) => {
+    for (const direction of directions) link.cut[direction] = true;
+  });
+}
+
+function linksTo(world: World, node: EtcdNode): Link[] {
+  return world.network.links.filter((link) => link.node === node);
+}
+
+function refuse(world: World, begin: (server: EtcdServer) => void): void {
+  for (const server of world.servers) begin(server);
+  world.health.assess();
+  world.timeline.after(lengthMs(world), () => {
+    allow(world);
+  });
+}
+
+function allow(world: World): void {
+  for (const server of world.servers) {
+    server.refusal = undefined;
+    server.noSpace = false;
+  }
+  world.health.assess();
+}
+
+/** As an administrator does it: through any member, with no regard for the lock. */
+function command({ cluster, random }: World, what: Command): void {
+  cluster.propose(
+    random.pick(cluster.nodes),
+    what,
+    () => undefined,
+    () => undefined,
+  );
+}
+
+function aKey({ cluster }: World): string | undefined {
+  return cluster.store.keys[0]?.key;
+}
+
+const FAULTS: readonly (readonly [name: string, weight: number, fault: Fault])[] = [
+  [
+    'member killed',
+    4,
+    (world) => {
+      crash(world, aMember(world));
+    },
+  ],
+  [
+    'all members killed',
+    1,
+    (world) => {
+      for (const node of world.cluster.nodes) crash(world, node);
+    },
+  ],
+  [
+    'member frozen',
+    4,
+    (world) => {
+      freeze(world, aMember(world));
+    },
+  ],
+  [
+    'all members frozen',
+    1,
+    (world) => {
+      for (const node of world.cluster.nodes) freeze(world, node);
+    },
+  ],
+  [
+    'leader stands still inside',
+    5,
+    (world) => {
+      stick(world, world.cluster.leader.node);
+    },
+  ],
+  [
+    'leader isolated from its peers',
+    6,
+    (world) => {
+      partition(world, (node) => (node === world.cluster.leader.node ? 1 : 0));
+    },
+  ],
+  [
+    'members split',
+    2,
+    (world) => {
+      partition(world, () => world.random.integer(0, 1));
+    },
+  ],
+  [
+    'leader moved',
+    3,
+    (world) => {
+      world.cluster.moveLeader(world.random.pick(world.cluster.nodes));
+    },
+  ],
+  [
+    'machine cut off from etcd',
+    5,
+    (world) => {
+      cutLinks(world, world.network.linksOf(aMachine(world)));
+    },
+  ],
+  [
+    'machine cut off from one member',
+    4,
+    (world) => {
+      const links = world.network.linksOf(aMachine(world));
+      cutLinks(world, [world.random.pick(links)]);
+    },
+  ],
+  [
+    'member cut off from its clients',
+    3,
+    (world) => {
+      cutLinks(world, linksTo(world, aMember(world)));
+    },
+  ],
+  [
+    'slow network',
+    3,
+    (world) => {
+      const slowMs = world.random.between(50, 2_500);
+      spoil(world, world.network.linksOf(aMachine(world)), (link) => {
+        link.slowMs = slowMs;
+      });
+    },
+  ],
+  [
+    'slow member',
+    3,
+    (world) => {
+      const slowMs = world.random.between(50, 2_500);
+      spoil(world, linksTo(world, aMember(world)), (link) => {
+        link.slowMs = slowMs;
+      });
+    },
+  ],
+  [
+    'lossy network',
+    2,
+    (world) => {
+      const lossPercent = world.random.between(5, 60);
+      spoil(world, world.network.linksOf(aMachine(world)), (link) => {
+        link.lossPercent = lossPercent;
+      });
+    },
+  ],
+  [
+    'answers lost after commit',
+    5,
+    (world) => {
+      spoil(world, world.network.linksOf(aMachine(world)), (link) => {
+        link.losesAnswers = true;
+      });
+    },
+  ],
+  [
+    'slow disk',
+    3,
+    (world) => {
+      world.cluster.slowMs = world.random.between(100, 3_000);
+      world.health.assess();
+      world.timeline.after(lengthMs(world), () => {
+        world.cluster.slowMs = 0;
+        world.health.assess();
+      });
+    },
+  ],
+  [
+    'member lags behind',
+    2,
+    (world) => {
+      const node = aMember(world);
+      node.lagMs = world.random.between(60, 4_000);
+      world.health.assess();
+      world.timeline.after(lengthMs(world), () => {
+        node.lagMs = 2;
+        world.health.assess();
+      });
+    },
+  ],
+  [
+    'process frozen',
+    8,
+    (world) => {
+      aProcess(world)?.freeze(lengthMs(world));
+    },
+  ],
+  [
+    'process frozen in the middle of a run',
+    8,
+    (world) => {
+      const process = aProcess(world);
+      if (process === undefined) return;
+      process.ambush = { looksLeft: world.random.integer(1, 25), lengthMs: lengthMs(world) };
+    },
+  ],
+  [
+    'process frozen after its start',
+    5,
+    (world) => {
+      const before = world.onStart;
+      world.onStart = (contender) => {
+        before(contender);
+        const looksLeft = world.random.integer(1, 60);
+        if (world.random.chance(0.5)) contender.process.ambush = { looksLeft, lengthMs: lengthMs(world) };
+      };
+    },
+  ],
+  [
+    'machine suspended',
+    2,
+    (world) => {
+      world.suspend(aMachine(world), lengthMs(world));
+    },
+  ],
+  [
+    'virtual machine paused',
+    1,
+    (world) => {
+      world.pause(aMachine(world), lengthMs(world));
+    },
+  ],
+  [
+    'wall clock stepped',
+    2,
+    (world) => {
+      aMachine(world).wallOffsetMs += world.random.pick([-3_600_000, -5_000, -900, 900, 5_000, 3_600_000]);
+    },
+  ],
+  [
+    'holder killed',
+    5,
+    (world) => {
+      const lingerMs = world.random.chance(0.8) ? world.random.between(0, 30) : world.random.between(0, 2_000);
+      const process = world.holder?.process;
+      if (process === undefined) return;
+      process.isKilledFromOutside = true;
+      process.kill(lingerMs);
+    },
+  ],
+  [
+    'ctdbd killed',
+    3,
+    (world) => {
+      const leading = world.nodes.find((node) => node.leads);
+      (leading ?? world.random.pick(world.nodes)).die();
+    },
+  ],
+  [
+    'released by CTDB',
+    5,
+    (world) => {
+      world.nodes.find((node) => node.leads)?.stepDown();
+    },
+  ],
+  [
+    'CTDB gives up early',
+    3,
+    (world) => {
+      for (const contender of world.contenders) if (contender.byte === undefined) contender.terminate();
+    },
+  ],
+  [
+    'companion killed',
+    1,
+    (world) => {
+      world.holder?.companion?.kill();
+    },
+  ],
+  [
+    'companion frozen',
+    1,
+    (world) => {
+      world.holder?.companion?.freeze(lengthMs(world));
+    },
+  ],
+  [
+    'key deleted by hand',
+    2,
+    (world) => {
+      const key = aKey(world);
+      if (key !== undefined) command(world, { kind: 'delete', key, author: ADMINISTRATOR });
+    },
+  ],
+  [
+    'lease revoked by hand',
+    2,
+    (world) => {
+      const leaseId = world.cluster.store.keys[0]?.leaseId;
+      if (leaseId !== undefined) command(world, { kind: 'revoke', leaseId, author: ADMINISTRATOR });
+    },
+  ],
+  [
+    'key written by hand',
+    2,
+    (world) => {
+      const key = world.random.chance(0.7) ? aKey(world) : undefined;
+      const lease = world.random.chance(0.6) ? 'keep' : 'none';
+      const value = 'by hand';
+      command(world, { kind: 'put', key: key ?? `${DIRECTORY}hand`, value, lease, author: ADMINISTRATOR });
+    },
+  ],
+  [
+    'permission denied',
+    2,
+    (world) => {
+      refuse(world, (server) => {
+        server.refusal = { kind: 'permission', message: 'etcdserver: permission denied' };
+      });
+    },
+  ],
+  [
+    'no space',
+    1,
+    (world) => {
+      refuse(world, (server) => {
+        server.noSpace = true;
+      });
+    },
+  ],
+  [
+    'compaction',
+    2,
+    (world) => {
+      const { store } = world.cluster;
+      for (let times = 0; times < 3; times += 1) command(world, { kind: 'noise' });
+      store.compactedRevision = store.revision;
+    },
+  ],
+];
+
+const WEIGHT = FAULTS.reduce((sum, [, weight]) => sum + weight, 0);
+
+/** Lets one fault happen at some time. */
+export function plan(world: World, atMs: number): void {
+  let left = world.random.fraction() * WEIGHT;
+  const chosen = FAULTS.find(([, weight]) => (left -= weight) < 0);
+  if (chosen === undefined) return;
+  const [name, , fault] = chosen;
+  world.timeline.at(atMs, () => {
+    if (!world.isOpen) return;
+    world.count(`fault: ${name}`);
+    world.history.tell('FAULT', () => name);
+    fault(world);
+  });
+}
+
+/** Ends every fault that has not ended by itself. */
+export function healAll(world: World): void {
+  world.history.tell('FAULT', () => 'all faults end');
+  for (const node of world.cluster.nodes) {
+    restart(world, node);
+    thaw(world, node);
+    node.stuck = false;
+    node.lagMs = 2;
+  }
+  world.cluster.slowMs = 0;
+  unite(world);
+  for (const link of world.network.links) mend(link);
+  allow(world);
+  tidyUp(world);
+}
+
+/** The administrator removes keys that were written by hand and no lease will ever end, now and from time to time. */
+function tidyUp(world: World): void {
+  for (const { key, leaseId } of world.cluster.store.keys) {
+    if (leaseId === ('0' as LeaseId)) command(world, { kind: 'delete', key, author: ADMINISTRATOR });
+  }
+  world.timeline.after(2_000, () => {
+    tidyUp(world);
+  });
+}

@@ -1,0 +1,55 @@
+import type { Random } from './random.ts';
+import type { SimProcess } from './sim-process.ts';
+import type { Timeline } from './timeline.ts';
+
+/** One running kernel: its clocks and its table of processes. */
+export class Machine {
+  readonly name: string;
+  readonly timeline: Timeline;
+  readonly random: Random;
+  readonly bootId: string;
+  /** Inode number of the pid namespace. */
+  readonly pidNamespace: string;
+  readonly processes = new Map<number, SimProcess>();
+  /** Milliseconds by which the wall clock is off; stepped by faults. */
+  wallOffsetMs = 1_700_000_000_000;
+  /** A paused virtual machine's clocks stand still; this is what they have missed. */
+  missedMs = 0;
+  /** Nothing on it runs before that. */
+  stoppedUntilMs = -Infinity;
+  readonly #originMs: number;
+  readonly #rate: number;
+
+  constructor(
+    name: string,
+    timeline: Timeline,
+    random: Random,
+    traits: { readonly bootId: string; readonly pidNamespace: string; readonly drift: number },
+  ) {
+    this.name = name;
+    this.timeline = timeline;
+    this.random = random;
+    this.bootId = traits.bootId;
+    this.pidNamespace = traits.pidNamespace;
+    this.#originMs = random.between(10_000, 10_000_000);
+    this.#rate = 1 + random.between(-traits.drift, traits.drift);
+  }
+
+  /** What its clock shows, suspends included, at an instant of the timeline. */
+  localMs(atMs: number): number {
+    return this.#originMs + (atMs - this.missedMs) * this.#rate;
+  }
+
+  /** The instant of the timeline at which its clock will show `localMs`, if nothing pauses it. */
+  instantOf(localMs: number): number {
+    return (localMs - this.#originMs) / this.#rate + this.missedMs;
+  }
+
+  /** A pid that is free now; soon used again, for there are few. */
+  freePid(): number {
+    for (;;) {
+      const pid = this.random.integer(100, 104 + this.processes.size);
+      if (!this.processes.has(pid)) return pid;
+    }
+  }
+}

@@ -1,0 +1,103 @@
+import type { Companion } from '../../src/dead-mans-switch.ts';
+import type { SimProcess } from './sim-process.ts';
+import type { Appointment } from './timeline.ts';
+
+/**
+ * The process that COMPANION_SCRIPT of src/dead-mans-switch.ts makes, step by step: `/proc/uptime` against the limit it was
+ * fed last, waiting with `read -t`, which stands still in suspend, and SIGKILL when there is no line in time.
+ */
+export class SimCompanion implements Companion {
+  alive = true;
+  /** Not scheduled until then: the machine is overloaded, or somebody stopped it. */
+  frozenUntilMs = 0;
+  onKill: () => void = () => undefined;
+  readonly #master: SimProcess;
+  readonly #onEnd: (reason: string) => void;
+  #lines: number[] = [];
+  /** Hundredths of a second of uptime. */
+  #limit: number | undefined;
+  #started = false;
+  #waiting: Appointment | undefined;
+
+  constructor(master: SimProcess, startMs: number, onEnd: (reason: string) => void) {
+    this.#master = master;
+    this.#onEnd = onEnd;
+    master.machine.timeline.after(startMs, () => {
+      this.#started = true;
+      this.#step();
+    });
+  }
+
+  /** Whether it will act when its master stands still. */
+  get isWatching(): boolean {
+    const { nowMs } = this.#master.machine.timeline;
+    return this.alive && nowMs >= this.frozenUntilMs && (this.#limit !== undefined || this.#lines.length > 0);
+  }
+
+  write(line: string): void {
+    this.#master.act(() => {
+      if (!this.alive) return;
+      this.#lines.push(Number(line));
+      this.#step();
+    });
+  }
+
+  end(): void {
+    this.#master.act(() => {
+      this.#stop();
+    });
+  }
+
+  /** End of file on its pipe, without a word. */
+  masterEnded(): void {
+    this.#stop();
+  }
+
+  /** Somebody ends it. */
+  kill(): void {
+    if (!this.alive) return;
+    this.#stop();
+    this.#master.deliver(() => {
+      this.#onEnd('it was ended by SIGKILL');
+    });
+  }
+
+  freeze(forMs: number): void {
+    const { timeline } = this.#master.machine;
+    this.frozenUntilMs = Math.max(this.frozenUntilMs, timeline.nowMs + forMs);
+    timeline.after(forMs, () => {
+      this.#step();
+    });
+  }
+
+  #stop(): void {
+    this.alive = false;
+    if (this.#waiting !== undefined) this.#waiting.cancelled = true;
+  }
+
+  #step(): void {
+    const { machine } = this.#master;
+    const { timeline } = machine;
+    if (!this.alive || !this.#started || timeline.nowMs < this.frozenUntilMs) return;
+    if (this.#waiting !== undefined) this.#waiting.cancelled = true;
+    this.#limit = this.#lines.shift() ?? this.#limit;
+    if (this.#limit === undefined) return;
+    while (this.#lines.length > 0 && this.#limit - this.#uptime() > 0) this.#limit = this.#lines.shift() ?? 0;
+    const left = this.#limit - this.#uptime();
+    if (left > 0) {
+      // Never early: `read -t` counts the whole time, and then the script looks at /proc/uptime again.
+      this.#waiting = timeline.at(machine.instantOf(machine.localMs(timeline.nowMs) + left * 10) + 0.01, () => {
+        this.#step();
+      });
+    } else if (this.#lines.length > 0) this.#step();
+    else {
+      this.#stop();
+      this.onKill();
+    }
+  }
+
+  #uptime(): number {
+    const { machine } = this.#master;
+    return Math.floor(machine.localMs(machine.timeline.nowMs) / 10);
+  }
+}

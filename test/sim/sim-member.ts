@@ -1,0 +1,285 @@
+import { EtcdError, type EtcdErrorKind } from '../../src/errors.ts';
+import type {
+  CallOptions,
+  KeyValue,
+  LeaseAnswer,
+  LeaseId,
+  LockAnswer,
+  Member,
+  RangeAnswer,
+  TimeToLiveAnswer,
+  WatchHandlers,
+} from '../../src/etcd.ts';
+import type { EtcdServer, Reply } from './etcd-server.ts';
+import type { Link } from './network.ts';
+import type { SimProcess } from './sim-process.ts';
+import type { Author } from './store.ts';
+
+/** One connection; what runs on it ends with it. */
+interface Connection {
+  alive: boolean;
+  /** An answer has come over it. */
+  stands: boolean;
+  readonly life: number;
+  readonly ends: Set<(message: string) => void>;
+}
+
+/** Told of what the process sends, at the instant at which it leaves. */
+export interface Traffic {
+  onSend(process: SimProcess, what: string, leaseId: LeaseId | undefined): void;
+}
+
+/** One member as one process of the helper reaches it: src/etcd.ts over the simulated network. */
+export class SimMember implements Member {
+  readonly endpoint: string;
+  readonly #process: SimProcess;
+  readonly #server: EtcdServer;
+  readonly #link: Link;
+  readonly #traffic: Traffic;
+  readonly #author: Author;
+  #connection: Connection | undefined;
+
+  constructor(owner: SimProcess, server: EtcdServer, link: Link, traffic: Traffic) {
+    this.endpoint = `etcd${server.node.id}:2379`;
+    this.#process = owner;
+    this.#server = server;
+    this.#link = link;
+    this.#traffic = traffic;
+    this.#author = { kind: 'contender', pid: owner.pid, name: owner.label };
+  }
+
+  grant(leaseId: LeaseId, ttlMs: number, call: CallOptions): Promise<LeaseAnswer> {
+    return this.#call('grant', leaseId, call, (reply) => {
+      this.#server.grant(leaseId, Math.ceil(ttlMs / 1000), this.#author, reply);
+    });
+  }
+
+  revoke(leaseId: LeaseId, call: CallOptions): Promise<Pick<LeaseAnswer, 'header'>> {
+    return this.#call('revoke', leaseId, call, (reply) => {
+      this.#server.revoke(leaseId, this.#author, reply);
+    });
+  }
+
+  keepAlive(leaseId: LeaseId, call: CallOptions): Promise<LeaseAnswer> {
+    return this.#call('keepAlive', leaseId, call, (reply) => {
+      this.#server.keepAlive(leaseId, reply);
+    });
+  }
+
+  timeToLive(leaseId: LeaseId, call: CallOptions): Promise<TimeToLiveAnswer> {
+    return this.#call('timeToLive', leaseId, call, (reply) => {
+      this.#server.timeToLive(leaseId, reply);
+    });
+  }
+
+  readKey(key: string, call: CallOptions): Promise<RangeAnswer> {
+    return this.#read('readKey', (keys) => keys.find((each) => each.key === key), call);
+  }
+
+  readOldest(directory: string, call: CallOptions): Promise<RangeAnswer> {
+    return this.#read('readOldest', (keys) => keys.find((each) => each.key.startsWith(directory)), call);
+  }
+
+  lock(
+    directory: string,
+    key: string,
+    value: string,
+    leaseId: LeaseId,
+    call: CallOptions,
+  ): Promise<LockAnswer> {
+    return this.#call('lock', leaseId, call, (reply) => {
+      this.#server.lock({ kind: 'lock', directory, key, value, leaseId, author: this.#author }, reply);
+    });
+  }
+
+  watch(key: string, fromRevision: bigint, handlers: WatchHandlers): () => void {
+    const connection = this.#current();
+    const { node } = this.#server;
+    let isOver = false;
+    let lastMs = 0;
+    const end = (message: string): void => {
+      if (isOver) return;
+      isOver = true;
+      connection.ends.delete(end);
+      handlers.onEnd(message);
+    };
+    connection.ends.add(end);
+    const tell = (happen: () => void): void => {
+      const arrive = (): void => {
+        this.#process.deliver(() => {
+          if (!isOver) happen();
+        });
+      };
+      lastMs = Math.max(lastMs, this.#link.send('from', true, arrive, lastMs));
+    };
+    this.#process.act(() => {
+      this.#link.send('to', connection.stands, () => {
+        if (!node.up) this.#lose(connection, 'connection refused');
+        node.run(() => {
+          if (isOver) return;
+          this.#server.watch({
+            key,
+            fromRevision: Number(fromRevision),
+            onEvent: (kind) => {
+              if (isOver) return;
+              tell(() => {
+                if (kind === 'delete') handlers.onDelete();
+                else handlers.onPut();
+              });
+            },
+            onEnd: (reason) => {
+              tell(() => {
+                end(reason);
+              });
+            },
+          });
+        });
+      });
+    });
+    return () => {
+      isOver = true;
+      connection.ends.delete(end);
+    };
+  }
+
+  connect(): void {
+    this.#current();
+  }
+
+  close(): void {
+    if (this.#connection !== undefined) this.#end(this.#connection, 'closed');
+  }
+
+  #read(
+    what: string,
+    select: (keys: readonly KeyValue[]) => KeyValue | undefined,
+    call: CallOptions,
+  ): Promise<RangeAnswer> {
+    return this.#call<RangeAnswer>(what, undefined, call, (reply) => {
+      this.#server.read(select, reply);
+    });
+  }
+
+  #call<T>(
+    what: string,
+    leaseId: LeaseId | undefined,
+    { signal }: CallOptions,
+    serve: (reply: Reply<T>) => void,
+  ): Promise<T> {
+    const { promise, resolve, reject } = Promise.withResolvers<T>();
+    const fail = (kind: EtcdErrorKind, message: string): void => {
+      reject(new EtcdError(kind, this.endpoint, message));
+    };
+    if (signal.aborted) {
+      fail('timeout', 'no longer wanted');
+      return promise;
+    }
+    const connection = this.#current();
+    let isOpen = true;
+    const close = (): void => {
+      isOpen = false;
+      connection.ends.delete(end);
+      signal.removeEventListener('abort', onAbort);
+    };
+    const end = (message: string): void => {
+      close();
+      fail('unavailable', message);
+    };
+    const onAbort = (): void => {
+      close();
+      fail('timeout', 'no answer in time');
+      if (signal.reason === 'timeout' || signal.reason === 'outrun')
+        this.#end(connection, 'an earlier call got no answer');
+    };
+    signal.addEventListener('abort', onAbort);
+    connection.ends.add(end);
+
+    const back = (isChange: boolean, happen: () => void): void => {
+      if (isChange && this.#link.losesAnswers && this.#process.machine.random.chance(0.7)) return;
+      this.#link.send('from', true, () => {
+        this.#process.deliver(() => {
+          if (!isOpen) return;
+          connection.stands = true;
+          close();
+          happen();
+        });
+      });
+    };
+    const isChange = what === 'grant' || what === 'lock' || what === 'revoke';
+    this.#process.act(() => {
+      this.#traffic.onSend(this.#process, `${what} to ${this.endpoint}`, leaseId);
+      const arrive = (): void => {
+        const { node } = this.#server;
+        if (!node.up) {
+          this.#lose(connection, 'connection refused');
+          return;
+        }
+        node.run(() => {
+          serve({
+            answer: (answer) => {
+              back(isChange, () => {
+                resolve(answer);
+              });
+            },
+            refuse: ({ kind, message }) => {
+              back(false, () => {
+                fail(kind, message);
+              });
+            },
+          });
+        });
+      };
+      // The first message on a connection follows a handshake.
+      const ready = (): void => {
+        this.#link.send('to', connection.stands, arrive);
+      };
+      if (connection.stands) ready();
+      else this.#link.send('to', false, ready);
+    });
+    return promise;
+  }
+
+  #current(): Connection {
+    const { node } = this.#server;
+    const present = this.#connection;
+    if (present?.alive === true) {
+      if (present.life === node.life) return present;
+      // The member was restarted; its kernel answers the next message with a reset.
+      if (present.stands) {
+        this.#lose(present, 'the connection was reset');
+        return present;
+      }
+    }
+    const connection: Connection = { alive: true, stands: false, life: node.life, ends: new Set() };
+    this.#connection = connection;
+    return connection;
+  }
+
+  /** The connection breaks; the process hears of it if the way back is open. */
+  #lose(connection: Connection, message: string): void {
+    this.#link.send('from', false, () => {
+      this.#process.deliver(() => {
+        this.#end(connection, message);
+      });
+    });
+  }
+
+  #end(connection: Connection, message: string): void {
+    if (!connection.alive) return;
+    connection.alive = false;
+    const ends = [...connection.ends];
+    connection.ends.clear();
+    if (ends.length === 0) return;
+    this.#process.machine.timeline.after(0, () => {
+      this.#process.deliver(() => {
+        for (const end of ends) end(message);
+      });
+    });
+  }
+
+  /** The member's process ended: its kernel resets what stood. */
+  onCrash(): void {
+    const connection = this.#connection;
+    if (connection?.alive === true && connection.ends.size > 0) this.#lose(connection, 'the connection was reset');
+  }
+}

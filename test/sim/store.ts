@@ -1,0 +1,197 @@
+import type { KeyValue, LeaseId } from '../../src/etcd.ts';
+
+const NO_LEASE = '0' as LeaseId;
+
+/** Who asked for a change; the reason decides whether a holder's loss is excused. */
+export type Author =
+  | { readonly kind: 'contender'; readonly pid: number; readonly name: string }
+  /** etcd itself, because a lease has ended. */
+  | { readonly kind: 'expiry' }
+  /** An old leader's revoke that was queued while it stood still, let through by etcd #15247. */
+  | { readonly kind: 'staleExpiry' }
+  | { readonly kind: 'administrator' };
+
+/** A change that goes through the raft log. */
+export type Command =
+  | { readonly kind: 'grant'; readonly leaseId: LeaseId; readonly ttlS: number; readonly author: Author }
+  | { readonly kind: 'revoke'; readonly leaseId: LeaseId; readonly author: Author }
+  | {
+      readonly kind: 'lock';
+      readonly directory: string;
+      readonly key: string;
+      readonly value: string;
+      readonly leaseId: LeaseId;
+      readonly author: Author;
+    }
+  | {
+      readonly kind: 'put';
+      readonly key: string;
+      readonly value: string;
+      /** 'keep' is `etcdctl put --ignore-lease`; 'none' takes the lease off the key. */
+      readonly lease: 'keep' | 'none';
+      readonly author: Author;
+    }
+  | { readonly kind: 'delete'; readonly key: string; readonly author: Author }
+  /** Other users of etcd, and the first entry of a leader's term. */
+  | { readonly kind: 'noise' | 'empty' };
+
+export type Outcome =
+  | { readonly kind: 'done'; readonly ttlS: number }
+  | { readonly kind: 'leaseNotFound' | 'leaseExists' }
+  | { readonly kind: 'locked' }
+  | { readonly kind: 'notLocked'; readonly oldest: KeyValue };
+
+/** One committed entry of the log. */
+export interface Entry {
+  readonly index: number;
+  readonly term: number;
+  readonly command: Command;
+  readonly outcome: Outcome;
+  /** The store's revision after it. */
+  readonly revision: number;
+}
+
+export interface KeyEvent {
+  readonly index: number;
+  readonly revision: number;
+  readonly kind: 'put' | 'delete';
+  readonly key: string;
+}
+
+interface Lease {
+  readonly ttlS: number;
+  readonly author: Author;
+}
+
+/** Told of what the cluster has agreed upon, at the instant at which it did. */
+export interface Agreement {
+  onPut(key: KeyValue, author: Author): void;
+  onDelete(key: KeyValue, author: Author): void;
+  onCommit(entry: Entry): void;
+}
+
+/**
+ * What the cluster has agreed upon: the log, and the state that it makes. Members follow it, some later than others, so
+ * the contents of the lock's directory are kept for each index.
+ */
+export class Store {
+  readonly log: Entry[] = [];
+  readonly events: KeyEvent[] = [];
+  readonly leases = new Map<LeaseId, Lease>();
+  compactedRevision = 0;
+  #revision = 1;
+  /** Sorted by create revision; one element after each index in which something changed. */
+  readonly #versions: { readonly index: number; readonly keys: readonly KeyValue[] }[] = [
+    { index: 0, keys: [] },
+  ];
+  readonly #smallestTtlS: number;
+  readonly #agreement: Agreement;
+
+  constructor(smallestTtlS: number, agreement: Agreement) {
+    this.#smallestTtlS = smallestTtlS;
+    this.#agreement = agreement;
+    this.commit({ kind: 'empty' }, 1);
+  }
+
+  get lastIndex(): number {
+    return this.log.length;
+  }
+
+  get revision(): number {
+    return this.#revision;
+  }
+
+  get keys(): readonly KeyValue[] {
+    return this.#versions[this.#versions.length - 1]?.keys ?? [];
+  }
+
+  entry(index: number): Entry {
+    const entry = this.log[index - 1];
+    if (entry === undefined) throw new Error(`No entry ${index} in the log`);
+    return entry;
+  }
+
+  /** The keys as a member that has applied the log up to `index` sees them. */
+  keysAt(index: number): readonly KeyValue[] {
+    for (let version = this.#versions.length - 1; version > 0; version -= 1) {
+      const found = this.#versions[version];
+      if (found !== undefined && found.index <= index) return found.keys;
+    }
+    return [];
+  }
+
+  commit(command: Command, term: number): Entry {
+    const index = this.log.length + 1;
+    const outcome = this.#apply(command, index);
+    const entry: Entry = { index, term, command, outcome, revision: this.#revision };
+    this.log.push(entry);
+    this.#agreement.onCommit(entry);
+    return entry;
+  }
+
+  #apply(command: Command, index: number): Outcome {
+    switch (command.kind) {
+      case 'empty':
+        return { kind: 'done', ttlS: 0 };
+      case 'noise':
+        this.#revision += 1;
+        return { kind: 'done', ttlS: 0 };
+      case 'grant': {
+        if (this.leases.has(command.leaseId)) return { kind: 'leaseExists' };
+        const ttlS = Math.max(command.ttlS, this.#smallestTtlS);
+        this.leases.set(command.leaseId, { ttlS, author: command.author });
+        return { kind: 'done', ttlS };
+      }
+      case 'revoke': {
+        if (!this.leases.delete(command.leaseId)) return { kind: 'leaseNotFound' };
+        this.#remove((key) => key.leaseId === command.leaseId, index, command.author);
+        return { kind: 'done', ttlS: 0 };
+      }
+      case 'delete':
+        this.#remove((key) => key.key === command.key, index, command.author);
+        return { kind: 'done', ttlS: 0 };
+      case 'lock': {
+        const [oldest] = this.keys;
+        if (oldest !== undefined) return { kind: 'notLocked', oldest };
+        if (!this.leases.has(command.leaseId)) return { kind: 'leaseNotFound' };
+        this.#put(command.key, command.value, command.leaseId, index, command.author);
+        return { kind: 'locked' };
+      }
+      case 'put': {
+        const present = this.keys.find((key) => key.key === command.key);
+        const leaseId = command.lease === 'keep' && present !== undefined ? present.leaseId : NO_LEASE;
+        this.#put(command.key, command.value, leaseId, index, command.author);
+        return { kind: 'done', ttlS: 0 };
+      }
+    }
+  }
+
+  #put(key: string, value: string, leaseId: LeaseId, index: number, author: Author): void {
+    this.#revision += 1;
+    const revision = BigInt(this.#revision);
+    const present = this.keys.find((each) => each.key === key);
+    const put: KeyValue = {
+      key,
+      value,
+      leaseId,
+      createRevision: present?.createRevision ?? revision,
+      modRevision: revision,
+    };
+    const others = this.keys.filter((each) => each.key !== key);
+    const keys = [...others, put].sort((one, other) => Number(one.createRevision - other.createRevision));
+    this.#versions.push({ index, keys });
+    this.events.push({ index, revision: this.#revision, kind: 'put', key });
+    this.#agreement.onPut(put, author);
+  }
+
+  #remove(isRemoved: (key: KeyValue) => boolean, index: number, author: Author): void {
+    const removed = this.keys.filter(isRemoved);
+    if (removed.length === 0) return;
+    this.#revision += 1;
+    this.#versions.push({ index, keys: this.keys.filter((key) => !isRemoved(key)) });
+    for (const key of removed) {
+      this.events.push({ index, revision: this.#revision, kind: 'delete', key: key.key });
+      this.#agreement.onDelete(key, author);
+    }
+  }
+}

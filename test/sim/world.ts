@@ -1,0 +1,225 @@
+import { Deadline } from '../../src/deadline.ts';
+import { defaultRefreshMs, longestRefreshMs, timingOf, type Timing } from '../../src/timing.ts';
+import { Checker, type Violation } from './checker.ts';
+import { Cluster, type ClusterTraits } from './cluster.ts';
+import type { Contender } from './contender.ts';
+import { CtdbNode } from './ctdb-node.ts';
+import { EtcdServer } from './etcd-server.ts';
+import { Health } from './health.ts';
+import { History } from './history.ts';
+import { Machine } from './machine.ts';
+import { Network } from './network.ts';
+import { Random } from './random.ts';
+import { runningContender } from './running.ts';
+import { Timeline } from './timeline.ts';
+
+export interface WorldTraits {
+  readonly hasWatchdog: boolean;
+  /** No companion can be started here. */
+  readonly companionFails: boolean;
+  /** Clock rate error of the machines, a fraction. */
+  readonly drift: number;
+}
+
+// What messages and commits of a healthy cluster may add to a proof: several hops, each late at times.
+const PROOF_SLACK_MS = 700;
+
+/** Everything that one schedule is made of, drawn from its seed. */
+export class World {
+  readonly seed: number;
+  readonly random: Random;
+  readonly timeline = new Timeline();
+  readonly history: History;
+  readonly traits: WorldTraits;
+  readonly timing: Timing;
+  readonly cluster: Cluster;
+  readonly servers: readonly EtcdServer[];
+  readonly machines: readonly Machine[];
+  readonly network: Network;
+  readonly health: Health;
+  readonly checker: Checker;
+  readonly nodes: readonly CtdbNode[];
+  readonly contenders: Contender[] = [];
+  /** What happened at least once in this schedule. */
+  readonly counts = new Set<string>();
+  /** False once nobody may start a helper any more. */
+  isOpen = true;
+  /** Told of each helper before it runs. */
+  onStart: (contender: Contender) => void = () => undefined;
+  readonly #pausedUntilMs = new Map<Machine, number>();
+  readonly #suspendedUntilMs = new Map<Machine, number>();
+
+  constructor(seed: number, keepsHistory: boolean) {
+    this.seed = seed;
+    const random = new Random(seed);
+    this.random = random;
+    this.history = new History(this.timeline, keepsHistory);
+    this.traits = {
+      hasWatchdog: random.chance(0.8),
+      companionFails: random.chance(0.1),
+      drift: random.chance(0.1) ? 0.02 : 0.0005,
+    };
+    this.timing = drawTiming(random);
+    this.checker = new Checker(this);
+    this.cluster = new Cluster(drawCluster(random), this.timeline, random, this.checker);
+    this.servers = this.cluster.nodes.map((node) => new EtcdServer(this.cluster, node));
+    this.machines = drawMachines(this);
+    this.network = new Network(this.machines, this.cluster.nodes, this.timeline, random);
+    this.health = new Health(this.timeline, this.cluster, this.servers, this.network, this.machines);
+    this.cluster.onChange = () => {
+      this.health.assess();
+    };
+    this.cluster.onElection = (node, term) => {
+      this.count('leader elected');
+      this.history.tell('etcd', () => `etcd${node.id} is elected in term ${term}`);
+    };
+    const nodes = random.integer(1, 10) === 1 ? 1 : random.integer(2, 4);
+    this.nodes = Array.from(
+      { length: nodes },
+      (_, index) => new CtdbNode(this, random.pick(this.machines), `node${index}`),
+    );
+    this.history.tell('world', () => this.#describe());
+  }
+
+  get violation(): Violation | undefined {
+    return this.checker.violations[0];
+  }
+
+  /** The TTL that a holder is granted. */
+  get grantedTtlMs(): number {
+    return Math.max(this.timing.ttlMs, this.cluster.traits.smallestTtlS * 1000);
+  }
+
+  /** For how long etcd has to be well so that a renewal must have been proven, whatever was tried before. */
+  get proofMs(): number {
+    const { attemptMs, hedgeDelayMs, retryDelayMs } = this.timing;
+    return attemptMs + hedgeDelayMs * (this.servers.length - 1) + retryDelayMs + PROOF_SLACK_MS;
+  }
+
+  count(what: string): void {
+    this.counts.add(what);
+  }
+
+  /** The contender whose claim lives, if one does. */
+  get holder(): Contender | undefined {
+    for (const contender of this.checker.claims.keys()) return contender;
+    return undefined;
+  }
+
+  electSomebody(withinMs: number): void {
+    this.random.pick(this.nodes).elect(this.random.between(10, withinMs));
+  }
+
+  onElected(node: CtdbNode): void {
+    this.count('lock taken');
+    const { random } = this;
+    if (random.chance(0.6)) node.check(random.between(50, 2_500));
+    if (random.chance(0.4)) node.check(random.between(50, 8_000));
+    if (random.chance(0.3)) random.pick(this.nodes).check(random.between(50, 5_000));
+  }
+
+  /** The machine stands still with all its processes; its clock goes on when it wakes up as if it had never stopped. */
+  suspend(machine: Machine, forMs: number): void {
+    this.count('machine suspended');
+    this.#suspendedUntilMs.set(machine, this.timeline.nowMs + forMs);
+    this.#stop(machine, forMs);
+  }
+
+  /** Like suspend, but none of its own clocks notices; the wall clock is set right when it goes on. */
+  pause(machine: Machine, forMs: number): void {
+    this.count('virtual machine paused');
+    this.#pausedUntilMs.set(machine, this.timeline.nowMs + forMs);
+    this.#stop(machine, forMs);
+    this.timeline.after(forMs - 0.001, () => {
+      machine.missedMs += forMs;
+      machine.wallOffsetMs += forMs;
+    });
+  }
+
+  /** How long after it has thawed a process may go on before it sees that its deadline has passed. */
+  wakeUpMs(machine: Machine): number {
+    if (machine.missedMs > 0) return this.#wallProofMs;
+    return this.timeline.nowMs <= (this.#suspendedUntilMs.get(machine) ?? -Infinity) ? 520 : 5;
+  }
+
+  /** By when claims on this machine have to end, if a pause that nobody could see is why they live. */
+  pauseExcuse(machine: Machine): number | undefined {
+    const untilMs = Math.max(
+      this.#pausedUntilMs.get(machine) ?? -Infinity,
+      this.#suspendedUntilMs.get(machine) ?? -Infinity,
+    );
+    const byMs = untilMs + this.#wallProofMs;
+    return this.timeline.nowMs < byMs ? byMs : undefined;
+  }
+
+  /** What it takes to see that the wall clock has jumped, and to prove the lock anew or give it up. */
+  get #wallProofMs(): number {
+    return this.timing.parentCheckMs + 2 * this.timing.attemptMs + 250;
+  }
+
+  #stop(machine: Machine, forMs: number): void {
+    machine.stoppedUntilMs = Math.max(machine.stoppedUntilMs, this.timeline.nowMs + forMs);
+    for (const contender of this.contenders) {
+      if (contender.process.machine !== machine) continue;
+      contender.process.freeze(forMs, 500);
+      contender.companion?.freeze(forMs);
+    }
+  }
+
+  #describe(): string {
+    const { timing, cluster } = this;
+    return `seed ${this.seed}: ttl ${timing.ttlMs} ms, refresh ${timing.refreshMs} ms, ${JSON.stringify(cluster.traits)}, ${JSON.stringify(this.traits)}`;
+  }
+}
+
+function drawTiming(random: Random): Timing {
+  const ttlMs = random.pick([2, 3, 3, 4, 4, 5, 6, 9, 9]) * 1_000;
+  const refreshMs = random.chance(0.6)
+    ? defaultRefreshMs(ttlMs)
+    : random.between(longestRefreshMs(ttlMs) / 4, longestRefreshMs(ttlMs));
+  return timingOf({ ttlMs, refreshMs, readTimeoutMs: undefined });
+}
+
+function drawCluster(random: Random): ClusterTraits {
+  const isOld = random.chance(0.6);
+  return {
+    size: random.pick([1, 3, 3, 3, 3, 3, 3, 5]),
+    smallestTtlS: random.chance(0.1) ? 5 : 2,
+    verifiesRenewals: !isOld,
+    earlyRevokes: isOld && random.chance(0.3),
+    forgetsFreshLeases: random.chance(0.2),
+    renewsRevoked: random.chance(0.2),
+    keysGoFirstMs: random.chance(0.2) ? 200 : 0,
+    commitMs: random.chance(0.8) ? [1, 8] : [5, 60],
+    drift: 0.0005,
+  };
+}
+
+function drawMachines(world: World): Machine[] {
+  const { random, timeline, traits } = world;
+  const isOneKernel = random.chance(0.15);
+  return Array.from({ length: random.integer(1, 3) }, (_, index) => {
+    // Containers on one kernel share its boot ID and differ in their pid namespaces; clones differ in the boot ID.
+    const bootId = isOneKernel ? 'boot' : `boot-${index}`;
+    const pidNamespace = isOneKernel ? String(4026531836 + index) : '4026531836';
+    return new Machine(`host${index}`, timeline, random, { bootId, pidNamespace, drift: traits.drift });
+  });
+}
+
+// The shipped one-way door, watched: who moves it, and when.
+const { extendTo, shortenTo } = Deadline.prototype;
+Deadline.prototype.extendTo = function (atMs) {
+  const contender = runningContender();
+  const [beforeMs, nowMs] = [this.atMs, contender.process.peek()];
+  const result = extendTo.call(this, atMs);
+  contender.deadlineMs = this.atMs;
+  contender.world.checker.onDeadlineMoved(contender, beforeMs, this.atMs, nowMs);
+  return result;
+};
+Deadline.prototype.shortenTo = function (atMs) {
+  const contender = runningContender();
+  shortenTo.call(this, atMs);
+  contender.deadlineMs = this.atMs;
+  contender.shortenedAtMs = contender.process.peek();
+  contender.world.count('deadline cut short');
+};
