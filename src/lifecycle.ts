@@ -81,9 +81,10 @@ export async function live(errand: Errand, tools: LifecycleTools): Promise<ExitS
     }
 
     const { deadline, held } = answer;
-    const holding = hold(held, deadline, { ...tools, parent });
-    holding.catch(() => undefined); // looked at below, unless we let go before
-    if (deadline.hasPassed()) {
+    // Not armed when it is too late already: the switch would kill us before we have answered and undone it.
+    const holding = deadline.hasPassed() ? undefined : hold(held, deadline, { ...tools, parent });
+    holding?.catch(() => undefined); // looked at below, unless we let go before
+    if (holding === undefined || deadline.hasPassed()) {
       log.error('Cannot take the cluster lock: etcd granted it too late to be of use');
       status.answer(STATUS.error);
       await letGo();
