@@ -8,10 +8,11 @@ import type { Members } from './members.ts';
 // The server rounds the time left down to whole seconds, so the lease may have this much more.
 const TTL_STEP_MS = 1_000;
 
-// The lessor looks for ended leases every 500 ms (etcd, lease/lessor.go), then revokes them through raft.
-const EXPIRY_LAG_MS = 500;
-
 const POLL_MS = 100;
+
+// What is kept of the answer budget when the wait was in vain, for the `1`; when it was not, it is enough to take the
+// lock in (about 30 ms).
+const ANSWER_RESERVE_MS = 250;
 
 /** What a contender that finds a key does about it. */
 export type Verdict = 'wait is over' | 'contended';
@@ -37,8 +38,10 @@ function isDying(left: TimeToLiveAnswer, record: HolderRecord): boolean {
  * Decides about a key that stands in our way.
  *
  * - The holder's process is provably dead, on this very host: revoke its lease; nobody can claim by it any more.
- * - Its lease has missed its renewals and can end while CTDB still waits for our answer: wait for that, because a `1`
- *   would cost CTDB another `leader timeout` (5 s). Should it renew after all, it is alive: contended.
+ * - Its lease has missed its renewals: wait for its end for as long as CTDB waits for our answer, because a `1` would
+ *   cost CTDB another `leader timeout` (5 s). Should it renew after all, it is alive: contended. A wait in vain costs
+ *   nothing: CTDB counts the 5 s from the start of its attempt, not from our answer (`leader_handler` in samba's
+ *   ctdb/server/ctdb_recoverd.c).
  * - All else is contention. A holder that could be alive is neither waited for nor revoked.
  */
 export async function judgeHolder(
@@ -78,15 +81,14 @@ async function waitForDying(
   byMs: number,
   signal: AbortSignal,
 ): Promise<Verdict> {
+  const giveUpMs = byMs - ANSWER_RESERVE_MS;
   const askTimeLeft = (): Promise<TimeToLiveAnswer> =>
-    members.ask((member, call) => member.timeToLive(found.leaseId, call), byMs, signal);
+    members.ask((member, call) => member.timeToLive(found.leaseId, call), giveUpMs, signal);
 
-  let left = await askTimeLeft();
-  while (isDying(left, record) && clock.now() + left.remainingMs + EXPIRY_LAG_MS < byMs) {
+  while (isDying(await askTimeLeft(), record) && clock.now() + POLL_MS < giveUpMs) {
     await sleepUntil(clock, clock.now() + POLL_MS, signal);
-    const seen = await members.ask((member, call) => member.readOldest(directory, call), byMs, signal);
+    const seen = await members.ask((member, call) => member.readOldest(directory, call), giveUpMs, signal);
     if (seen.oldest?.key !== found.key) return 'wait is over';
-    left = await askTimeLeft();
   }
   return 'contended';
 }

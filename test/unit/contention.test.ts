@@ -1,0 +1,155 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import type { Clock } from '../../src/clock.ts';
+import { judgeHolder, type Verdict } from '../../src/contention.ts';
+import { EtcdError } from '../../src/errors.ts';
+import type { KeyValue, LeaseId, Member, RangeAnswer, TimeToLiveAnswer } from '../../src/etcd.ts';
+import { formatHolder } from '../../src/holder.ts';
+import type { Host } from '../../src/host.ts';
+import { Members } from '../../src/members.ts';
+
+const DIRECTORY = '/_locks/_ctdb/NAME/';
+const TTL_MS = 9_000;
+const REFRESH_MS = 2_000;
+const ANSWER_MS = 3_700;
+
+// The lessor looks every 500 ms.
+const LESSOR_MS = 500;
+
+const header = { clusterId: '1', memberId: '1', revision: 10n, raftTerm: 2n };
+
+/** Time that moves as soon as everybody waits for it. */
+class HandClock implements Clock {
+  #nowMs = 0;
+
+  now(): number {
+    return this.#nowMs;
+  }
+
+  wallNow(): number {
+    return this.#nowMs;
+  }
+
+  at(atMs: number, fire: () => void): () => void {
+    const timer = setImmediate(() => {
+      this.#nowMs = Math.max(this.#nowMs, atMs);
+      fire();
+    });
+    return () => {
+      clearImmediate(timer);
+    };
+  }
+}
+
+interface Scene {
+  /** How long ago the holder's last renewal was when the contender comes. */
+  readonly sinceRenewalMs: number;
+  /** When it renews again, counted from then. */
+  readonly renewsAtMs?: number;
+  readonly isDead?: boolean;
+  readonly value?: string;
+}
+
+/** What a contender makes of a holder, when it knows it, and how often it asked for a revoke. */
+async function judge(scene: Scene): Promise<{ verdict: Verdict; atMs: number; revokes: number }> {
+  const { sinceRenewalMs, renewsAtMs = Infinity, isDead = false } = scene;
+  const clock = new HandClock();
+  const process = { bootId: 'boot', namespaces: '1/2', pid: 7, startTicks: 8 };
+  const value =
+    scene.value ??
+    formatHolder({
+      node: 'fs0',
+      host: 'fs0',
+      pnn: 0,
+      process,
+      since: '',
+      version: '1',
+      ttlMs: TTL_MS,
+      refreshMs: REFRESH_MS,
+    });
+  const key: KeyValue = {
+    key: `${DIRECTORY}1`,
+    value,
+    leaseId: '1' as LeaseId,
+    createRevision: 5n,
+    modRevision: 5n,
+  };
+  const leftMs = (): number => {
+    const renewedAtMs = clock.now() >= renewsAtMs ? renewsAtMs : -sinceRenewalMs;
+    return renewedAtMs + TTL_MS - clock.now();
+  };
+  let revokes = 0;
+  const member = {
+    endpoint: 'member:2379',
+    timeToLive: (): Promise<TimeToLiveAnswer> => {
+      const left = leftMs();
+      return left < -LESSOR_MS
+        ? Promise.resolve({ header, grantedTtlMs: 0, remainingMs: -1_000 })
+        : Promise.resolve({
+            header,
+            grantedTtlMs: TTL_MS,
+            remainingMs: Math.max(0, Math.floor(left / 1_000) * 1_000),
+          });
+    },
+    readOldest: (): Promise<RangeAnswer> =>
+      Promise.resolve({ header, oldest: leftMs() < -LESSOR_MS ? null : key }),
+    revoke: (): Promise<{ header: typeof header }> => {
+      revokes += 1;
+      return revokes > 1
+        ? Promise.reject(new EtcdError('leaseNotFound', 'member:2379', 'gone'))
+        : Promise.resolve({ header });
+    },
+    close: () => undefined,
+  } as unknown as Member; // the calls that a contender makes
+  const members = new Members([member], clock, { attemptMs: 1_500, hedgeDelayMs: 250, retryDelayMs: 100 });
+  const host: Host = { self: process, hostName: 'fs1', parentPid: () => 2, isDead: () => isDead };
+  const never = new AbortController().signal;
+  const verdict = await judgeHolder(key, DIRECTORY, { members, clock, host }, ANSWER_MS, never);
+  return { verdict, atMs: clock.now(), revokes };
+}
+
+void describe('a contender that finds the lock held', () => {
+  void it('answers at once when the holder renews', async () => {
+    for (const sinceRenewalMs of [0, 500, 1_999, 2_500, 3_999]) {
+      const { verdict, atMs } = await judge({ sinceRenewalMs });
+      assert.equal(verdict, 'contended');
+      assert.ok(atMs < 100, `${sinceRenewalMs}: ${atMs} ms`);
+    }
+  });
+
+  void it('waits for the lease of a holder that has missed its renewals', async () => {
+    for (const sinceRenewalMs of [6_300, 7_000, 8_000, 9_000, 9_400]) {
+      const { verdict, atMs, revokes } = await judge({ sinceRenewalMs });
+      assert.equal(verdict, 'wait is over');
+      const endsMs = TTL_MS - sinceRenewalMs + LESSOR_MS;
+      assert.ok(atMs >= endsMs && atMs <= endsMs + 250, `${sinceRenewalMs}: ${atMs} ms`);
+      assert.equal(revokes, 0);
+    }
+  });
+
+  void it('waits to the end of its time and leaves enough of it for the answer', async () => {
+    const { verdict, atMs } = await judge({ sinceRenewalMs: 5_000 });
+    assert.equal(verdict, 'contended');
+    assert.ok(atMs > ANSWER_MS - 500 && atMs <= ANSWER_MS - 200, `${atMs} ms`);
+  });
+
+  void it('stops waiting when the holder renews after all', async () => {
+    const { verdict, atMs } = await judge({ sinceRenewalMs: 5_500, renewsAtMs: 1_000 });
+    assert.equal(verdict, 'contended');
+    assert.ok(atMs >= 1_000 && atMs < 1_300, `${atMs} ms`);
+  });
+
+  void it('never waits for an owner that says nothing about itself', async () => {
+    const { verdict, atMs } = await judge({ sinceRenewalMs: 8_500, value: '' });
+    assert.equal(verdict, 'contended');
+    assert.equal(atMs, 0);
+  });
+
+  void it('revokes the lease of a dead neighbour, and of no one else', async () => {
+    assert.deepEqual(await judge({ sinceRenewalMs: 100, isDead: true }), {
+      verdict: 'wait is over',
+      atMs: 0,
+      revokes: 1,
+    });
+  });
+});
