@@ -1,0 +1,140 @@
+/** Fills the templates of the manual pages (packaging/man) with what the code knows. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { helpText } from '../../src/cli.ts';
+import { KEYS, MEANINGLESS_KEYS } from '../../src/config-keys.ts';
+import { GRPC_OPTIONS } from '../../src/grpc-options.ts';
+import type { Key } from '../../src/key.ts';
+import { PACKAGING, VERSION } from './project.ts';
+
+/** The pages by file name. */
+export const PAGES = ['ctdb-etcd.7', 'ctdb_etcd_lock.8'] as const;
+export type Page = (typeof PAGES)[number];
+
+/** Text in which nothing is markup. */
+function plain(text: string): string {
+  return text
+    .replaceAll('\\', '\\e')
+    .replaceAll('-', '\\-')
+    .replaceAll("'", '\\(aq')
+    .replace(/^([.'])/, '\\&$1');
+}
+
+/** Text for the line of a macro: a word that mdoc would take for a macro, or for punctuation, is kept as it is. */
+function argument(text: string): string {
+  return text
+    .split(' ')
+    .map((word) => (/^([A-Z][a-z]|[.,:;()[\]?!|])$/.test(word) ? `\\&${plain(word)}` : plain(word)))
+    .join(' ');
+}
+
+/** A sentence on a line of its own, as mdoc wants them. */
+const sentences = (text: string): string[] => text.split(/(?<=[.;]) (?=[A-Z])/).map(plain);
+
+function keyItem(key: Key<unknown>): string[] {
+  const unit = key.unit === '' ? '' : ` Pq ${key.unit}`;
+  const standard = key.defaultText === undefined ? [] : ['Default:', `.Ql ${argument(key.defaultText)} .`];
+  const alias =
+    key.aliases.length === 0 ? [] : ['Old name:', `.Ic ${key.aliases.map(argument).join(' , ')} .`];
+  return [
+    `.It Ic ${argument(key.name)} No = Ar ${argument(key.type)}${unit}`,
+    ...sentences(`${key.meaning}.`),
+    plain(`Takes ${key.range}.`),
+    ...standard,
+    ...alias,
+  ];
+}
+
+function list(items: readonly (readonly string[])[]): string {
+  return ['.Bl -tag -width Ds', ...items.flat(), '.El'].join('\n');
+}
+
+function keys(): string {
+  const meaningless: ReadonlySet<Key<unknown>> = new Set(MEANINGLESS_KEYS);
+  const useful: readonly Key<unknown>[] = Object.values(KEYS).filter((key) => !meaningless.has(key));
+  return list(useful.map(keyItem));
+}
+
+function meaninglessKeys(): string {
+  return list(MEANINGLESS_KEYS.map((key) => [`.It Ic ${argument(key.name)}`, plain(`${key.meaning}.`)]));
+}
+
+function channelOptions(): string {
+  const settable = [...GRPC_OPTIONS].filter(([, { want }]) => !want.startsWith('no such line'));
+  return list(settable.map(([name, { want }]) => [`.It Ic ${argument(name)}`, plain(`Takes ${want}.`)]));
+}
+
+interface Option {
+  readonly letter: string;
+  readonly word: string;
+  readonly value: string | undefined;
+  readonly meaning: string;
+}
+
+/** The options as `--help` shows them. */
+export function optionsOf(help: string): Option[] {
+  const options: Option[] = [];
+  for (const [, letter = '', word = '', value, first = '', rest = ''] of help.matchAll(
+    /^ {2}-(\w), --([\w-]+)(?: ([A-Z]+))? {2,}(.+)((?:\n {10,}.+)*)/gm,
+  )) {
+    options.push({ letter, word, value, meaning: (first + rest).replaceAll(/\s+/g, ' ') });
+  }
+  return options;
+}
+
+function options(): string {
+  return list(
+    optionsOf(helpText()).map(({ letter, word, value, meaning }) => {
+      const ar = value === undefined ? '' : ` Ar ${value}`;
+      const words = value === undefined ? `Fl \\-${plain(word)}` : `Fl \\-${plain(word)} Ns = Ns Ar ${value}`;
+      return [
+        `.It Fl ${letter}${ar} , ${words}`,
+        plain(`${meaning.charAt(0).toUpperCase()}${meaning.slice(1)}.`),
+      ];
+    }),
+  );
+}
+
+/** The date as mdoc wants it. */
+function dateOf(epoch: number): string {
+  return new Date(epoch * 1000).toLocaleDateString('en-US', {
+    timeZone: 'UTC',
+    year: 'numeric',
+    month: 'long',
+    day: 'numeric',
+  });
+}
+
+/** Breaks long lines of text, outside displays and macros; `mandoc -Tlint` wants at most 80 bytes. */
+function wrap(source: string): string {
+  let isLiteral = false;
+  return source
+    .split('\n')
+    .map((line) => {
+      if (line.startsWith('.Bd')) isLiteral = true;
+      if (line.startsWith('.Ed')) isLiteral = false;
+      if (isLiteral || line.startsWith('.')) return line;
+      // A line must not come to start with a character that makes it a macro.
+      return line.replaceAll(/(?=.{79})(.{1,78}) (?![.'])/g, '$1\n');
+    })
+    .join('\n');
+}
+
+/** The finished source of a page. */
+export function manPage(page: Page, epoch: number): string {
+  const parts: Readonly<Record<string, () => string>> = {
+    DATE: () => dateOf(epoch),
+    VERSION: () => VERSION,
+    KEYS: keys,
+    MEANINGLESS_KEYS: meaninglessKeys,
+    CHANNEL_OPTIONS: channelOptions,
+    OPTIONS: options,
+  };
+  const template = readFileSync(join(PACKAGING, 'man', `${page}.in`), 'utf8');
+  const source = template.replaceAll(/@([A-Z_]+)@/g, (_, name: string) => {
+    const part = parts[name];
+    if (part === undefined) throw new Error(`${page}.in wants @${name}@, which nothing provides`);
+    return part();
+  });
+  return wrap(source);
+}

