@@ -63,13 +63,21 @@ function explainAlert(text: string, tls: TlsConfig): ConnectFailure | undefined 
         message: `the member refused the client certificate (${alert})`,
         remedy: `make cert "${tls.certFile}" one that is valid and that the member's authority has signed`,
       };
+    case 'handshake failure':
+      // In TLS 1.2 some members say no more than this to a client without a certificate.
+      if (tls.certFile !== undefined) break;
+      return {
+        kind: 'tls',
+        message: 'the member refused TLS (handshake failure), perhaps for want of a client certificate',
+        remedy: 'set cert and key',
+      };
     case 'no application protocol':
       return { kind: 'notEtcd', message: 'not etcd: does not speak HTTP/2 over TLS', remedy: CHECK_HOSTS };
     case 'internal error':
       return { kind: 'unavailable', message: 'the member failed during the TLS handshake' };
     default:
-      return { kind: 'tls', message: `the member refused TLS (${alert})` };
   }
+  return { kind: 'tls', message: `the member refused TLS (${alert})` };
 }
 
 /** Says what is wrong with the member's certificate, or with ours. */

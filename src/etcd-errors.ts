@@ -164,6 +164,9 @@ export function etcdErrorFrom(status: RpcStatus, context: ErrorContext): EtcdErr
       ? new EtcdError('unavailable', endpoint, `a gateway answered with HTTP status ${httpStatus}`)
       : new EtcdError('notEtcd', endpoint, `not etcd: HTTP status ${httpStatus}`, NOT_ETCD);
   }
+  if (details.startsWith('Response message parsing error')) {
+    return new EtcdError('notEtcd', endpoint, 'not etcd: the answer cannot be decoded', NOT_ETCD);
+  }
   return fromCode(status.code, details, endpoint);
 }
 
