@@ -145,6 +145,11 @@ export class CtdbNode implements AsyncDisposable {
     this.#do('key taken');
   }
 
+  /** A file of the node's mount namespace, as it is reached from outside. */
+  path(file: string): string {
+    return `/proc/${this.#parent.pid}/root${file}`;
+  }
+
   /** The pids, seen from outside, of the processes that the holding helper has started: the dead man's switch. */
   companions(): number[] {
     const pid = this.held?.helper.pid;

@@ -1,0 +1,200 @@
+import type { Scenario } from './scenario.ts';
+import { breakMember, MEMBER_FAULTS, type MemberFault } from './stand-in.ts';
+import type { World } from './world.ts';
+
+// What a take may cost more while one member is broken: one hedge delay of 250 ms, and what a second connection costs
+// on a busy machine. The report shows the figure itself.
+const DEARER_TAKE_MS = 600;
+
+const TAKES = 5;
+
+/** After a full outage the old lease lives on for a TTL; then comes the lessor's lag and the next attempt. */
+const heldAgainMs = (world: World): number => 2 * world.ttlMs + 8_000;
+
+function slug(fault: MemberFault): string {
+  return fault.replace(' ', '-');
+}
+
+/** The preferred member of a holder breaks, as raft leader or not, and comes back. */
+async function preferredBreaks(world: World, fault: MemberFault, isLeader: boolean): Promise<void> {
+  await world.gateway.moveLeader(isLeader ? 0 : 1);
+  await world.settle();
+  let mend = (): Promise<void> => Promise.resolve();
+  await world.expectKept(`member ${fault}`, world.ttlMs + 4_000, async () => {
+    mend = await breakMember(world, 0, fault);
+  });
+  await world.expectKept('the member is back', 4_000, mend);
+}
+
+/** Takes and releases the lock some times; resolves to the median time to the answer. */
+async function medianTakeMs(world: World): Promise<number> {
+  const times: number[] = [];
+  const node = world.node(0);
+  for (let count = 0; count < TAKES; count += 1) {
+    const attempt = await node.take();
+    world.expect(`a take answers 0, not ${attempt.answer ?? ''}`, attempt.answer === '0');
+    times.push((attempt.answeredAtMs ?? NaN) - attempt.startedAtMs);
+    await node.release();
+    await world.expectWithin(
+      'the lock is free',
+      2_000,
+      async () => (await world.gateway.leases()).length === 0,
+    );
+  }
+  return times.sort((a, b) => a - b)[Math.floor(TAKES / 2)] ?? NaN;
+}
+
+/** Ends the work of a majority and expects the holder to let go in time, and somebody to hold after the mending. */
+async function outage(
+  world: World,
+  what: string,
+  begin: () => Promise<void>,
+  end: () => Promise<void>,
+): Promise<void> {
+  const claim = (await world.settle()).held?.claim;
+  const excused = world.history.excuse(what);
+  await begin();
+  world.figures['lostAfterMs'] = await world.expectLost(claim, world.ttlMs);
+  await world.pause(world.ttlMs / 2);
+  await end();
+  world.figures['heldAgainAfterMs'] = await world.expectWithin(
+    'someone holds again',
+    heldAgainMs(world),
+    () => world.holder !== undefined,
+  );
+  excused();
+  await world.expectKept('the outage is over', 3_000);
+}
+
+export const MEMBER_SCENARIOS: readonly Scenario[] = [
+  ...MEMBER_FAULTS.map((fault): Scenario => ({
+    name: `member-${slug(fault)}`,
+    expectation: `the preferred member of the holder, not raft leader, is broken (${fault}): kept, also when it comes back`,
+    run: (world) => preferredBreaks(world, fault, false),
+  })),
+  ...MEMBER_FAULTS.map((fault): Scenario => ({
+    name: `leader-${slug(fault)}`,
+    expectation: `the preferred member of the holder, raft leader, is broken (${fault}): kept, also when it comes back`,
+    run: (world) => preferredBreaks(world, fault, true),
+  })),
+  ...MEMBER_FAULTS.map((fault): Scenario => ({
+    name: `take-member-${slug(fault)}`,
+    expectation: `a take while the first member is broken (${fault}) costs about 300 ms more than a healthy one`,
+    run: async (world) => {
+      await world.gateway.moveLeader(1);
+      await medianTakeMs(world); // disks and caches are warm
+      const healthyMs = await medianTakeMs(world);
+      const mend = await breakMember(world, 0, fault);
+      const brokenMs = await medianTakeMs(world);
+      await mend();
+      world.figures['healthyMs'] = healthyMs;
+      world.figures['brokenMs'] = brokenMs;
+      world.figures['dearerByMs'] = brokenMs - healthyMs;
+      world.expect(
+        `a take costs at most ${DEARER_TAKE_MS} ms more: ${Math.round(brokenMs)} instead of ${Math.round(healthyMs)} ms`,
+        brokenMs - healthyMs <= DEARER_TAKE_MS,
+      );
+    },
+  })),
+  {
+    name: 'rolling-restart',
+    expectation: 'all members restarted one after the other: kept',
+    run: async (world) => {
+      await world.settle();
+      await world.expectKept('rolling restart', 0, async () => {
+        for (const member of world.cluster.members) {
+          world.note(`restart ${member.name}`);
+          await member.stop('SIGTERM');
+          member.start();
+          await member.healthy();
+          await world.pause(1_000);
+        }
+      });
+      await world.expectKept('the restart is over', 3_000);
+    },
+  },
+  {
+    name: 'two-killed',
+    expectation: 'a majority is killed: let go in time, held again when it is back',
+    run: (world) => {
+      const victims = world.cluster.members.slice(0, 2);
+      return outage(
+        world,
+        'two members are dead',
+        async () => {
+          await Promise.all(victims.map((member) => member.stop()));
+        },
+        async () => {
+          for (const member of victims) member.start();
+          await Promise.all(victims.map((member) => member.healthy()));
+        },
+      );
+    },
+  },
+  {
+    name: 'all-killed',
+    expectation: 'all members are killed and started again: let go in time, held again when they are back',
+    run: (world) => {
+      const { members } = world.cluster;
+      return outage(
+        world,
+        'all members are dead',
+        async () => {
+          await Promise.all(members.map((member) => member.stop()));
+        },
+        async () => {
+          for (const member of members) member.start();
+          await Promise.all(members.map((member) => member.healthy()));
+        },
+      );
+    },
+  },
+  {
+    name: 'all-restarted',
+    expectation: 'all members stopped together and started at once: back before the deadline, kept',
+    // Members need 2 to 3 s to come back, and a lease of 5 s leaves a holder 3 to 4.
+    world: { lockTtl: 9, refresh: 2 },
+    run: async (world) => {
+      await world.settle();
+      await world.expectKept('all members restart', world.ttlMs + 2_000, async () => {
+        const excused = world.history.excuse('no member runs: a contender may answer 3');
+        const { members } = world.cluster;
+        await Promise.all(members.map((member) => member.stop('SIGTERM')));
+        for (const member of members) member.start();
+        await Promise.all(members.map((member) => member.healthy()));
+        excused();
+      });
+    },
+  },
+  {
+    name: 'all-frozen',
+    expectation: 'all members frozen: let go in time, held again when they are thawed',
+    run: (world) => {
+      const { members } = world.cluster;
+      return outage(
+        world,
+        'all members are frozen',
+        () => {
+          for (const member of members) member.freeze();
+          return Promise.resolve();
+        },
+        async () => {
+          for (const member of members) member.thaw();
+          await Promise.all(members.map((member) => member.healthy()));
+        },
+      );
+    },
+  },
+  {
+    name: 'all-frozen-briefly',
+    expectation: 'all members frozen for a third of the TTL: kept',
+    run: async (world) => {
+      await world.settle();
+      await world.expectKept('all members frozen', world.ttlMs, async () => {
+        for (const member of world.cluster.members) member.freeze();
+        await world.pause(world.ttlMs / 3);
+        for (const member of world.cluster.members) member.thaw();
+      });
+    },
+  },
+];
