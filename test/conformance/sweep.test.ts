@@ -36,5 +36,5 @@ test('a SIGTERM at every 5 ms of the first 600 ms leaves nothing behind, and the
   }
   t.diagnostic(JSON.stringify(seen));
   // Otherwise the sweep missed the very thing it is about, on one side or the other.
-  assert.ok(seen.beforeAnswer > 10 && seen.afterAnswer > 0, JSON.stringify(seen));
+  assert.ok(seen.beforeAnswer >= 5 && seen.afterAnswer >= 5, JSON.stringify(seen));
 });
