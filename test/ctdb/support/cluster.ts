@@ -1,4 +1,4 @@
-import { copyFile, mkdir } from 'node:fs/promises';
+import { copyFile, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { EtcdCluster } from '../../support/etcd-cluster.ts';
 import { removeTemporaryDirectory, temporaryDirectory } from '../../support/processes.ts';
@@ -22,7 +22,9 @@ export interface CtdbOptions {
   readonly etcd?: EtcdCluster;
   /** More lines for the helper's configuration file. */
   readonly settings?: Readonly<Record<string, string | number>>;
-  /** Where the helper's configuration file is, instead of /etc/ctdb/etcd. */
+  /** The helper's configuration file in /shared, instead of /etc/ctdb/etcd on every node. */
+  readonly configFile?: string;
+  /** 3 unless said otherwise. */
   readonly nodes?: number;
 }
 
@@ -65,6 +67,9 @@ export class CtdbCluster implements AsyncDisposable {
     const binary = join(directory, 'helper');
     // A copy, so that a build in the meantime does not change what runs here.
     if (lock === 'ours') await copyFile(OUR_BINARY, binary);
+    const config = etcd === undefined ? undefined : configFor(lock, etcd, settings);
+    if (config !== undefined && options.configFile !== undefined)
+      await writeFile(join(shared, options.configFile), config);
     const etcdLock = ['!' + HELPER, options.lockArguments ?? ''].join(' ').trim();
     const nodes = await Promise.all(
       addresses.map(async (_, pnn) => {
@@ -78,7 +83,7 @@ export class CtdbCluster implements AsyncDisposable {
           directory: own,
           shared,
           clusterLock: lock === 'fcntl' ? '/shared/lock' : etcdLock,
-          etcdConfig: etcd === undefined ? undefined : configFor(lock, etcd, settings),
+          etcdConfig: options.configFile === undefined ? config : undefined,
           binary: lock === 'ours' ? binary : undefined,
           cable: `node${cables}`,
         });

@@ -1,0 +1,66 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { startEtcd, SHORT } from './support/bed.ts';
+import { CtdbCluster, LOCK_DIRECTORY } from './support/cluster.ts';
+import { Judge } from './support/judge.ts';
+import { sendSignal } from './support/node.ts';
+
+void describe('the lock string of CTDB 4.17', () => {
+  for (const lockArguments of SHORT ? ['-vvv'] : ['-v', '-vv', '-vvv', '--verbose']) {
+    void it(`may end in ${lockArguments}, and what the helper says stands whole in the log`, async () => {
+      await using etcd = await startEtcd();
+      await using ctdb = await CtdbCluster.start({ etcd, lockArguments });
+      let leader = await ctdb.allOk();
+      const judge = new Judge(ctdb);
+      for (let round = 0; round < 5; round += 1) await ctdb.node(round % 3).ctdb('recover');
+      const holder = leader.holder();
+      assert.ok(holder !== undefined);
+      sendSignal(holder.pid, 'SIGTERM');
+      await judge.awaitLine(/Took cluster lock/);
+      leader = await ctdb.allOk();
+      await judge.assertTidy(leader);
+      judge.assertNoComplaint();
+      const said = ctdb.nodes.flatMap((node) => node.log.grep(/etcd_lock|[Ll]ock |[Ll]ease|renew/));
+      assert.ok(
+        said.some(({ text }) => text.includes('Took lock')),
+        'tells that it took the lock',
+      );
+      assert.ok(
+        said.some(({ text }) => text.includes('Released the lock')),
+        'tells that it let go',
+      );
+      assert.ok(
+        said.some(({ text }) => text.includes('Lock is held by')),
+        'tells who holds it',
+      );
+      for (const { text } of said) assert.ok(text.length < 1_000, text);
+    });
+  }
+
+  void it('may name another configuration file with -c', async () => {
+    await using etcd = await startEtcd();
+    await using ctdb = await CtdbCluster.start({
+      etcd,
+      lockArguments: '-c /shared/etcd.conf',
+      configFile: 'etcd.conf',
+    });
+    const leader = await ctdb.allOk();
+    await new Judge(ctdb).assertTidy(leader);
+  });
+
+  void it(
+    'may leave the name of the lock to the configuration file',
+    { skip: SHORT ? 'long' : false },
+    async () => {
+      await using etcd = await startEtcd();
+      await using ctdb = await CtdbCluster.start({
+        etcd,
+        settings: { netbios_name: 'OTHER', lock_prefix: '/cluster', locks_dir: 'ctdb' },
+      });
+      const leader = await ctdb.allOk();
+      assert.deepEqual(await etcd.keys(LOCK_DIRECTORY), []);
+      const [key] = await etcd.keys('/cluster/ctdb/OTHER/');
+      assert.equal((JSON.parse(key?.value ?? '{}') as { host?: string }).host, `fs${leader.pnn}`);
+    },
+  );
+});

@@ -1,0 +1,62 @@
+import assert from 'node:assert/strict';
+import { it } from 'node:test';
+import { waitFor } from '../support/wait.ts';
+import { Bed, SHORT } from './support/bed.ts';
+import { Judge } from './support/judge.ts';
+import { sendSignal } from './support/node.ts';
+
+const RECOVERIES = SHORT ? 5 : 200;
+
+const RELEASES = { trixie: '4.22', forky: '4.25' } as const;
+
+for (const release of ['trixie', 'forky'] as const) {
+  void it(`CTDB ${RELEASES[release]} starts, recovers, stops and crashes with its lock in etcd`, async () => {
+    await using bed = await Bed.make({ release });
+    const { ctdb } = bed;
+    let leader = await ctdb.allOk();
+    assert.match(await leader.ctdb('version'), new RegExp(RELEASES[release].replace('.', '\\.')));
+    let judge = new Judge(ctdb);
+
+    for (const node of ctdb.nodes) await node.ctdb('setvar', 'RerecoveryTimeout', '1');
+    for (let round = 0; round < RECOVERIES; round += 1) await ctdb.node(round % 3).ctdb('recover');
+    assert.equal(await ctdb.allOk(), leader);
+    await judge.assertTidy(leader);
+    judge.assertNoComplaint();
+    assert.deepEqual(judge.lines(/Start election|cluster lock/i), []);
+
+    judge = new Judge(ctdb);
+    let old = leader;
+    await old.ctdb('stop');
+    await judge.awaitLine(/Took cluster lock/, ctdb.others(old));
+    await ctdb.allOk(ctdb.others(old));
+    await old.ctdb('continue');
+    leader = await ctdb.allOk();
+    assert.notEqual(leader, old);
+    await judge.assertTidy(leader);
+    judge.assertNoComplaint();
+
+    judge = new Judge(ctdb);
+    const holder = leader.holder();
+    assert.ok(holder !== undefined);
+    let fromMs = Date.now();
+    sendSignal(holder.pid, 'SIGKILL');
+    const tookMs = (await judge.awaitLine(/Took cluster lock/)).atMs - fromMs;
+    assert.ok(tookMs < 1_500, `leader after ${tookMs} ms`);
+    leader = await ctdb.allOk();
+    await judge.assertTidy(leader);
+    judge.assertNoComplaint();
+
+    judge = new Judge(ctdb);
+    old = leader;
+    fromMs = Date.now();
+    old.killEverything();
+    const againMs = (await judge.awaitLine(/Took cluster lock/, ctdb.others(old))).atMs - fromMs;
+    assert.ok(againMs < 11_500, `leader after ${againMs} ms`);
+    await ctdb.allOk(ctdb.others(old));
+    await waitFor('nothing is left on the node', () => old.processes().length === 0);
+    await old.startCtdb();
+    leader = await ctdb.allOk();
+    await judge.assertTidy(leader);
+    judge.assertNoComplaint(/High RECLOCK latency [0-3]\..* recd reclock/);
+  });
+}
