@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import { ConfigError } from './errors.ts';
 import { quote } from './quote.ts';
 
@@ -64,12 +65,11 @@ function entryOf(content: string, line: number): Entry | undefined | string {
  *   that may be a password
  */
 export function readEntries(bytes: Uint8Array, file: string): Entry[] {
-  let text: string;
-  try {
-    text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
-  } catch {
+  // A TextDecoder would load ICU's converters, which takes as long as the rest of the configuration.
+  if (!isUtf8(bytes)) {
     throw configError(file, firstBrokenLine(bytes), 'bytes that are not UTF-8, want plain text');
   }
+  let text = Buffer.from(bytes).toString('utf8');
   if (text.startsWith(BYTE_ORDER_MARK)) text = text.slice(1);
   const entries: Entry[] = [];
   for (const [index, content] of text.split(/\r\n|\n|\r/).entries()) {
@@ -84,16 +84,10 @@ export function readEntries(bytes: Uint8Array, file: string): Entry[] {
 function firstBrokenLine(bytes: Uint8Array): number {
   let line = 1;
   let start = 0;
-  const decoder = new TextDecoder('utf-8', { fatal: true });
   for (;;) {
     const newline = bytes.indexOf(0x0a, start);
     const end = newline < 0 ? bytes.length : newline;
-    try {
-      decoder.decode(bytes.subarray(start, end));
-    } catch {
-      return line;
-    }
-    if (newline < 0) return line;
+    if (newline < 0 || !isUtf8(bytes.subarray(start, end))) return line;
     start = newline + 1;
     line += 1;
   }
