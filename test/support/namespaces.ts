@@ -17,3 +17,8 @@ export function inPidNamespace(as: 'asInit' | 'asChild'): string[] {
 export function mayChroot(): string[] {
   return AS_ROOT.length === 0 ? [] : ['unshare', ...AS_ROOT];
 }
+
+/** A command in front of another that gives it a network and mounts of its own, made by `setUp`, a shell command. */
+export function inOwnNetwork(setUp: string): string[] {
+  return ['unshare', ...AS_ROOT, '--net', '--mount', 'sh', '-c', `${setUp} && exec "$@"`, 'sh'];
+}

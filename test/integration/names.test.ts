@@ -1,0 +1,255 @@
+// Host names and SRV records, as the system resolves them, from a name server of our own. That needs a network and an
+// /etc/resolv.conf of our own, so this file runs itself once more inside namespaces.
+import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, beforeEach, describe, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { makeRealClock, type Clock } from '../../src/clock.ts';
+import { SetupError } from '../../src/errors.ts';
+import { makeMembers } from '../../src/etcd-client.ts';
+import { Authority } from '../support/certificates.ts';
+import { DnsServer } from '../support/dns-server.ts';
+import { EtcdCluster } from '../support/etcd-cluster.ts';
+import { inOwnNetwork } from '../support/namespaces.ts';
+import { run, runChecked, temporaryDirectory } from '../support/processes.ts';
+import { configWith, disposable, errorOf, reach, withinMs } from '../support/transport.ts';
+import { waitFor } from '../support/wait.ts';
+
+const INSIDE = 'CTDB_ETCD_LOCK_TEST_NAMES';
+const KEY = '/_locks/_ctdb/NAMES/k';
+
+if (process.env[INSIDE] === undefined) {
+  test('names and records, in a network of their own', async () => {
+    const directory = await temporaryDirectory('names');
+    const resolvConf = join(directory, 'resolv.conf');
+    writeFileSync(resolvConf, 'nameserver 127.0.0.1\noptions timeout:1 attempts:1\n');
+    const hosts = join(directory, 'hosts');
+    writeFileSync(hosts, '127.0.0.1 localhost\n::1 localhost\n');
+    const setUp = [
+      'ip link set lo up',
+      `mount --bind ${resolvConf} "$(readlink -f /etc/resolv.conf)"`,
+      `mount --bind ${hosts} /etc/hosts`,
+    ].join(' && ');
+    // Without that variable the inner run reports in words, and to us.
+    const env = { ...process.env, NODE_TEST_CONTEXT: undefined, [INSIDE]: '1' };
+    const [command = '', ...args] = inOwnNetwork(setUp);
+    const { status, stdout, stderr } = await run(
+      command,
+      [...args, process.execPath, fileURLToPath(import.meta.url)],
+      {
+        env,
+        limitMs: 120_000,
+      },
+    );
+    assert.equal(status, 0, `${stdout}\n${stderr}`);
+    assert.match(stdout, /^ℹ pass [1-9]\d*$|^# pass [1-9]\d*$/m);
+  });
+} else {
+  inside();
+}
+
+/** A clock that can be put ahead. */
+function leapingClock(): Clock & { leap(ms: number): void } {
+  const real = makeRealClock();
+  let aheadMs = 0;
+  return {
+    now: () => real.now() + aheadMs,
+    wallNow: () => real.wallNow(),
+    at: (atMs, fire) => real.at(atMs - aheadMs, fire),
+    leap: (ms) => {
+      aheadMs += ms;
+    },
+  };
+}
+
+function inside(): void {
+  let dns: DnsServer;
+  let cluster: EtcdCluster;
+  before(async () => {
+    dns = await DnsServer.start('127.0.0.1', 53);
+    cluster = await EtcdCluster.start({ members: 2 });
+  });
+  after(async () => {
+    await cluster.stop();
+    await dns[Symbol.asyncDispose]();
+  });
+  beforeEach(() => {
+    dns.zones.clear();
+    dns.mood = 'answers';
+  });
+  const port = (index = 0): number => cluster.member(index).clientPort;
+
+  void describe('a host name', () => {
+    test('with a dead address costs a quarter of a second, and the next time nothing', async () => {
+      // The system puts 127.0.0.1 before any other address of the loopback (RFC 6724, rule 9): that is the dead one.
+      await using live = await EtcdCluster.start({ address: () => '127.0.0.9' });
+      const livePort = live.member(0).clientPort;
+      const rule = `--append INPUT --destination 127.0.0.1 --protocol tcp --dport ${livePort} --jump DROP`;
+      await runChecked('iptables', rule.split(' '));
+      dns.zones.set('many.test', { addresses: ['127.0.0.9', '127.0.0.1'] });
+      using member = await reach(`many.test:${livePort}`);
+      const times: number[] = [];
+      while (times.length < 3) {
+        const startedAtMs = performance.now();
+        await member.readKey(KEY, withinMs(2_000));
+        times.push(performance.now() - startedAtMs);
+        const giveUp = new AbortController();
+        const call = errorOf(member.readKey(KEY, { signal: giveUp.signal }));
+        giveUp.abort('timeout'); // and with the call its connection
+        await call;
+      }
+      const [first = 0, ...later] = times;
+      // grpc-js tries the next address when the first has been silent for 250 ms.
+      assert.ok(first > 249 && first < 600, times.join());
+      assert.ok(Math.max(...later) < 200, times.join());
+    });
+
+    test('with IPv6 addresses only', async () => {
+      dns.zones.set('six.test', { addresses: ['::1'] });
+      await using sixth = await EtcdCluster.start({ address: () => '[::1]' });
+      using member = await reach(`six.test:${sixth.member(0).clientPort}`);
+      await member.readKey(KEY, withinMs());
+      using direct = await reach(`::1:${sixth.member(0).clientPort}`);
+      assert.equal(direct.endpoint, `[::1]:${sixth.member(0).clientPort}`);
+      await direct.readKey(KEY, withinMs());
+    });
+
+    test('that does not exist, and a name server that fails or is silent, are told apart', async () => {
+      using nobody = await reach(`nobody.test:${port()}`);
+      const absent = await errorOf(nobody.readKey(KEY, withinMs()));
+      assert.deepEqual([absent.kind, absent.message], ['unavailable', 'host name not found']);
+      for (const mood of ['fails', 'silent'] as const) {
+        dns.mood = mood;
+        using member = await reach(`name-${mood}.test:${port()}`);
+        const error = await errorOf(member.readKey(KEY, withinMs()));
+        assert.deepEqual([error.kind, error.message], ['unavailable', 'no answer from DNS about this host']);
+      }
+    });
+
+    test('that stops resolving while we hold on is still dialled', async () => {
+      dns.zones.set('fading.test', { addresses: ['127.0.0.1'] });
+      using member = await reach(`fading.test:${port()}`);
+      await member.readKey(KEY, withinMs());
+      for (const mood of ['silent', 'fails', 'answers'] as const) {
+        dns.zones.clear();
+        dns.mood = mood;
+        await cluster.member(0).stop();
+        cluster.member(0).start();
+        await cluster.member(0).healthy();
+        await waitFor(`the member answers while DNS ${mood}`, () =>
+          member.readKey(KEY, withinMs(1_500)).catch(() => undefined),
+        );
+      }
+    });
+
+    test('that moves is followed', async () => {
+      dns.zones.set('moving.test', { addresses: ['127.0.0.2'] });
+      using member = await reach(`moving.test:${port()}`);
+      assert.equal((await errorOf(member.readKey(KEY, withinMs()))).message, 'connection refused');
+      dns.zones.set('moving.test', { addresses: ['127.0.0.1'] });
+      await waitFor('the member answers', () => member.readKey(KEY, withinMs()).catch(() => undefined));
+    });
+  });
+
+  void describe('srv_domain', () => {
+    const find = async (clock: Clock = makeRealClock()): ReturnType<typeof makeMembers> =>
+      (await makeMembers(configWith({ srvDomain: 'cluster.test' }), { clock })).map(disposable);
+
+    test('finds the members, in the order of their priorities', async () => {
+      dns.zones.set('_etcd-client._tcp.cluster.test', {
+        srv: [
+          { host: 'm2.cluster.test', port: port(1), priority: 20 },
+          { host: 'm1.cluster.test', port: port(0), priority: 10 },
+        ],
+      });
+      dns.zones.set('m1.cluster.test', { addresses: ['127.0.0.1'] });
+      dns.zones.set('m2.cluster.test', { addresses: ['127.0.0.1'] });
+      const members = await find();
+      assert.deepEqual(
+        members.map((member) => member.endpoint),
+        [`m1.cluster.test:${port(0)}`, `m2.cluster.test:${port(1)}`],
+      );
+      for (const member of members) {
+        await member.readKey(KEY, withinMs());
+        member.close();
+      }
+    });
+
+    test('prefers the records that mean TLS, and then speaks TLS', async () => {
+      const directory = await temporaryDirectory('srv-tls');
+      const authority = await Authority.make(directory, 'authority');
+      const files = await authority.issue({ names: ['DNS:m1.cluster.test'] });
+      await using secure = await EtcdCluster.start({ tls: { caFile: authority.certFile, ...files } });
+      dns.zones.set('m1.cluster.test', { addresses: ['127.0.0.1'] });
+      dns.zones.set('_etcd-client._tcp.cluster.test', { srv: [{ host: 'm1.cluster.test', port: port() }] });
+      dns.zones.set('_etcd-client-ssl._tcp.cluster.test', {
+        srv: [{ host: 'm1.cluster.test', port: secure.member(0).clientPort }],
+      });
+      const config = configWith({ srvDomain: 'cluster.test', tls: { caFile: authority.certFile } });
+      const [member] = await makeMembers(config, { clock: makeRealClock() });
+      assert.equal(member?.endpoint, `m1.cluster.test:${secure.member(0).clientPort}`);
+      await member.readKey(KEY, withinMs());
+      member.close();
+    });
+
+    test('knows the two old names', async () => {
+      for (const service of ['_etcd-ssl._tcp', '_etcd._tcp']) {
+        dns.zones.clear();
+        dns.zones.set(`${service}.cluster.test`, { srv: [{ host: 'old.test', port: 1234 }] });
+        assert.deepEqual(
+          (await find()).map((member) => member.endpoint),
+          ['old.test:1234'],
+        );
+      }
+    });
+
+    test('without records, with a name server that fails or is silent: an error in time that says what to do', async () => {
+      for (const [mood, said] of [
+        ['answers', /^srv_domain "cluster\.test" has no SRV records \(_etcd-client-ssl\._tcp, .*set hosts/],
+        [
+          'fails',
+          /^cannot look up the SRV records of _etcd-client-ssl\._tcp\.cluster\.test \(ESERVFAIL\); check DNS/,
+        ],
+        ['silent', /^cannot look up the SRV records of .* \((ETIMEOUT|ECANCELLED)\); check DNS/],
+      ] as const) {
+        dns.mood = mood;
+        const startedAtMs = performance.now();
+        await assert.rejects(find(), (error: unknown) => {
+          assert.ok(error instanceof SetupError);
+          assert.match(error.message, said);
+          return true;
+        });
+        assert.ok(performance.now() - startedAtMs < 2_500, mood);
+      }
+    });
+
+    test('follows records that change once the old member is in trouble, and not before', async () => {
+      const record = (index: number): { srv: { host: string; port: number }[] } => ({
+        srv: [{ host: `m${index}.cluster.test`, port: port(index) }],
+      });
+      dns.zones.set('m0.cluster.test', { addresses: ['127.0.0.1'] });
+      dns.zones.set('m1.cluster.test', { addresses: ['127.0.0.1'] });
+      dns.zones.set('_etcd-client._tcp.cluster.test', record(0));
+      const clock = leapingClock();
+      const [member] = await find(clock);
+      assert.ok(member !== undefined);
+      await member.readKey(KEY, withinMs());
+      dns.zones.set('_etcd-client._tcp.cluster.test', record(1));
+      clock.leap(60_000);
+      await member.readKey(KEY, withinMs());
+      assert.equal(member.endpoint, `m0.cluster.test:${port(0)}`);
+      await cluster.member(0).stop();
+      // The data of a cluster of two needs both, so it is the connection that tells.
+      await waitFor('the other member is dialled', async () => {
+        const error = await errorOf(member.readKey(KEY, withinMs(200)));
+        clock.leap(11_000);
+        return member.endpoint === `m1.cluster.test:${port(1)}` && error.message !== 'connection refused';
+      });
+      cluster.member(0).start();
+      await cluster.member(0).healthy();
+      await member.readKey(KEY, withinMs());
+      member.close();
+    });
+  });
+}

@@ -1,0 +1,124 @@
+import { createSocket, type Socket } from 'node:dgram';
+import { once } from 'node:events';
+
+/** What a name leads to. */
+export interface Zone {
+  readonly addresses?: readonly string[];
+  readonly srv?: readonly {
+    readonly host: string;
+    readonly port: number;
+    readonly priority?: number;
+    readonly weight?: number;
+  }[];
+}
+
+const TYPE = { a: 1, aaaa: 28, srv: 33 } as const;
+const NXDOMAIN = 3;
+const SERVFAIL = 2;
+
+function encodeName(name: string): Buffer {
+  const labels = name.split('.').filter((label) => label !== '');
+  return Buffer.concat([
+    ...labels.map((label) => Buffer.concat([Buffer.from([label.length]), Buffer.from(label)])),
+    Buffer.from([0]),
+  ]);
+}
+
+function decodeQuestion(query: Buffer): { name: string; type: number; end: number } {
+  const labels: string[] = [];
+  let at = 12;
+  for (;;) {
+    const length = query.readUInt8(at);
+    at += 1;
+    if (length === 0) break;
+    labels.push(query.toString('latin1', at, at + length));
+    at += length;
+  }
+  return { name: labels.join('.').toLowerCase(), type: query.readUInt16BE(at), end: at + 4 };
+}
+
+function encodeIpv6(address: string): Buffer {
+  const [head = '', tail = ''] = address.split('::');
+  const groups = (text: string): string[] => text.split(':').filter((group) => group !== '');
+  const [front, back] = [groups(head), groups(tail)];
+  const middle = Array<string>(8 - front.length - back.length).fill('0');
+  const bytes = Buffer.alloc(16);
+  for (const [index, group] of [...front, ...middle, ...back].entries()) {
+    bytes.writeUInt16BE(Number.parseInt(group, 16), index * 2);
+  }
+  return bytes;
+}
+
+function answersFor(zone: Zone, type: number): Buffer[] {
+  const addresses = zone.addresses ?? [];
+  switch (type) {
+    case TYPE.a:
+      return addresses
+        .filter((text) => !text.includes(':'))
+        .map((text) => Buffer.from(text.split('.').map(Number)));
+    case TYPE.aaaa:
+      return addresses.filter((text) => text.includes(':')).map(encodeIpv6);
+    case TYPE.srv:
+      return (zone.srv ?? []).map(({ host, port, priority = 0, weight = 0 }) => {
+        const head = Buffer.alloc(6);
+        head.writeUInt16BE(priority, 0);
+        head.writeUInt16BE(weight, 2);
+        head.writeUInt16BE(port, 4);
+        return Buffer.concat([head, encodeName(host)]);
+      });
+    default:
+      return [];
+  }
+}
+
+/** A name server for tests: it knows what it is told, and can be made to fail or to fall silent. */
+export class DnsServer implements AsyncDisposable {
+  readonly zones = new Map<string, Zone>();
+  /** Names asked for so far, in order, once for each question. */
+  readonly asked: string[] = [];
+  mood: 'answers' | 'fails' | 'silent' = 'answers';
+  readonly #socket: Socket;
+
+  private constructor(socket: Socket) {
+    this.#socket = socket;
+    socket.on('message', (query, sender) => {
+      const { name, type, end } = decodeQuestion(query);
+      this.asked.push(name);
+      if (this.mood === 'silent') return;
+      socket.send(this.#reply(query, name, type, end), sender.port, sender.address);
+    });
+  }
+
+  static async start(address: string, port: number): Promise<DnsServer> {
+    const socket = createSocket('udp4');
+    socket.bind(port, address);
+    await once(socket, 'listening');
+    return new DnsServer(socket);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await new Promise<void>((resolve) => {
+      this.#socket.close(resolve);
+    });
+  }
+
+  #reply(query: Buffer, name: string, type: number, end: number): Buffer {
+    const zone = this.zones.get(name);
+    const answers = zone === undefined || this.mood === 'fails' ? [] : answersFor(zone, type);
+    const head = Buffer.alloc(12);
+    query.copy(head, 0, 0, 2);
+    const code = this.mood === 'fails' ? SERVFAIL : zone === undefined ? NXDOMAIN : 0;
+    head.writeUInt16BE(0x8580 | code, 2); // an authoritative answer, recursion available
+    head.writeUInt16BE(1, 4);
+    head.writeUInt16BE(answers.length, 6);
+    const records = answers.map((data) => {
+      const record = Buffer.alloc(12);
+      record.writeUInt16BE(0xc00c, 0); // the name of the question
+      record.writeUInt16BE(type, 2);
+      record.writeUInt16BE(1, 4); // IN; the TTL stays 0
+      record.writeUInt16BE(data.length, 10);
+      return Buffer.concat([record, data]);
+    });
+    return Buffer.concat([head, query.subarray(12, end), ...records]);
+  }
+}
