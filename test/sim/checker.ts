@@ -22,6 +22,8 @@ export type Property =
   | 'the lock is lost without need'
   | 'a loss is reported that was none'
   | 'contention is reported that was none'
+  | 'contention is reported late'
+  | 'a dead neighbour keeps the lock'
   | 'an error is reported without need'
   | 'a living process loses its lease to a contender'
   | 'the switch kills a process that runs'
@@ -38,6 +40,8 @@ interface Presence {
   readonly contender: Contender | undefined;
   readonly fromMs: number;
   untilMs: number;
+  /** An administrator has written to it since. */
+  isTouched: boolean;
 }
 
 // What timers and the ends of processes may add to a limit.
@@ -46,12 +50,22 @@ const SLACK_MS = 120;
 const ANSWER_LIMIT_MS = 4_000;
 const EXIT_LIMIT_MS = 2_000;
 
+// A helper notices that its parent is gone within this, and then has its exit's time (docs/safety.md).
+const ORPHAN_LIMIT_MS = 1_000;
+
+// A contender that finds a holder alive answers within this, members that do not answer included.
+const CONTENTION_LIMIT_MS = 1_600;
+
+// In a calm network a watch stands, if it broke, after CALM_MS, and tells of a deletion within WATCH_MS.
+const CALM_MS = 2_000;
+const WATCH_MS = 450;
+
 // Timers stand still in suspend, and are looked after within this (src/clock.ts).
 const LATE_TIMERS_MS = 520;
 
 /** Whether the dead man's switch must act; a pause that no clock of the machine noticed is beyond it. */
 function isWatched({ companion, process }: Contender): boolean {
-  return companion?.isWatching === true && process.machine.missedMs === 0;
+  return companion?.isWatching === true && !process.machine.wasPaused;
 }
 
 /** Watches the cluster, the contenders and CTDB's side of their pipes, and says so when a property does not hold. */
@@ -95,7 +109,14 @@ export class Checker implements Agreement, Audience, Traffic {
     const contender = this.#ownerOfLease.get(leaseId);
     const present = this.#presences.find((each) => each.key === key && each.untilMs === Infinity);
     if (present === undefined)
-      this.#presences.push({ key, contender, fromMs: world.timeline.nowMs, untilMs: Infinity });
+      this.#presences.push({
+        key,
+        contender,
+        fromMs: world.timeline.nowMs,
+        untilMs: Infinity,
+        isTouched: false,
+      });
+    else present.isTouched = true;
     if (author.kind !== 'contender' || contender === undefined) return;
     for (const claim of this.claims.values()) {
       if (claim.contender !== contender && claim.excuse === undefined)
@@ -149,6 +170,7 @@ export class Checker implements Agreement, Audience, Traffic {
   onExit(contender: Contender): void {
     this.claims.delete(contender);
     const world = this.#world;
+    contender.endedAtMs = world.timeline.nowMs;
     const { process, terminatedAtMs, orphanedAtMs } = contender;
     const { nowMs } = world.timeline;
     if (process.exitStatus === undefined) return; // killed
@@ -159,6 +181,8 @@ export class Checker implements Agreement, Audience, Traffic {
       if (tookMs > EXIT_LIMIT_MS)
         this.violated('the exit is late', `${contender.name} exits ${Math.round(tookMs)} ms after SIGTERM`);
     }
+    if (orphanedAtMs !== undefined && process.frozenMs === 0 && nowMs - orphanedAtMs > ORPHAN_LIMIT_MS + EXIT_LIMIT_MS)
+      this.violated('the exit is late', `${contender.name} outlives its parent by ${Math.round(nowMs - orphanedAtMs)} ms`);
     if (process.exitStatus === EXIT.lost) this.#judgeReport(contender);
     if (process.exitStatus !== EXIT.lost || !contender.complaint.includes('did not confirm'))
       this.#checkLeftovers(contender);
@@ -196,14 +220,15 @@ export class Checker implements Agreement, Audience, Traffic {
     const key = presence?.key ?? `(none, lease ${leaseId})`;
     const claim: Claim = { contender, key, openedMs: world.timeline.nowMs, excuse: undefined };
     this.claims.set(contender, claim);
-    for (const other of this.claims.values()) {
-      if (other !== claim && other.excuse === undefined)
-        this.violated('two claims overlap', `${contender.name} claims what ${other.contender.name} claims`);
-    }
     if (presence === undefined || presence.untilMs < Infinity) {
       const author = this.#removedBy.get(key);
       if (author === undefined) this.violated('a claim outlives its key', `${contender.name} never had a key`);
       else this.#judgeLoss(claim, author);
+    }
+    if (claim.excuse !== undefined) return;
+    for (const other of this.claims.values()) {
+      if (other !== claim && other.excuse === undefined)
+        this.violated('two claims overlap', `${contender.name} claims what ${other.contender.name} claims`);
     }
   }
 
@@ -218,12 +243,21 @@ export class Checker implements Agreement, Audience, Traffic {
       claim.excuse = author.kind;
       world.count(author.kind === 'administrator' ? 'lock taken by an administrator' : 'lease revoked early');
       this.#mustEndBy(claim, nowMs + world.grantedTtlMs + SLACK_MS);
+      const lateAfter = (limitMs: number, isExpected: () => boolean): void => {
+        timeline.after(limitMs, () => {
+          const isLate = this.claims.get(contender) === claim && process.lastThawMs < nowMs && !process.isFrozen;
+          if (isLate && isExpected())
+            this.violated('a loss is seen too late', `${contender.name} still claims after ${Math.round(limitMs)} ms`);
+        });
+      };
       const soonMs = timing.refreshMs + world.proofMs;
-      timeline.after(soonMs, () => {
-        if (this.claims.get(contender) !== claim || process.lastThawMs >= nowMs || process.isFrozen) return;
-        if (world.health.wasWell(process.machine, nowMs, nowMs + soonMs))
-          this.violated('a loss is seen too late', `${contender.name} claims ${Math.round(soonMs)} ms after its key is gone`);
-      });
+      lateAfter(soonMs, () => world.health.wasWell(process.machine, nowMs, nowMs + soonMs));
+      lateAfter(
+        WATCH_MS,
+        () =>
+          claim.openedMs < nowMs - CALM_MS &&
+          world.health.wasCalm(process.machine, nowMs - CALM_MS, nowMs + WATCH_MS),
+      );
       return;
     }
     if (process.isKilledFromOutside) {
@@ -263,10 +297,28 @@ export class Checker implements Agreement, Audience, Traffic {
   }
 
   #checkContention(contender: Contender): void {
-    const wasThere = this.#presences.some(
-      (each) => each.contender !== contender && each.untilMs >= contender.startedAtMs,
+    const world = this.#world;
+    const { process, startedAtMs } = contender;
+    const { nowMs } = world.timeline;
+    const others = this.#presences.filter(
+      (each) => each.contender !== contender && each.untilMs >= startedAtMs,
     );
-    if (!wasThere) this.violated('contention is reported that was none', contender.name);
+    if (others.length === 0 && !world.counts.has('fault: member answers reads from the past'))
+      this.violated('contention is reported that was none', contender.name);
+    if (process.frozenMs > 0 || !world.health.wasWell(process.machine, startedAtMs, nowMs)) return;
+    const present = others.find((each) => each.fromMs < startedAtMs && each.untilMs === Infinity);
+    const holder = present?.contender;
+    if (present === undefined || present.isTouched || holder === undefined) return;
+    if (holder.endedAtMs !== undefined && holder.endedAtMs < startedAtMs) {
+      if (holder.process.machine === process.machine)
+        this.violated('a dead neighbour keeps the lock', `${contender.name} finds ${holder.name}, which is dead`);
+      return;
+    }
+    const tookMs = nowMs - startedAtMs;
+    if (tookMs < CONTENTION_LIMIT_MS || holder.process.hasBeenFrozen || !this.claims.has(holder)) return;
+    const fromMs = startedAtMs - world.grantedTtlMs;
+    if (holder.process.machine.wasPaused || !world.health.wasWell(holder.process.machine, fromMs, nowMs)) return;
+    this.violated('contention is reported late', `${contender.name} waits ${Math.round(tookMs)} ms for ${holder.name}`);
   }
 
   /** It says that it has lost the lock; is that so, and did it have to come to that? */
@@ -303,10 +355,11 @@ export class Checker implements Agreement, Audience, Traffic {
     const { store } = world.cluster;
     const isWell =
       process.frozenMs === 0 && world.health.wasWell(process.machine, nowMs - EXIT_LIMIT_MS, nowMs);
-    for (const leaseId of contender.leases) {
+    if (!isWell) return;
+    for (const [leaseId, { author }] of store.leases) {
+      if (author.kind !== 'contender' || author.name !== contender.name) continue;
       const hasKey = store.keys.some((key) => key.leaseId === leaseId);
-      if (isWell && (hasKey || store.leases.has(leaseId)))
-        this.violated('something is left behind', `${contender.name} leaves ${hasKey ? 'its key' : 'a lease'}`);
+      this.violated('something is left behind', `${contender.name} leaves ${hasKey ? 'its key' : 'a lease'}`);
     }
   }
 }

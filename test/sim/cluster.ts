@@ -201,6 +201,7 @@ export class Cluster {
     this.leader = { node, term: this.#term, ready: false, lost: false };
     this.#uncommitted = this.#uncommitted.filter((each) => each.replicated || each.node === node);
     this.onElection(node, this.#term);
+    node.follow(undefined); // as a candidate
     node.follow(node);
     this.reconsider();
   }

@@ -37,6 +37,7 @@ export class Contender {
   terminatedAtMs: number | undefined;
   frozenBeforeTerminationMs = 0;
   orphanedAtMs: number | undefined;
+  endedAtMs: number | undefined;
   /** The last thing it complained about. */
   complaint = '';
   /** By its own clock: when its deadline was, and when that was last cut short. */
@@ -191,12 +192,20 @@ export class Contender {
   #log(): Log {
     const { history } = this.world;
     const tell = (message: string | (() => string)): void => {
-      history.tell(this.name, () => `says: ${typeof message === 'string' ? message : message()}`);
+      history.tell(this.name, () => {
+        // To put a message into words can take a look at the clock, which must not matter to what happens.
+        const { ambush } = this.process;
+        this.process.ambush = undefined;
+        const text = typeof message === 'string' ? message : message();
+        this.process.ambush = ambush;
+        return `says: ${text}`;
+      });
     };
     return {
       error: (message) => {
         this.complaint = message;
         tell(message);
+        if (message.startsWith('Internal error')) this.world.checker.violated('a fault of the program', message);
       },
       warning: tell,
       info: tell,

@@ -102,7 +102,8 @@ export class EtcdServer {
     const { node } = this;
     this.#confirmIndex(READ_TRIES, reply, (index) => {
       node.whenApplied(index, () => {
-        reply.answer({ header: node.header(), oldest: select(node.store.keysAt(node.applied)) ?? null });
+        const shown = Math.max(1, node.applied - node.readsBack);
+        reply.answer({ header: node.header(shown), oldest: select(node.store.keysAt(shown)) ?? null });
       });
     });
   }

@@ -296,6 +296,19 @@ const FAULTS: readonly (readonly [name: string, weight: number, fault: Fault])[]
     },
   ],
   [
+    'member answers reads from the past',
+    2,
+    (world) => {
+      const node = aMember(world);
+      node.readsBack = world.random.integer(1, 12);
+      world.health.assess();
+      world.timeline.after(lengthMs(world), () => {
+        node.readsBack = 0;
+        world.health.assess();
+      });
+    },
+  ],
+  [
     'process frozen',
     8,
     (world) => {
@@ -470,6 +483,7 @@ export function healAll(world: World): void {
     thaw(world, node);
     node.stuck = false;
     node.lagMs = 2;
+    node.readsBack = 0;
   }
   world.cluster.slowMs = 0;
   unite(world);

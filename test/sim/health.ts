@@ -4,9 +4,12 @@ import type { Machine } from './machine.ts';
 import type { Network } from './network.ts';
 import type { Timeline } from './timeline.ts';
 
+/** `well`: a majority is; `calm`: every member and every link of the machine is. */
+type State = 'ill' | 'well' | 'calm';
+
 interface Turn {
   readonly atMs: number;
-  readonly isWell: boolean;
+  readonly state: State;
 }
 
 // A member that follows the leader within this much is not lagging.
@@ -41,37 +44,45 @@ export class Health {
   /** Looks anew; to be called whenever a fault begins or ends. */
   assess(): void {
     for (const [machine, turns] of this.#turns) {
-      const isWell = this.#isWell(machine);
-      if (turns[turns.length - 1]?.isWell !== isWell) turns.push({ atMs: this.#timeline.nowMs, isWell });
+      const state = this.#stateFor(machine);
+      if (turns[turns.length - 1]?.state !== state) turns.push({ atMs: this.#timeline.nowMs, state });
     }
   }
 
   /** The longest time within [fromMs, untilMs] for which etcd served the machine without a break. */
   longestMs(machine: Machine, fromMs: number, untilMs: number): number {
-    const turns = this.#turns.get(machine) ?? [];
-    let longest = 0;
-    turns.forEach((turn, index) => {
-      if (!turn.isWell) return;
-      const endMs = Math.min(turns[index + 1]?.atMs ?? Infinity, untilMs);
-      longest = Math.max(longest, endMs - Math.max(turn.atMs, fromMs));
-    });
-    return longest;
+    let [longest, sinceMs] = [0, Infinity];
+    for (const turn of this.#turns.get(machine) ?? []) {
+      if (turn.atMs >= untilMs) break;
+      longest = Math.max(longest, turn.atMs - sinceMs);
+      if (turn.state === 'ill') sinceMs = Infinity;
+      else if (sinceMs === Infinity) sinceMs = Math.max(turn.atMs, fromMs);
+    }
+    return Math.max(longest, untilMs - sinceMs);
   }
 
   wasWell(machine: Machine, fromMs: number, untilMs: number): boolean {
     return this.longestMs(machine, fromMs, untilMs) >= untilMs - fromMs;
   }
 
-  #isWell(machine: Machine): boolean {
-    const { leader } = this.#cluster;
-    if (!this.#cluster.isReady()) return false;
-    const links = this.#network.linksOf(machine);
-    const serving = this.#servers.filter(({ node, refusal, noSpace }, index) => {
-      if (refusal !== undefined || noSpace) return false;
-      if (!node.responsive || node.leader !== leader.node || !node.reaches(leader.node)) return false;
-      return node.lagMs < LAG_LIMIT_MS && links[index]?.isFine === true;
+  wasCalm(machine: Machine, fromMs: number, untilMs: number): boolean {
+    const turns = this.#turns.get(machine) ?? [];
+    return turns.every((turn, index) => {
+      const endMs = turns[index + 1]?.atMs ?? Infinity;
+      return turn.state === 'calm' || endMs <= fromMs || turn.atMs >= untilMs;
     });
-    const isRefused = this.#servers.some(({ refusal, noSpace }) => refusal !== undefined || noSpace);
-    return !isRefused && this.#cluster.slowMs === 0 && serving.length >= this.#cluster.quorum;
+  }
+
+  #stateFor(machine: Machine): State {
+    const { leader } = this.#cluster;
+    if (!this.#cluster.isReady() || this.#cluster.slowMs > 0) return 'ill';
+    const links = this.#network.linksOf(machine);
+    if (this.#servers.some(({ refusal, noSpace }) => refusal !== undefined || noSpace)) return 'ill';
+    const serving = this.#servers.filter(({ node }, index) => {
+      if (!node.responsive || node.leader !== leader.node || !node.reaches(leader.node)) return false;
+      return node.lagMs < LAG_LIMIT_MS && node.readsBack === 0 && links[index]?.isFine === true;
+    });
+    if (serving.length === this.#servers.length) return 'calm';
+    return serving.length >= this.#cluster.quorum ? 'well' : 'ill';
   }
 }

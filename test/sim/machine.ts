@@ -15,6 +15,8 @@ export class Machine {
   wallOffsetMs = 1_700_000_000_000;
   /** A paused virtual machine's clocks stand still; this is what they have missed. */
   missedMs = 0;
+  /** It has been paused: what nobody on it could notice is excused. */
+  wasPaused = false;
   /** Nothing on it runs before that. */
   stoppedUntilMs = -Infinity;
   readonly #originMs: number;

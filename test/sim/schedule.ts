@@ -20,9 +20,34 @@ const RETRIES_MS = 6_000 + 4_000;
 // A process that was told to go is gone, with its release, within this.
 const EXIT_MS = 2_300;
 
+let current: World | undefined;
+
+/** For the rejection of a promise that nobody listens to, which would end a real process. */
+export function onUnhandled(error: unknown): void {
+  const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  current?.checker.violated('a fault of the program', text);
+}
+
 /** One schedule from its seed: a cluster, contenders, faults; then healing, and everyone's end. */
 export function runSchedule(seed: number, keepsHistory: boolean): ScheduleResult {
   const world = new World(seed, keepsHistory);
+  current = world;
+  try {
+    live(world);
+  } catch (error) {
+    onUnhandled(error);
+  }
+  return {
+    seed,
+    violation: world.violation,
+    counts: world.counts,
+    history: world.history.lines,
+    steps: world.timeline.steps,
+    simulatedMs: world.timeline.nowMs,
+  };
+}
+
+function live(world: World): void {
   const { random, timeline, checker } = world;
   const isOver = (): boolean => world.violation !== undefined;
   const horizonMs = random.between(4_000, 16_000);
@@ -66,12 +91,4 @@ export function runSchedule(seed: number, keepsHistory: boolean): ScheduleResult
     if (!isOver() && (store.keys.length > 0 || store.leases.size > 0))
       checker.violated('something is left behind', `${store.keys.length} keys, ${store.leases.size} leases`);
   }
-  return {
-    seed,
-    violation: world.violation,
-    counts: world.counts,
-    history: world.history.lines,
-    steps: timeline.steps,
-    simulatedMs: timeline.nowMs,
-  };
 }

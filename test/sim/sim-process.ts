@@ -70,6 +70,10 @@ export class SimProcess implements Clock {
     return this.#frozenSinceMs !== undefined;
   }
 
+  get hasBeenFrozen(): boolean {
+    return this.isFrozen || this.frozenMs > 0;
+  }
+
   /** What its clock shows, without the risk of being frozen for the look. */
   peek(): number {
     return this.machine.localMs(this.machine.timeline.nowMs + this.#turnDelayMs);

@@ -128,6 +128,7 @@ export class World {
   /** Like suspend, but none of its own clocks notices; the wall clock is set right when it goes on. */
   pause(machine: Machine, forMs: number): void {
     this.count('virtual machine paused');
+    machine.wasPaused = true;
     this.#pausedUntilMs.set(machine, this.timeline.nowMs + forMs);
     this.#stop(machine, forMs);
     this.timeline.after(forMs - 0.001, () => {
@@ -138,7 +139,7 @@ export class World {
 
   /** How long after it has thawed a process may go on before it sees that its deadline has passed. */
   wakeUpMs(machine: Machine): number {
-    if (machine.missedMs > 0) return this.#wallProofMs;
+    if (machine.wasPaused) return this.#wallProofMs;
     return this.timeline.nowMs <= (this.#suspendedUntilMs.get(machine) ?? -Infinity) ? 520 : 5;
   }
 
