@@ -1,4 +1,5 @@
 import type { Metadata } from '@grpc/grpc-js';
+import type { Clock } from './clock.ts';
 import type { Config, Endpoint } from './config.ts';
 import { EtcdError } from './errors.ts';
 import type { CallOptions, Header, KeyValue, LeaseId, TimeToLiveAnswer } from './etcd.ts';
@@ -13,10 +14,26 @@ import type {
 } from './etcd-admin.ts';
 import { CallFailure, callUnary } from './etcd-call.ts';
 import { errorText, etcdErrorFrom } from './etcd-errors.ts';
-import type { EtcdLink } from './etcd-link.ts';
+import { EtcdLink } from './etcd-link.ts';
 import { EtcdLogin } from './etcd-login.ts';
 import * as messages from './etcd-messages.ts';
 import { openStream, type StreamCalls } from './etcd-stubs.ts';
+import { makeSecure } from './etcd-tls.ts';
+import { NameBook } from './name-book.ts';
+import { TlsFiles } from './tls-files.ts';
+
+/** One member for each of `endpoints`, none of them connected yet. */
+export function makeAdminMembers(
+  config: Config,
+  endpoints: readonly Endpoint[],
+  clock: Clock,
+): EtcdAdminMember[] {
+  const { tls, dialTimeoutMs } = config;
+  const how = { names: new NameBook(), secure: makeSecure(tls, new TlsFiles(tls)) };
+  const authority = tls.serverName === undefined ? {} : { 'grpc.default_authority': tls.serverName };
+  const options = { clock, dialTimeoutMs, grpcOptions: { ...authority, ...config.grpcOptions } };
+  return endpoints.map((endpoint) => new EtcdAdminMember(new EtcdLink(endpoint, how, options), config));
+}
 
 /** One endpoint over the network, as the administrator's commands ask it. */
 export class EtcdAdminMember implements AdminMember {

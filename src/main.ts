@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { closeSync, writeFileSync, writeSync } from 'node:fs';
+import { isatty } from 'node:tty';
 import { parseArgs, helpText, versionText, type Args, type BuildInfo } from './cli.ts';
 import { makeRealClock, readUptimeMs, type Clock } from './clock.ts';
 import { ClusterGuard } from './cluster-guard.ts';
@@ -9,6 +10,7 @@ import { configPathOf, loadConfig } from './config-loader.ts';
 import { ctdbPnn } from './ctdb-pnn.ts';
 import { makeSwitch, NO_SWITCH, type DeadMansSwitch } from './dead-mans-switch.ts';
 import { closeInherited } from './descriptors.ts';
+import type { CommandRuntime } from './commands.ts';
 import { ConfigError, describeFault, UsageError } from './errors.ts';
 import { leaseIdFrom } from './etcd.ts';
 import { makeMembers } from './etcd-client.ts';
@@ -50,9 +52,35 @@ function terminationSignal(status: StatusPipe): AbortSignal {
   return terminated.signal;
 }
 
-function help(args: Args & { command: 'help' | 'version' }): ExitStatus {
-  writeSync(STDOUT, args.command === 'help' ? helpText() : versionText(BUILD, process.versions));
+/** All that is not the helper's own work. The commands are loaded for those who call them only. */
+async function serveAdministrator(args: Exclude<Args, { command: 'helper' }>): Promise<ExitStatus> {
+  if (args.command === 'version') writeSync(STDOUT, versionText(BUILD, process.versions));
+  else if (args.command === 'help' && args.topic === undefined) writeSync(STDOUT, helpText());
+  else {
+    const { printHelp, runCommand } = await import('./commands.ts');
+    if (args.command !== 'help') return runCommand(args, commandRuntime());
+    if (args.topic !== undefined) printHelp(args.topic, process.env);
+  }
   return EXIT.released;
+}
+
+function commandRuntime(): CommandRuntime {
+  const interrupted = new AbortController();
+  const onInterrupt = (): void => {
+    if (interrupted.signal.aborted) process.exit(EXIT.usage);
+    interrupted.abort();
+  };
+  process.on('SIGINT', onInterrupt);
+  process.on('SIGTERM', onInterrupt);
+  const clock = makeRealClock();
+  return {
+    clock,
+    host: makeLinuxHost(process),
+    run: makeCommands(clock, process.env).run,
+    env: process.env,
+    interrupted: interrupted.signal,
+    version: BUILD.version,
+  };
 }
 
 function makeDeadMansSwitch(
@@ -148,9 +176,10 @@ function nameOurselves(): void {
 async function main(): Promise<ExitStatus> {
   nameOurselves();
   closeInherited(performance.timeOrigin);
+  let isForPeople = false;
   const status = makeStatusPipe(
     (text) => {
-      writeSync(STDOUT, text);
+      if (!isForPeople) writeSync(STDOUT, text);
     },
     () => {
       closeSync(STDOUT);
@@ -167,7 +196,10 @@ async function main(): Promise<ExitStatus> {
   process.on('unhandledRejection', onFault);
   try {
     const args = parseArgs(process.argv.slice(2));
-    if (args.command !== 'helper') return help(args);
+    if (args.command !== 'helper') {
+      isForPeople = true;
+      return await serveAdministrator(args);
+    }
     const { config, warnings, notes } = loadConfig(args, process.env);
     const log = makeStderrLog(config.verbosity, stderr);
     for (const warning of warnings) log.warning(warning);
@@ -176,6 +208,7 @@ async function main(): Promise<ExitStatus> {
   } catch (error) {
     // The lines first: the answer to any byte but 0 is a SIGTERM at once, and nobody handles that yet.
     if (error instanceof UsageError) {
+      isForPeople = isatty(STDOUT); // CTDB's is a pipe
       complain.error(error.message);
       for (const line of helpText().trimEnd().split('\n').slice(0, 3)) complain.error(line);
     } else

@@ -4,6 +4,9 @@ const src = new URL('../../src/', import.meta.url);
 const common = new Set(['clock', 'errors', 'log']);
 for (const file of readdirSync(src).sort()) {
   const text = readFileSync(new URL(file, src), 'utf8');
-  const targets = [...text.matchAll(/\bfrom '\.\/([\w-]+)\.ts'/g)].map((m) => m[1]).filter((t) => !common.has(t));
-  if (targets.length > 0) console.log(`${file.replace('.ts', '')} -> ${[...new Set(targets)].sort().join(' ')}`);
+  const targets = [...text.matchAll(/\b(?:from |import\()'\.\/([\w-]+)\.ts'/g)]
+    .map((m) => m[1])
+    .filter((t) => !common.has(t));
+  if (targets.length > 0)
+    console.log(`${file.replace('.ts', '')} -> ${[...new Set(targets)].sort().join(' ')}`);
 }

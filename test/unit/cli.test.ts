@@ -26,9 +26,21 @@ const UNDERSTOOD: readonly (readonly [string, Args])[] = [
   ['-c /a -v', helper(1, '/a')],
   ['-c /a --config /b', helper(0, '/b')],
   ['-c=/a', helper(0, '=/a')],
-  ['--help', { command: 'help' }],
-  ['-h', { command: 'help' }],
-  ['-v --help -c /a', { command: 'help' }],
+  ['--help', { command: 'help', topic: undefined }],
+  ['-h', { command: 'help', topic: undefined }],
+  ['help', { command: 'help', topic: undefined }],
+  ['-v --help -c /a', { command: 'help', topic: undefined }],
+  ['check --help', { command: 'help', topic: 'check' }],
+  ['help status', { command: 'help', topic: 'status' }],
+  ['-h release --force', { command: 'help', topic: 'release' }],
+  ['check', { command: 'check', configFile: undefined, json: false }],
+  ['check -c /a --json', { command: 'check', configFile: '/a', json: true }],
+  ['-c check check', { command: 'check', configFile: 'check', json: false }],
+  ['-c status', helper(0, 'status')],
+  ['status', { command: 'status', configFile: undefined, json: false, watch: false }],
+  ['--json status --watch', { command: 'status', configFile: undefined, json: true, watch: true }],
+  ['release', { command: 'release', configFile: undefined, force: false }],
+  ['release --force -c/a', { command: 'release', configFile: '/a', force: true }],
   ['--version', { command: 'version' }],
   ['-V', { command: 'version' }],
   ['--', helper(0)],
@@ -58,10 +70,21 @@ const REFUSED: readonly (readonly [readonly string[], string])[] = [
   [['--verbose=3'], 'Option --verbose takes no value'],
   [['-c', '/a', '--verbose=3'], 'Option --verbose takes no value'],
   [['--help=x', '-c'], 'Option --help takes no value'],
-  [['hold'], 'Unexpected argument "hold", want options only'],
-  [['--', '-v'], 'Unexpected argument "-v", want options only'],
-  [[''], 'Unexpected argument "", want options only'],
-  [['-v', 'a\nb\u001b'], 'Unexpected argument "a\\nb\\u001b", want options only'],
+  [['hold'], 'Unknown command "hold", want check, status, release or none'],
+  [['chek'], 'Unknown command "chek", did you mean check'],
+  [['Status'], 'Unknown command "Status", did you mean status'],
+  [['relaese', '--force'], 'Unknown command "relaese", did you mean release'],
+  [['hlep', 'check'], 'Unknown command "hlep", did you mean help'],
+  [['help', 'chekc'], 'Unknown command "chekc", did you mean check'],
+  [['check', 'now'], 'Unexpected argument "now" after check, want options only'],
+  [['check', '--force'], 'Option --force is not one of check, see ctdb_etcd_lock check --help'],
+  [['check', '-v'], 'Option -v is not one of check, see ctdb_etcd_lock check --help'],
+  [['status', '--wach'], 'Unknown option "--wach", did you mean --watch'],
+  [['--json'], 'Option --json belongs to check and status, want a command before it'],
+  [['--force'], 'Option --force belongs to release, want a command before it'],
+  [['--', '-v'], 'Unknown command "-v", want check, status, release or none'],
+  [[''], 'Unknown command "", want check, status, release or none'],
+  [['-v', 'a\nb\u001b'], 'Unknown command "a\\nb\\u001b", want check, status, release or none'],
 ];
 
 for (const [argv, message] of REFUSED) {
@@ -74,7 +97,7 @@ for (const [argv, message] of REFUSED) {
   });
 }
 
-test('the help names every option and the three answers, in lines that fit a terminal', () => {
+test('the help names every option of the bare call, the commands and the three answers, in lines that fit a terminal', () => {
   const help = helpText();
   for (const word of [
     '-c, --config',
@@ -82,6 +105,9 @@ test('the help names every option and the three answers, in lines that fit a ter
     '-h, --help',
     '-V, --version',
     'CTDB_BASE',
+    'check',
+    'status',
+    'release',
     '0 ',
     '1 ',
     '3 ',

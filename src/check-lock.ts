@@ -1,0 +1,152 @@
+import { randomBytes } from 'node:crypto';
+import { httpGet } from './check-http.ts';
+import type { SeenEndpoint } from './check-endpoints.ts';
+import type { CheckReport } from './check-report.ts';
+import { formatLatency, limited } from './check-time.ts';
+import type { CheckedConfig } from './check-config.ts';
+import { describeContender } from './command-status-text.ts';
+import type { CommandWorld } from './command-world.ts';
+import type { Config } from './config.ts';
+import { EtcdError } from './errors.ts';
+import { leaseHex, leaseIdFrom, type LeaseId, type Member } from './etcd.ts';
+import type { AdminMember } from './etcd-admin.ts';
+import { makeMembers } from './etcd-client.ts';
+import { viewLock } from './lock-view.ts';
+import { Members } from './members.ts';
+import { TlsFiles } from './tls-files.ts';
+import { timingOf } from './timing.ts';
+
+// Long enough for the whole check, short enough to be gone soon if this process is killed in the middle.
+const SCRATCH_TTL_MS = 10_000;
+const STEP_LIMIT_MS = 5_000;
+// Enough to see a member that is slow now and then, without a second of waiting on a healthy one.
+const RENEWALS = 8;
+
+/** What the steps share. */
+interface Bench {
+  readonly directory: string;
+  readonly lock: Members;
+  readonly admin: Members<AdminMember>;
+  readonly world: CommandWorld;
+  readonly report: CheckReport;
+}
+
+/**
+ * Does what the helper does, with a lease of its own, and nothing that anybody could notice: the key is never written,
+ * for a key under the lock's directory would count as a holder, if only for an instant.
+ */
+export async function checkLock(
+  { config, directory }: CheckedConfig,
+  admin: Members<AdminMember>,
+  world: CommandWorld,
+  report: CheckReport,
+): Promise<void> {
+  const { clock } = world;
+  report.progress('taking a lease, renewing it, letting it go');
+  const timing = timingOf(config);
+  const lock = new Members(await makeMembers(config, { clock }), clock, timing);
+  const bench: Bench = { directory, lock, admin, world, report };
+  const leaseId = leaseIdFrom(randomBytes(8));
+  try {
+    await reportHolder(bench);
+    await step(bench, (member, call) => member.grant(leaseId, SCRATCH_TTL_MS, call));
+    try {
+      await admin.ask(
+        (member, call) => member.rehearse(directory, directory + leaseHex(leaseId), leaseId, call),
+        clock.now() + STEP_LIMIT_MS,
+      );
+      report.add('ok', 'permission', `may take a lease, and read and write under ${directory}`);
+      await measureRenewals(leaseId, timing.attemptMs, bench);
+    } finally {
+      await step(bench, (member, call) => member.revoke(leaseId, call));
+    }
+  } catch (error) {
+    if (!(error instanceof EtcdError)) throw error;
+    const area = error.kind === 'permission' || error.kind === 'auth' ? 'permission' : 'lease';
+    const remedy = error.remedy ?? 'see the lines above, and the log of etcd';
+    report.add('problem', area, error.message, remedy, error.endpoint);
+  } finally {
+    lock.close();
+  }
+}
+
+type Ask = Parameters<Members['ask']>[0];
+
+async function step({ lock, world }: Bench, ask: Ask): Promise<void> {
+  await lock.ask(ask, world.clock.now() + STEP_LIMIT_MS);
+}
+
+async function reportHolder({ directory, admin, world, report }: Bench): Promise<void> {
+  const view = await viewLock(directory, admin, world.clock.now() + STEP_LIMIT_MS);
+  const [holder] = view.contenders;
+  if (holder === undefined) report.add('ok', 'holder', 'nobody holds the lock now');
+  else if (holder.leaseId === '0') {
+    report.add(
+      'problem',
+      'holder',
+      `${holder.key} has no lease, so the lock is never free`,
+      `run etcdctl del ${holder.key}`,
+    );
+  } else report.add('ok', 'holder', `held by ${describeContender(holder)}`);
+}
+
+/** One renewal as the helper does it: a keepalive, then a read that needs a quorum, on the same member. */
+async function renew(member: Member, call: Parameters<Ask>[1], leaseId: LeaseId, key: string): Promise<void> {
+  await member.keepAlive(leaseId, call);
+  await member.readKey(key, call);
+}
+
+async function measureRenewals(leaseId: LeaseId, attemptMs: number, bench: Bench): Promise<void> {
+  const { directory, world, report } = bench;
+  const tookMs: number[] = [];
+  for (let count = 0; count < RENEWALS; count += 1) {
+    const sentAtMs = world.clock.now();
+    await step(bench, (member, call) => renew(member, call, leaseId, directory + leaseHex(leaseId)));
+    tookMs.push(world.clock.now() - sentAtMs);
+  }
+  tookMs.sort((a, b) => a - b);
+  const [median, worst] = [tookMs[RENEWALS / 2] ?? 0, tookMs.at(-1) ?? 0];
+  const text = `a renewal takes ${formatLatency(median)}, at worst ${formatLatency(worst)} of ${formatLatency(attemptMs)}`;
+  if (worst < attemptMs / 3) report.add('ok', 'renewal', text);
+  else {
+    const remedy = 'give etcd faster disks or a network of its own, or raise lock_ttl';
+    report.add('warning', 'renewal', text, remedy);
+  }
+}
+
+/** A lock of Samba's Python helper, which lives in the store of etcd's API v2 and excludes nobody here. */
+export async function checkPredecessor(
+  config: Config,
+  name: string,
+  seen: readonly SeenEndpoint[],
+  { clock }: CommandWorld,
+  report: CheckReport,
+): Promise<void> {
+  const files = new TlsFiles(config.tls);
+  const path = `/v2/keys${config.lockPrefix}/${config.locksDir}/${encodeURIComponent(name)}?recursive=true`;
+  for (const { member, status } of seen) {
+    if (status === undefined) continue;
+    const answer = await limited(clock, ({ signal }) =>
+      httpGet(member.address, path, { tls: config.tls, files, signal }),
+    ).catch(() => undefined);
+    if (answer === undefined) continue;
+    if (answer.status === 200 && hasNodes(answer.body)) {
+      report.add(
+        'warning',
+        'python',
+        "Samba's Python helper holds this lock in etcd's API v2, which excludes nobody here",
+        'stop CTDB on the nodes that still run it, and start all nodes with this helper',
+      );
+    }
+    return;
+  }
+}
+
+function hasNodes(body: string): boolean {
+  try {
+    const { node } = JSON.parse(body) as { node?: { nodes?: unknown[]; value?: string } };
+    return (node?.nodes?.length ?? 0) > 0 || node?.value !== undefined;
+  } catch {
+    return false;
+  }
+}

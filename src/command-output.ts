@@ -1,0 +1,64 @@
+/** Where a command writes for people: a terminal, or something that only keeps text. */
+export interface Output {
+  write(text: string): void;
+  readonly isTerminal: boolean;
+  /** True on a terminal, unless NO_COLOR (no-color.org) or TERM=dumb say otherwise. */
+  readonly hasColor: boolean;
+}
+
+const CODES = { red: 31, green: 32, yellow: 33, bold: 1, dim: 2 } as const;
+export type Style = keyof typeof CODES;
+
+/** `text` in a colour or weight, where the output shows such. */
+export function paint(output: Pick<Output, 'hasColor'>, style: Style, text: string): string {
+  return output.hasColor ? `\u001b[${CODES[style]}m${text}\u001b[0m` : text;
+}
+
+/** What was stored by others must not move the cursor or recolour the terminal of an administrator. */
+export function printable(text: string): string {
+  return text.replace(
+    /[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g, // eslint-disable-line no-control-regex -- they are what must go
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
+}
+
+/** Lines of cells, each column as wide as its widest cell; two spaces between, none at the end of a line. */
+export function formatColumns(rows: readonly (readonly string[])[]): string[] {
+  const widths: number[] = [];
+  for (const row of rows) {
+    row.forEach((cell, column) => {
+      widths[column] = Math.max(widths[column] ?? 0, cell.length);
+    });
+  }
+  return rows.map((row) =>
+    row
+      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+      .join('  ')
+      .trimEnd(),
+  );
+}
+
+/** One line for each label and value, the values below each other. */
+export function formatFields(fields: readonly (readonly [label: string, value: string])[]): string {
+  return formatColumns(fields)
+    .map((line) => `${line}\n`)
+    .join('');
+}
+
+/** `1 h 5 min`, `3 min 20 s`, `12 s`: a length of time as people say it, the two largest units. */
+export function formatDuration(ms: number): string {
+  const seconds = Math.max(0, Math.round(ms / 1000));
+  const parts = [
+    [Math.floor(seconds / 86_400), 'd'],
+    [Math.floor(seconds / 3600) % 24, 'h'],
+    [Math.floor(seconds / 60) % 60, 'min'],
+    [seconds % 60, 's'],
+  ] as const;
+  const first = parts.findIndex(([count]) => count > 0);
+  if (first === -1) return '0 s';
+  return parts
+    .slice(first, first + 2)
+    .filter(([count]) => count > 0)
+    .map(([count, unit]) => `${count} ${unit}`)
+    .join(' ');
+}
