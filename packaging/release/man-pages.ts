@@ -1,7 +1,8 @@
 /** Fills the templates of the manual pages (packaging/man) with what the code knows. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { helpText } from '../../src/cli.ts';
+import { COMMANDS, helpText, type CommandName } from '../../src/cli.ts';
+import { commandHelp } from '../../src/command-help.ts';
 import { KEYS, MEANINGLESS_KEYS } from '../../src/config-keys.ts';
 import { GRPC_OPTIONS } from '../../src/grpc-options.ts';
 import type { Key } from '../../src/key.ts';
@@ -65,34 +66,66 @@ function channelOptions(): string {
 }
 
 interface Option {
-  readonly letter: string;
+  /** Undefined when it has only a word. */
+  readonly letter: string | undefined;
   readonly word: string;
   readonly value: string | undefined;
   readonly meaning: string;
 }
 
+const sentence = (text: string): string => plain(`${text.charAt(0).toUpperCase()}${text.slice(1)}.`);
+
 /** The options as `--help` shows them. */
 export function optionsOf(help: string): Option[] {
-  const options: Option[] = [];
-  for (const [, letter = '', word = '', value, first = '', rest = ''] of help.matchAll(
-    /^ {2}-(\w), --([\w-]+)(?: ([A-Z]+))? {2,}(.+)((?:\n {10,}.+)*)/gm,
-  )) {
-    options.push({ letter, word, value, meaning: (first + rest).replaceAll(/\s+/g, ' ') });
-  }
-  return options;
+  const found = help.matchAll(/^ {2}(?:-(\w), )?--([\w-]+)(?: ([A-Z]+))? {2,}(.+)((?:\n {10,}.+)*)/gm);
+  return [...found].map(([, letter, word = '', value, first = '', rest = '']) => {
+    return { letter, word, value, meaning: (first + rest).replaceAll(/\s+/g, ' ') };
+  });
+}
+
+function optionItem({ letter, word, value, meaning }: Option): string[] {
+  const words = value === undefined ? `Fl \\-${plain(word)}` : `Fl \\-${plain(word)} Ns = Ns Ar ${value}`;
+  const ar = value === undefined ? '' : ` Ar ${value}`;
+  const short = letter === undefined ? '' : `Fl ${letter}${ar} , `;
+  return [`.It ${short}${words}`, sentence(meaning)];
 }
 
 function options(): string {
-  return list(
-    optionsOf(helpText()).map(({ letter, word, value, meaning }) => {
-      const ar = value === undefined ? '' : ` Ar ${value}`;
-      const words = value === undefined ? `Fl \\-${plain(word)}` : `Fl \\-${plain(word)} Ns = Ns Ar ${value}`;
-      return [
-        `.It Fl ${letter}${ar} , ${words}`,
-        plain(`${meaning.charAt(0).toUpperCase()}${meaning.slice(1)}.`),
-      ];
-    }),
-  );
+  return list(optionsOf(helpText()).map(optionItem));
+}
+
+/** The parts of a command's help. */
+export function partsOf(help: string): { about: string; exit: string; examples: string } {
+  const [, about = '', exit = '', examples = ''] =
+    /^Usage: .*\n\n([^]*?)\n\nOptions:\n[^]*\nExit status: ([^]*?)\n\nExamples:\n([^]*)$/.exec(help) ?? [];
+  if (about === '')
+    throw new Error(`The help of a command has another form than the manual page expects:\n${help}`);
+  const line = (text: string): string => text.replaceAll(/\s+/g, ' ');
+  return { about: line(about), exit: line(exit), examples };
+}
+
+function command(name: CommandName): string[] {
+  const help = commandHelp(name);
+  const { about, exit } = partsOf(help);
+  // The options that every command has are explained above.
+  const own = optionsOf(help).filter(({ letter }) => letter === undefined);
+  const usage = own.map(({ word }) => ` Op Fl \\-${plain(word)}`).join('');
+  return [
+    `.It Cm ${name} Oo Fl c Ar file Oc${usage}`,
+    ...sentences(about),
+    list(own.map(optionItem)),
+    '.Pp',
+    ...sentences(`Exit status: ${exit}`),
+  ];
+}
+
+function commands(): string {
+  return list(COMMANDS.map(command));
+}
+
+function commandExamples(): string {
+  const lines = COMMANDS.flatMap((name) => partsOf(commandHelp(name)).examples.trimEnd().split('\n'));
+  return ['.Bd -literal -offset indent', ...lines.map((line) => plain(line.trim())), '.Ed'].join('\n');
 }
 
 /** The date as mdoc wants it. */
@@ -129,6 +162,8 @@ export function manPage(page: Page, epoch: number): string {
     MEANINGLESS_KEYS: meaninglessKeys,
     CHANNEL_OPTIONS: channelOptions,
     OPTIONS: options,
+    COMMANDS: commands,
+    COMMAND_EXAMPLES: commandExamples,
   };
   const template = readFileSync(join(PACKAGING, 'man', `${page}.in`), 'utf8');
   const source = template.replaceAll(/@([A-Z_]+)@/g, (_, name: string) => {

@@ -15,7 +15,7 @@ const HEAD = `# Configuration of ctdb_etcd_lock, which holds CTDB's cluster lock
 #   cluster lock = !/usr/libexec/ctdb/ctdb_etcd_lock
 `;
 
-const LEGACY_HEAD = `# The keys below are accepted because python-etcd knew them; they have no effect.
+const LEGACY_HEAD = `# python-etcd knew the keys below. They are accepted, and have no effect.
 `;
 
 /** `text` in lines that start with "# " and are at most WIDTH characters long. */
