@@ -163,7 +163,7 @@ export function connectFailureText(failure: ConnectFailure): string {
 
 // grpc-js 1.14.7, load-balancer-pick-first.ts and transport.ts: the last error of all addresses, in some cases with the
 // time when it happened.
-const NO_CONNECTION = /^No connection established\. Last error: (?:Error: )?(.*?)\. Resolution note: /s;
+const NO_CONNECTION = /^No connection established\. Last error: (?:Error: )?(.*)\. Resolution note: /s;
 const WHEN = /\s*\(\d{4}-[0-9T:.-]+Z\)$/;
 
 /** Reads grpc-js's account of a connection that could not be made; undefined when `details` is about something else. */

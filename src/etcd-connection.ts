@@ -13,6 +13,10 @@ const SHUTDOWN = 4;
 // and its log filled with failed handshakes. A new connection is made when a call needs one.
 const NEVER_MS = 3_600_000;
 
+// A failed connection is kept for what it says to calls until the next dial is due, which no configuration puts off
+// for longer than this (grpc.max_reconnect_backoff_ms).
+const REMAINS_MS = 10_000;
+
 /** What nobody may change: one connection per endpoint, and nothing repeated or sent elsewhere behind our back. */
 const FIXED_OPTIONS: ChannelOptions = {
   'grpc.enable_retries': 0,
@@ -56,7 +60,7 @@ export class EtcdConnection {
   readonly #channel: Channel;
   readonly #closing = new AbortController();
   readonly #clock: Clock;
-  readonly #stopDialTimer: Disposer;
+  #stopTimer: Disposer = () => undefined;
   #wasReady = false;
   #isOver = false;
   #calls = 0;
@@ -78,14 +82,11 @@ export class EtcdConnection {
     this.host = new Host(target, credentials, { channelOverride: this.#channel });
     this.#watchState();
     const { dialTimeoutMs } = options;
-    this.#stopDialTimer =
-      dialTimeoutMs === undefined
-        ? () => undefined
-        : this.#clock.at(this.#clock.now() + dialTimeoutMs, () => {
-            if (this.#wasReady || this.#isOver) return;
-            this.failedAtMs = this.#clock.now();
-            this.close(`no connection within ${dialTimeoutMs / 1000} s (dial_timeout)`);
-          });
+    if (dialTimeoutMs === undefined) return;
+    this.#stopTimer = this.#clock.at(this.#clock.now() + dialTimeoutMs, () => {
+      this.failedAtMs = this.#clock.now();
+      this.close(`no connection within ${dialTimeoutMs / 1000} s (dial_timeout)`);
+    });
   }
 
   /** True until the connection has ended or failed; then calls need another one. */
@@ -123,7 +124,7 @@ export class EtcdConnection {
   close(because: string): void {
     this.closedBecause ??= because;
     this.#isOver = true;
-    this.#stopDialTimer();
+    this.#stopTimer();
     if (this.#closing.signal.aborted) return;
     this.#channel.close();
     // Closing a channel leaves sockets open that are still being set up or wait for an answer.
@@ -136,16 +137,19 @@ export class EtcdConnection {
     if (state === SHUTDOWN) return;
     if (state === READY) {
       this.#wasReady = true;
-      this.#stopDialTimer();
+      this.#stopTimer();
     } else if (this.#wasReady) {
       // Disconnected, or told by the member to go away: calls that are under way may still be answered.
       this.#isOver = true;
       this.#closeIfIdle();
       return;
     } else if (state === TRANSIENT_FAILURE) {
-      this.#stopDialTimer();
+      this.#stopTimer();
       this.#isOver = true;
       this.failedAtMs = this.#clock.now();
+      this.#stopTimer = this.#clock.at(this.failedAtMs + REMAINS_MS, () => {
+        this.close('no connection');
+      });
       return;
     }
     this.#channel.watchConnectivityState(current, Infinity, () => {
