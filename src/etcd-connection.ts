@@ -35,6 +35,9 @@ const DEFAULT_OPTIONS: ChannelOptions = {
   // while a call is open, as etcd demands.
   'grpc.keepalive_time_ms': 10_000,
   'grpc.keepalive_timeout_ms': 3_000,
+  // Our answers have a few hundred bytes. etcd takes keys and values of at most 1.5 MiB together (--max-request-bytes),
+  // and somebody's large one in the lock's directory must not be in our way.
+  'grpc.max_receive_message_length': 2 * 1024 * 1024,
 };
 
 /** What all connections to one endpoint are made from. */

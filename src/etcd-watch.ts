@@ -64,6 +64,11 @@ function watchOnce(
   signal: AbortSignal,
 ): Promise<WatchEnd> {
   const { promise, resolve } = Promise.withResolvers<WatchEnd>();
+  if (signal.aborted) {
+    // Stopped while we logged in, or before that; nobody looks at how it ended.
+    resolve({ error: new CallFailure({ code: UNKNOWN, details: 'stopped' }), hasTold: false });
+    return promise;
+  }
   const connection = link.current();
   const release = connection.hold();
   let stream: Stream<'watch'> | undefined;

@@ -216,6 +216,23 @@ void describe('a connection', () => {
     await member.readKey(KEY, withinMs(2_000));
   });
 
+  test('a watch that is stopped at once is not opened, and one that is stopped later ends at the member', async () => {
+    using member = await reach(cluster.hosts);
+    const watchers = async (): Promise<number> => {
+      const { address, healthPort } = cluster.member(0);
+      const metrics = await (await fetch(`http://${address}:${healthPort}/metrics`)).text();
+      return Number(/^etcd_debugging_mvcc_watcher_total (\d+)$/m.exec(metrics)?.[1]);
+    };
+    assert.equal(await watchers(), 0);
+    const { stop } = recordWatch(member, KEY, 1n);
+    await waitFor('the watch is open', async () => (await watchers()) === 1);
+    for (let count = 0; count < 10; count += 1) recordWatch(member, KEY, 1n).stop();
+    await member.readKey(KEY, withinMs());
+    assert.equal(await watchers(), 1);
+    stop();
+    await waitFor('the watch is gone', async () => (await watchers()) === 0);
+  });
+
   test('a closed member has no sockets, and its calls reject', async () => {
     const member = await reach(cluster.hosts);
     await member.readKey(KEY, withinMs());
