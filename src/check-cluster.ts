@@ -4,10 +4,8 @@ import { limited } from './check-time.ts';
 import type { CommandWorld } from './command-world.ts';
 import type { Config } from './config.ts';
 import { EtcdError } from './errors.ts';
-import type { Alarm, ListedMember, MemberStatus } from './etcd-admin.ts';
+import type { ListedMember } from './etcd-admin.ts';
 import { bugsOf, isAtLeast } from './etcd-releases.ts';
-
-type Answered = SeenEndpoint & { readonly status: MemberStatus };
 
 const GIBIBYTE = 2 ** 30;
 // etcd's default --quota-backend-bytes, where it raises NOSPACE and refuses leases; four fifths are time enough to act.
@@ -21,19 +19,18 @@ export async function checkCluster(
   world: CommandWorld,
   report: CheckReport,
 ): Promise<void> {
-  const answered = seen.filter((one): one is Answered => one.status !== undefined);
-  const [first] = answered;
-  if (first === undefined) return;
+  const answered = seen.filter(({ answers }) => answers);
   checkIdentity(config, answered, report);
   checkLeader(answered, report);
   await checkMembership(config, seen, answered, world, report);
-  await checkAlarms(first, world, report);
+  await checkAlarms(answered, world, report);
   checkSize(answered, report);
   checkVersions(answered, report);
 }
 
-function checkIdentity(config: Config, answered: readonly Answered[], report: CheckReport): void {
-  const ids = new Set(answered.map(({ status }) => status.header.clusterId));
+function checkIdentity(config: Config, answered: readonly SeenEndpoint[], report: CheckReport): void {
+  const ids = new Set(answered.flatMap(({ header }) => (header === undefined ? [] : [header.clusterId])));
+  if (ids.size === 0) return; // nothing may be read, which the permissions show
   const text = [...ids].join(' and ');
   if (ids.size > 1) {
     report.add(
@@ -47,8 +44,8 @@ function checkIdentity(config: Config, answered: readonly Answered[], report: Ch
   } else report.add('ok', 'cluster', `ID ${text}, as expected_cluster_id says`);
 }
 
-function checkLeader(answered: readonly Answered[], report: CheckReport): void {
-  const leaderless = answered.filter(({ status }) => status.leaderId === '0');
+function checkLeader(answered: readonly SeenEndpoint[], report: CheckReport): void {
+  const leaderless = answered.filter(({ status }) => status?.leaderId === '0');
   for (const { member } of leaderless) {
     report.add(
       leaderless.length === answered.length ? 'problem' : 'warning',
@@ -59,7 +56,7 @@ function checkLeader(answered: readonly Answered[], report: CheckReport): void {
     );
   }
   for (const { member, status } of answered) {
-    if (!status.isLearner) continue;
+    if (status?.isLearner !== true) continue;
     report.add(
       'warning',
       'leader',
@@ -73,18 +70,19 @@ function checkLeader(answered: readonly Answered[], report: CheckReport): void {
 async function checkMembership(
   config: Config,
   seen: readonly SeenEndpoint[],
-  answered: readonly Answered[],
+  answered: readonly SeenEndpoint[],
   { clock }: CommandWorld,
   report: CheckReport,
 ): Promise<void> {
   const listed = await firstOf(answered, (one) => limited(clock, (call) => one.member.listMembers(call)));
-  if (!('members' in listed)) {
-    report.add('note', 'members', `the list of members cannot be read: ${listed.message}`);
+  if (listed instanceof EtcdError) {
+    report.add('note', 'members', unread('its members', listed));
     return;
   }
-  const known = new Map(answered.map(({ member, status }) => [status.header.memberId, member.endpoint]));
-  for (const { member, status } of answered) {
-    const { memberId } = status.header;
+  const known = new Map(answered.map(({ member, header }) => [header?.memberId, member.endpoint]));
+  for (const { member, header } of answered) {
+    if (header === undefined) continue;
+    const { memberId } = header;
     const twin = known.get(memberId);
     if (twin !== member.endpoint)
       report.add('note', 'members', `leads to the same member as ${twin ?? ''}`, undefined, member.endpoint);
@@ -97,7 +95,7 @@ async function checkMembership(
       member.endpoint,
     );
   }
-  const isComplete = seen.length === answered.length;
+  const isComplete = seen.every(({ header }) => header !== undefined);
   const missing = listed.members.filter(({ id, isLearner }) => !known.has(id) && !isLearner);
   for (const member of isComplete && config.srvDomain === undefined ? missing : []) {
     report.add(
@@ -122,14 +120,20 @@ async function checkMembership(
   }
 }
 
+function unread(what: string, { kind, message }: EtcdError): string {
+  return kind === 'permission'
+    ? `etcd shows ${what} to its administrators only`
+    : `etcd did not show ${what}: ${message}`;
+}
+
 function nameOf({ name, clientUrls, id }: ListedMember): string {
   return `${name === '' ? BigInt(id).toString(16) : name} (${clientUrls.join(' ') || 'never started'})`;
 }
 
 /** The answer of the first member that gives one, or why the last did not. */
 async function firstOf<T>(
-  answered: readonly Answered[],
-  ask: (one: Answered) => Promise<T>,
+  answered: readonly SeenEndpoint[],
+  ask: (one: SeenEndpoint) => Promise<T>,
 ): Promise<T | EtcdError> {
   let failure = new EtcdError('unavailable', '', 'nobody was asked');
   for (const one of answered) {
@@ -148,13 +152,14 @@ const ALARM_REMEDY: Readonly<Record<string, string>> = {
   CORRUPT: 'replace the member: etcdctl member remove, empty its data, member add',
 };
 
-async function checkAlarms(first: Answered, { clock }: CommandWorld, report: CheckReport): Promise<void> {
-  let alarms: readonly Alarm[];
-  try {
-    alarms = await limited(clock, (call) => first.member.alarms(call));
-  } catch (error) {
-    if (!(error instanceof EtcdError)) throw error;
-    report.add('note', 'alarms', `cannot be read: ${error.message}`);
+async function checkAlarms(
+  answered: readonly SeenEndpoint[],
+  { clock }: CommandWorld,
+  report: CheckReport,
+): Promise<void> {
+  const alarms = await firstOf(answered, (one) => limited(clock, (call) => one.member.alarms(call)));
+  if (alarms instanceof EtcdError) {
+    report.add('note', 'alarms', unread('its alarms', alarms));
     return;
   }
   if (alarms.length === 0) report.add('ok', 'alarms', 'none');
@@ -169,8 +174,10 @@ async function checkAlarms(first: Answered, { clock }: CommandWorld, report: Che
   }
 }
 
-function checkSize(answered: readonly Answered[], report: CheckReport): void {
-  const largest = Math.max(...answered.map(({ status }) => status.dbSizeBytes));
+function checkSize(answered: readonly SeenEndpoint[], report: CheckReport): void {
+  const sizes = answered.flatMap(({ status }) => (status === undefined ? [] : [status.dbSizeBytes]));
+  if (sizes.length === 0) return;
+  const largest = Math.max(...sizes);
   const text = `${(largest / 2 ** 20).toFixed(1)} MiB`;
   if (largest < DEFAULT_QUOTA_BYTES * LARGE_SHARE) report.add('ok', 'database', text);
   else {
@@ -184,8 +191,8 @@ function checkSize(answered: readonly Answered[], report: CheckReport): void {
   }
 }
 
-function checkVersions(answered: readonly Answered[], report: CheckReport): void {
-  const versions = [...new Set(answered.map(({ status }) => status.version))].sort();
+function checkVersions(answered: readonly SeenEndpoint[], report: CheckReport): void {
+  const versions = [...new Set(answered.flatMap(({ version }) => version ?? []))].sort();
   if (versions.length > 1)
     report.add('note', 'version', `members run ${versions.join(' and ')}: an upgrade is under way`);
   for (const version of versions) {

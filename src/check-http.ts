@@ -25,7 +25,7 @@ export function httpGet(
   const { promise, resolve, reject } = Promise.withResolvers<HttpAnswer>();
   const { host, port, secure } = endpoint;
   const name = how.tls.serverName ?? host;
-  const options: RequestOptions = { host, port, path, signal: how.signal, agent: false };
+  const options: RequestOptions = { host, port, path, signal: how.signal };
   let secured: TLSSocket | undefined;
   const onAnswer = (answer: IncomingMessage): void => {
     const chunks: Buffer[] = [];
@@ -51,6 +51,7 @@ export function httpGet(
       secure
         ? {
             ...options,
+            // Without an agent, which would make connections of its own.
             createConnection: () => {
               secured = connect({
                 host,
@@ -62,7 +63,7 @@ export function httpGet(
               return secured;
             },
           }
-        : options,
+        : { ...options, agent: false },
       onAnswer,
     );
     request.on('error', reject);

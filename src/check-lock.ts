@@ -124,8 +124,8 @@ export async function checkPredecessor(
 ): Promise<void> {
   const files = new TlsFiles(config.tls);
   const path = `/v2/keys${config.lockPrefix}/${config.locksDir}/${encodeURIComponent(name)}?recursive=true`;
-  for (const { member, status } of seen) {
-    if (status === undefined) continue;
+  for (const { member, answers } of seen) {
+    if (!answers) continue;
     const answer = await limited(clock, ({ signal }) =>
       httpGet(member.address, path, { tls: config.tls, files, signal }),
     ).catch(() => undefined);

@@ -56,8 +56,8 @@ async function examine(
     report.add('ok', 'srv', `${members.length} members under ${config.srvDomain}`);
   const asked = new Members(members, world.clock, timingOf(config));
   try {
-    const seen = await checkEndpoints(config, members, world, report);
-    if (seen.some(({ status }) => status !== undefined)) {
+    const seen = await checkEndpoints(checked, members, world, report);
+    if (seen.some(({ answers }) => answers)) {
       await checkCluster(config, seen, world, report);
       await checkLock(checked, asked, world, report);
       await checkPredecessor(config, name, seen, world, report);

@@ -1,0 +1,424 @@
+// What `check` finds, by the packed binary on real members: things broken one at a time, and mended as it says.
+import assert from 'node:assert/strict';
+import { chmod, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { runAdmin, runOnTerminal } from '../support/admin-command.ts';
+import { Authority } from '../support/certificates.ts';
+import { ETCD_RELEASES, EtcdCluster, etcdPackageVersion } from '../support/etcd-cluster.ts';
+import { LockBench, type Settings } from '../support/lock-bench.ts';
+import { temporaryDirectory } from '../support/processes.ts';
+
+interface CheckJson {
+  readonly verdict: string;
+  readonly results: readonly {
+    readonly verdict: string;
+    readonly area: string;
+    readonly endpoint: string;
+    readonly text: string;
+    readonly remedy: string | null;
+  }[];
+}
+
+async function checkJson(bench: LockBench): Promise<CheckJson> {
+  const { stdout } = await runAdmin(['check', '--json'], bench.environment);
+  return JSON.parse(stdout) as CheckJson;
+}
+
+function matching({ results }: CheckJson, area: string, text: RegExp): CheckJson['results'] {
+  return results.filter((result) => result.area === area && text.test(result.text));
+}
+
+for (const release of ETCD_RELEASES) {
+  void describe(`check on etcd ${etcdPackageVersion(release)}`, () => {
+    let cluster: EtcdCluster;
+    before(async () => {
+      cluster = await EtcdCluster.start({ release, members: 3 });
+    });
+    after(() => cluster.stop());
+
+    test('a sound configuration has no problem, and a line for each member', async () => {
+      await using bench = await LockBench.make(cluster);
+      const { status, stdout, stderr } = await runAdmin(['check'], bench.environment);
+      assert.equal(stderr, '');
+      assert.equal(status, release === '3.4' ? 1 : 0, stdout);
+      for (const { endpoint } of cluster.members) {
+        assert.match(
+          stdout,
+          new RegExp(`^ok {7}connect +${endpoint} +etcd 3\\.\\d+\\.\\d+, (leader|follower), round trip`, 'm'),
+        );
+      }
+      assert.match(stdout, /^ok {7}members +3 voting members: the lock survives the loss of 1$/m);
+      assert.match(stdout, /^ok {7}permission +may take a lease, and read and write under /m);
+      assert.match(stdout, /^ok {7}renewal +a renewal takes /m);
+      assert.match(stdout, /ends within 7\.5 s of its last renewal/);
+      const bug = /^warning {2}version +etcd 3\.4\.23 has bug #15247: .+; upgrade to 3\.4\.31 or later$/m;
+      assert.equal(bug.test(stdout), release === '3.4');
+    });
+
+    test('a check writes nothing that stays, and a holder does not notice', async () => {
+      await using bench = await LockBench.make(cluster, { lock_ttl: 4 });
+      const free = await runAdmin(['check'], bench.environment);
+      assert.match(free.stdout, /nobody holds the lock now/);
+      assert.deepEqual(await bench.leftovers(), []);
+      const holder = await bench.hold({ args: ['-vv'] });
+      const revisionOf = async (): Promise<bigint | undefined> =>
+        (await cluster.keys(bench.directory))[0]?.modRevision;
+      const before = await revisionOf();
+      for (let count = 0; count < 3; count += 1) {
+        const { status, stdout } = await runAdmin(['check'], bench.environment);
+        assert.notEqual(status, 2, stdout);
+        assert.match(stdout, new RegExp(`^ok {7}holder +held by \\S+, pid ${holder.pid}$`, 'm'));
+      }
+      assert.equal(await revisionOf(), before);
+      assert.equal((await cluster.leases()).length, 1);
+      assert.equal(holder.exit, undefined);
+      assert.doesNotMatch(holder.stderr, /lost|Watch/);
+      await holder.release();
+    });
+
+    test('a check never puts a key, not even for an instant', async () => {
+      await using bench = await LockBench.make(cluster);
+      const revision = async (): Promise<string> => {
+        const answer = await cluster.etcdctl(['get', '/', '--write-out=json']);
+        return /"revision":(\d+)/.exec(answer)?.[1] ?? '';
+      };
+      const before = await revision();
+      await runAdmin(['check'], bench.environment);
+      // Every put and delete raises the store's revision; leases do not.
+      assert.equal(await revision(), before);
+    });
+  });
+}
+
+void describe('check, with one thing broken at a time', () => {
+  const USERS = ['root:rootpw', 'ctdb:s3cret', 'reader:s3cret'];
+  let cluster: EtcdCluster;
+  let other: EtcdCluster;
+  let sound: Settings;
+  let directory: string;
+  let bench: LockBench;
+  let files: Readonly<Record<'strangeCa' | 'cert' | 'key' | 'oldCert' | 'oldKey', string>>;
+
+  before(async () => {
+    directory = await temporaryDirectory('check');
+    const authority = await Authority.make(directory, 'ca');
+    const strange = await Authority.make(directory, 'strange');
+    const server = await authority.issue({ commonName: 'etcd' });
+    const client = await authority.issue({ commonName: 'client' });
+    const old = await authority.issue({ commonName: 'old', validFromDays: -9, validToDays: -2 });
+    cluster = await EtcdCluster.start({
+      release: '3.5-forky',
+      members: 3,
+      tls: { caFile: authority.certFile, ...server, clientCertAuth: true },
+    });
+    other = await EtcdCluster.start({ release: '3.5-forky' });
+    // A client certificate is a login too, by its CN, where no password is given.
+    const asClient = { certFile: client.certFile, keyFile: client.keyFile };
+    for (const user of USERS) await cluster.etcdctl(['user', 'add', user], asClient);
+    for (const [role, access] of [
+      ['lock', 'readwrite'],
+      ['look', 'read'],
+    ] as const) {
+      await cluster.etcdctl(['role', 'add', role], asClient);
+      const grant = ['role', 'grant-permission', '--prefix=true', role, access, '/_locks/_ctdb/'];
+      await cluster.etcdctl(grant, asClient);
+    }
+    await cluster.etcdctl(['user', 'grant-role', 'root', 'root'], asClient);
+    await cluster.etcdctl(['user', 'grant-role', 'ctdb', 'lock'], asClient);
+    await cluster.etcdctl(['user', 'grant-role', 'reader', 'look'], asClient);
+    await cluster.etcdctl(['auth', 'enable'], asClient);
+    files = {
+      strangeCa: strange.certFile,
+      cert: client.certFile,
+      key: client.keyFile,
+      oldCert: old.certFile,
+      oldKey: old.keyFile,
+    };
+    await writeFile(join(directory, 'password'), 's3cret\n', { mode: 0o600 });
+    sound = {
+      protocol: 'https',
+      ca_cert: authority.certFile,
+      cert: client.certFile,
+      key: client.keyFile,
+      username: 'ctdb',
+      password_file: join(directory, 'password'),
+    };
+    bench = await LockBench.make(other, { hosts: cluster.hosts, netbios_name: 'CHECK' });
+  });
+  after(async () => {
+    await bench[Symbol.asyncDispose]();
+    await Promise.all([cluster.stop(), other.stop()]);
+  });
+
+  test('nothing is broken to begin with', async () => {
+    await bench.configure(sound);
+    const { status, stdout } = await runAdmin(['check'], bench.environment);
+    assert.equal(status, 0, stdout);
+    assert.match(
+      stdout,
+      /^ok {7}tls +127\.0\.0\.1:\d+ +TLSv1\.3, certificate of "etcd" by "ca", \d+ days left$/m,
+    );
+    assert.match(stdout, /^ok {7}login +127\.0\.0\.1:\d+ +logged in as "ctdb"$/m);
+    assert.match(stdout, /\nAll is well\n$/);
+  });
+
+  interface Breakage {
+    readonly what: string;
+    readonly settings: () => Settings;
+    readonly area: string;
+    readonly says: RegExp;
+    readonly remedy: RegExp;
+  }
+  const BROKEN: readonly Breakage[] = [
+    {
+      what: 'the wrong authority',
+      settings: () => ({ ca_cert: files.strangeCa }),
+      area: 'tls',
+      says: /certificate is signed by an unknown authority/,
+      remedy: /put the authority that signed it into ca_cert/,
+    },
+    {
+      what: 'a server_name that is not in the certificate',
+      settings: () => ({ server_name: 'etcd.example.com' }),
+      area: 'tls',
+      says: /certificate is not for "etcd\.example\.com"/,
+      remedy: /set server_name to one/,
+    },
+    {
+      what: 'no client certificate',
+      settings: () => ({ cert: undefined, key: undefined }),
+      area: 'tls',
+      says: /the member wants a client certificate/,
+      remedy: /set cert and key/,
+    },
+    {
+      what: 'an expired client certificate',
+      settings: () => ({ cert: files.oldCert, key: files.oldKey }),
+      area: 'tls',
+      says: /cert CN=old, expired \d days ago/,
+      remedy: /^renew ".+"$/,
+    },
+    {
+      what: 'a key of another certificate',
+      settings: () => ({ key: files.oldKey }),
+      area: 'tls',
+      says: /the private key .+ does not belong to the certificate/,
+      remedy: /set cert and key to a pair/,
+    },
+    {
+      what: 'plain text to members that speak TLS',
+      settings: () => ({ protocol: 'http', ca_cert: undefined, cert: undefined, key: undefined }),
+      area: 'connect',
+      says: /./,
+      remedy: /protocol = https/,
+    },
+    {
+      what: 'a wrong password',
+      settings: () => ({ password_file: undefined, password: 'wrong' }),
+      area: 'login',
+      says: /wrong user name or password for user "ctdb"/,
+      remedy: /correct username and password_file or password/,
+    },
+    {
+      what: 'a role that may only read',
+      settings: () => ({ username: 'reader' }),
+      area: 'permission',
+      says: /permission denied to user "reader" on \/_locks\/_ctdb\/CHECK\//,
+      remedy: /etcdctl role grant-permission --prefix=true ROLE readwrite \/_locks\/_ctdb\/CHECK\//,
+    },
+    {
+      what: 'another directory than the role is for',
+      settings: () => ({ locks_dir: '_elsewhere' }),
+      area: 'permission',
+      says: /permission denied to user "ctdb" on \/_locks\/_elsewhere\/CHECK\//,
+      remedy: /readwrite \/_locks\/_elsewhere\/CHECK\//,
+    },
+    {
+      what: 'a port where nobody listens',
+      settings: () => ({ hosts: '127.0.0.1:1' }),
+      area: 'connect',
+      says: /connection refused/,
+      remedy: /check that etcd runs there and that hosts and port are right/,
+    },
+    {
+      what: 'a name that DNS does not know',
+      settings: () => ({ hosts: 'nosuch.invalid' }),
+      area: 'connect',
+      says: /host name not found|no answer from DNS/,
+      remedy: /DNS/,
+    },
+    {
+      what: 'another cluster than the expected one',
+      settings: () => ({ expected_cluster_id: 1 }),
+      area: 'connect',
+      says: /belongs to cluster \d+, want 1 \(expected_cluster_id\)/,
+      remedy: /correct hosts or expected_cluster_id/,
+    },
+    {
+      what: 'a value that its key does not take',
+      settings: () => ({ lock_ttl: 'soon' }),
+      area: 'config',
+      says: /line \d+: lock_ttl is "soon", want seconds from 2 to 3600/,
+      remedy: /correct the file/,
+    },
+  ];
+
+  for (const { what, settings, area, says, remedy } of BROKEN) {
+    test(`${what}: a problem with its remedy, and status 2`, async () => {
+      await bench.configure({ ...sound, ...settings() });
+      const { status, stdout } = await runAdmin(['check'], bench.environment);
+      assert.equal(status, 2, stdout);
+      const [found] = matching(await checkJson(bench), area, says).filter(
+        ({ verdict }) => verdict === 'problem',
+      );
+      assert.ok(found !== undefined, stdout);
+      assert.match(found.remedy ?? '', remedy);
+      assert.ok(stdout.includes(`${found.text}; ${found.remedy ?? ''}\n`), stdout);
+      assert.match(stdout, /\nThe lock would not work: \d+ problem/);
+    });
+  }
+
+  test('hosts of two clusters are a problem', async () => {
+    const hosts = `${cluster.hosts},http://${other.hosts}`;
+    await bench.configure({ ...sound, hosts });
+    const json = await checkJson(bench);
+    assert.equal(json.verdict, 'broken');
+    assert.equal(matching(json, 'cluster', /^hosts lead to 2 clusters/)[0]?.verdict, 'problem');
+    await bench.configure(sound);
+  });
+
+  test('a secret that others can read is a warning with its chmod', async () => {
+    await bench.configure(sound);
+    await chmod(join(directory, 'password'), 0o644);
+    const json = await checkJson(bench);
+    await chmod(join(directory, 'password'), 0o600);
+    assert.equal(json.verdict, 'warnings');
+    const [found] = matching(json, 'config', /holds a secret and others can read it/);
+    assert.match(found?.remedy ?? '', /^run chmod 600 /);
+  });
+});
+
+void describe('check, in other surroundings', () => {
+  let cluster: EtcdCluster;
+  before(async () => {
+    cluster = await EtcdCluster.start({
+      release: '3.4',
+      members: 3,
+      args: ['--enable-v2=true', '--quota-backend-bytes=1048576'],
+    });
+  });
+  after(() => cluster.stop());
+
+  test('one dead member of three is a warning', async () => {
+    await using bench = await LockBench.make(cluster);
+    await cluster.member(2).stop();
+    const json = await checkJson(bench);
+    cluster.member(2).start();
+    await cluster.member(2).healthy();
+    assert.equal(json.verdict, 'warnings');
+    const [found] = matching(json, 'connect', /connection refused/);
+    assert.deepEqual([found?.verdict, found?.endpoint], ['warning', cluster.member(2).endpoint]);
+  });
+
+  test('a member that is not in hosts is a warning', async () => {
+    await using bench = await LockBench.make(cluster, { hosts: cluster.member(0).endpoint });
+    const found = matching(await checkJson(bench), 'members', /is not in hosts$/);
+    assert.deepEqual(
+      found.map(({ verdict }) => verdict),
+      ['warning', 'warning'],
+    );
+  });
+
+  test('a lost quorum is a problem', async () => {
+    await using bench = await LockBench.make(cluster);
+    await Promise.all([cluster.member(1).stop(), cluster.member(2).stop()]);
+    const json = await checkJson(bench);
+    cluster.member(1).start();
+    cluster.member(2).start();
+    await Promise.all(cluster.members.map((member) => member.healthy()));
+    assert.equal(json.verdict, 'broken');
+    assert.ok(json.results.some(({ area, verdict }) => area === 'lease' && verdict === 'problem'));
+  });
+
+  test("the Python helper's lock in API v2 is a warning", async () => {
+    await using bench = await LockBench.make(cluster);
+    const url = `http://${cluster.member(0).endpoint}/v2/keys/_locks/_ctdb/${bench.name}/1`;
+    await fetch(url, { method: 'PUT', body: new URLSearchParams({ value: 'node1' }) });
+    const [found] = matching(await checkJson(bench), 'python', /holds this lock in etcd's API v2/);
+    assert.equal(found?.verdict, 'warning');
+    await fetch(url, { method: 'DELETE' });
+    assert.deepEqual(matching(await checkJson(bench), 'python', /./), []);
+  });
+
+  test('a key without a lease in the directory is a problem with its etcdctl del', async () => {
+    await using bench = await LockBench.make(cluster);
+    const key = `${bench.directory}forgotten`;
+    await cluster.etcdctl(['put', key, 'x']);
+    const [found] = matching(await checkJson(bench), 'holder', /has no lease/);
+    assert.deepEqual([found?.verdict, found?.remedy], ['problem', `run etcdctl del ${key}`]);
+    await cluster.etcdctl(['del', key]);
+  });
+
+  for (const [what, conf, verdict, says] of [
+    [
+      'this helper',
+      '[cluster]\n cluster lock = !/usr/libexec/ctdb/ctdb_etcd_lock\n',
+      'ok',
+      /cluster lock is this helper$/,
+    ],
+    ['none', '[cluster]\n', 'problem', /sets no cluster lock$/],
+    ['a file', '[cluster]\n cluster lock = /clusterfs/lock\n', 'warning', /not this helper$/],
+    ['quoted', '[cluster]\n cluster lock = !/x/ctdb_etcd_lock -c "/a b"\n', 'problem', /has quotes/],
+    [
+      'impatient',
+      '[cluster]\n cluster lock = !/x/ctdb_etcd_lock\n leader timeout = 2\n',
+      'warning',
+      /leader timeout is 2 s/,
+    ],
+  ] as const) {
+    test(`a ctdb.conf whose cluster lock is ${what} gives "${verdict}"`, async () => {
+      await using bench = await LockBench.make(cluster);
+      await writeFile(join(bench.base, 'ctdb.conf'), conf);
+      const [found] = matching(await checkJson(bench), 'ctdb', says);
+      assert.equal(found?.verdict, verdict);
+    });
+  }
+
+  test('CTDB that runs with another string is a warning', async () => {
+    await using bench = await LockBench.make(cluster);
+    await writeFile(join(bench.base, 'ctdb.conf'), '[cluster]\n cluster lock = !/x/ctdb_etcd_lock\n');
+    const bin = await bench.script('ctdb', 'echo /clusterfs/lock');
+    const env = { ...bench.environment, PATH: `${bin}:/usr/bin:/bin` };
+    const { stdout } = await runAdmin(['check'], env);
+    assert.match(
+      stdout,
+      /^warning {2}ctdb +CTDB runs with \/clusterfs\/lock, unlike ".+"; restart CTDB on all nodes/m,
+    );
+  });
+
+  test('a terminal sees colours and progress, with NO_COLOR no colours', async () => {
+    await using bench = await LockBench.make(cluster);
+    const coloured = await runOnTerminal(['check'], bench.environment, '');
+    assert.ok(coloured.shown.includes('\u001b[32mok'));
+    assert.match(coloured.shown, /asking 127\.0\.0\.1/);
+    const plain = await runOnTerminal(['check'], { ...bench.environment, NO_COLOR: '1' }, '');
+    assert.ok(!plain.shown.includes('\u001b[32m'));
+  });
+
+  // The last one: the cluster is full afterwards.
+  test('a full database is a problem with its remedy', async () => {
+    await using bench = await LockBench.make(cluster);
+    const value = 'x'.repeat(100_000);
+    for (let count = 0; count < 40; count += 1) {
+      const { status } = await cluster.tryEtcdctl(['put', `/fill${count}`, value]);
+      if (status !== 0) break;
+    }
+    const json = await checkJson(bench);
+    assert.equal(json.verdict, 'broken');
+    const [alarm] = matching(json, 'alarms', /^NOSPACE on member /);
+    assert.equal(alarm?.remedy, 'compact and defragment it, then run etcdctl alarm disarm');
+    const [lease] = matching(json, 'lease', /full \(alarm NOSPACE\)/);
+    assert.equal(lease?.verdict, 'problem');
+  });
+});
