@@ -1,6 +1,7 @@
 // Builds the packages into dist/: the binary unless --no-build, then DEB and RPM, and SHA256SUMS. No network is used.
 //
-// Usage: npm run package -- [--no-build] [--deb] [--rpm] [--arch amd64|arm64]
+// Usage: npm run package -- [--no-build] [--deb] [--rpm] [--stage] [--arch amd64|arm64]
+//   --stage: no package, only the files of the RPM in dist/stage, for a spec that builds from source
 import { execFileSync } from 'node:child_process';
 import { parseArgs } from 'node:util';
 
@@ -10,6 +11,7 @@ async function main() {
       'no-build': { type: 'boolean' },
       deb: { type: 'boolean' },
       rpm: { type: 'boolean' },
+      stage: { type: 'boolean' },
       arch: { type: 'string' },
     },
   });
@@ -21,23 +23,26 @@ async function main() {
   const { provenance, ROOT } = await import('./release/project.ts');
   const { ARCHITECTURES } = await import('./release/architecture.ts');
   const { buildDeb } = await import('./release/deb.ts');
-  const { buildRpm } = await import('./release/rpm.ts');
+  const { buildRpm, stageRpm } = await import('./release/rpm.ts');
   const { report, writeChecksums } = await import('./release/checksums.ts');
 
   const architecture = ARCHITECTURES.find(({ deb, rpm }) => [deb, rpm].includes(values.arch ?? 'amd64'));
   if (architecture === undefined) throw new Error(`--arch is "${values.arch}", want amd64 or arm64`);
   const from = provenance();
   if (!values['no-build']) {
-    if (architecture.node === 'x64') {
-      execFileSync(process.execPath, ['build.mjs'], {
-        cwd: ROOT,
-        stdio: 'inherit',
-        env: { ...process.env, GIT_COMMIT: from.commit },
-      });
-    } else {
+    execFileSync(process.execPath, ['build.mjs'], {
+      cwd: ROOT,
+      stdio: 'inherit',
+      env: { ...process.env, GIT_COMMIT: from.commit },
+    });
+    if (architecture.node !== 'x64') {
       const { buildForeign } = await import('./release/foreign.ts');
-      await buildForeign(architecture);
+      buildForeign(architecture);
     }
+  }
+  if (values.stage) {
+    console.log(`Laid out in ${stageRpm(architecture, from)}`);
+    return;
   }
   const both = !values.deb && !values.rpm;
   const files = [];
