@@ -1,4 +1,4 @@
-import type { Attempt, Claim, Deed, Excuse, History } from './history.ts';
+import type { Attempt, Claim, Deed, History } from './history.ts';
 
 /** Two claims at the same time: what must never be. */
 export interface Overlap {
@@ -23,6 +23,8 @@ export interface Verdict {
   readonly takeOvers: readonly TakeOver[];
   /** Claims that ended although nothing was done to the holder and etcd was within its reach. */
   readonly needlessLosses: readonly string[];
+  /** Claims that ended because etcd answered nobody, the test process included, though no fault was the cause. */
+  readonly outageLosses: readonly string[];
   /** Other facts that the history contradicts. */
   readonly problems: readonly string[];
   readonly claims: number;
@@ -35,18 +37,63 @@ export interface Verdict {
 // CTDB's own limit for the contender beside the holder.
 const CTDB_PATIENCE_MS = 5_000;
 
-/** Reads the verdict off a finished history. A claim that is still open ends at `nowMs`. */
-export function judge(history: History, nowMs: number): Verdict {
+/** Of the helpers, milliseconds. */
+export interface Times {
+  /** From the send of a renewal to the deadline. */
+  readonly windowMs: number;
+  readonly refreshMs: number;
+}
+
+// A holder that had its pace, an attempt on a member that fails, and half a second for a busy machine must have renewed.
+const ENOUGH_AFTER_REFRESH_MS = 2_000;
+
+/** How long etcd has to be in reach before a deadline for the holder to have no excuse; never more than the window. */
+export function enoughMs({ windowMs, refreshMs }: Times): number {
+  return Math.min(windowMs, refreshMs + ENOUGH_AFTER_REFRESH_MS);
+}
+
+function isOutage(atMs: number, times: Times, history: History): boolean {
+  return history.longestAnsweringMs(atMs - times.windowMs, atMs) < enoughMs(times);
+}
+
+/** What was not the helper's fault. */
+export interface Excuses {
+  loss(claim: Claim): boolean;
+  answer(attempt: Attempt): boolean;
+  takeOver(before: Claim, claim: Claim): boolean;
+}
+
+/** Goes by the spans that a scenario has declared. */
+function declaredExcuses({ excuses }: History): Excuses {
+  const overlaps = (fromMs: number, toMs: number): boolean =>
+    excuses.some((excuse) => excuse.fromMs <= toMs && (excuse.toMs ?? Infinity) >= fromMs);
+  return {
+    loss: ({ toMs = Infinity }) => overlaps(toMs, toMs),
+    answer: ({ startedAtMs, answeredAtMs = startedAtMs }) => overlaps(startedAtMs, answeredAtMs),
+    takeOver: ({ toMs = Infinity }, { fromMs }) => overlaps(toMs, fromMs),
+  };
+}
+
+/** Reads the verdict off a history. A claim that is still open ends at `nowMs`. */
+export function judge(
+  history: History,
+  nowMs: number,
+  times: Times,
+  excuses: Excuses = declaredExcuses(history),
+): Verdict {
   const claims = [...history.claims].sort((a, b) => a.fromMs - b.fromMs);
+  const lossesOf = (inOutage: boolean): string[] =>
+    claims
+      .filter((claim) => claim.toMs !== undefined && claim.deed === undefined && !excuses.loss(claim))
+      .filter((claim) => isOutage(claim.toMs ?? nowMs, times, history) === inOutage)
+      .map((claim) => `${claim.helper} lost the lock at ${seconds(claim.toMs, history)}`);
   const slowest = history.attempts.map((attempt) => (attempt.answeredAtMs ?? nowMs) - attempt.startedAtMs);
   return {
     overlaps: overlapsOf(claims, nowMs),
-    takeOvers: takeOversOf(claims, history),
-    needlessLosses: claims
-      .filter((claim) => claim.toMs !== undefined && claim.deed === undefined)
-      .filter((claim) => !isExcused(history.excuses, claim.toMs ?? nowMs))
-      .map((claim) => `${claim.helper} lost the lock at ${seconds(claim.toMs, history)}`),
-    problems: history.attempts.flatMap((attempt) => problemsOf(attempt, history)),
+    takeOvers: takeOversOf(claims, history, excuses),
+    needlessLosses: lossesOf(false),
+    outageLosses: lossesOf(true),
+    problems: history.attempts.flatMap((attempt) => problemsOf(attempt, history, excuses)),
     claims: claims.length,
     attempts: history.attempts.length,
     slowestAnswerMs: Math.round(Math.max(0, ...slowest)),
@@ -65,7 +112,7 @@ function overlapsOf(claims: readonly Claim[], nowMs: number): Overlap[] {
   return overlaps;
 }
 
-function takeOversOf(claims: readonly Claim[], history: History): TakeOver[] {
+function takeOversOf(claims: readonly Claim[], history: History, excuses: Excuses): TakeOver[] {
   return claims.slice(1).flatMap((claim, index) => {
     const before = claims[index];
     if (before?.toMs === undefined) return [];
@@ -77,21 +124,19 @@ function takeOversOf(claims: readonly Claim[], history: History): TakeOver[] {
       after: before.deed ?? 'lost',
       ms: claim.fromMs - endMs,
       fromNextAttemptMs: claim.fromMs - Math.min(claim.fromMs, ...tries),
-      excused: history.excuses.some(
-        (excuse) => excuse.fromMs <= claim.fromMs && (excuse.toMs ?? Infinity) >= endMs,
-      ),
+      excused: excuses.takeOver(before, claim),
     };
   });
 }
 
-function problemsOf(attempt: Attempt, history: History): string[] {
+function problemsOf(attempt: Attempt, history: History, excuses: Excuses): string[] {
   const { helper, answer, answeredAtMs, startedAtMs } = attempt;
   if (answeredAtMs === undefined) return []; // the run ended before it could
   const tookMs = answeredAtMs - startedAtMs;
   const found: string[] = [];
   if (tookMs > CTDB_PATIENCE_MS) found.push(`${helper} needed ${Math.round(tookMs)} ms for its answer`);
   if (answer === '' && history.deadHelpers.has(helper)) return found;
-  if (answer === '3' ? !isExcused(history.excuses, answeredAtMs) : answer !== '0' && answer !== '1') {
+  if (answer === '3' ? !excuses.answer(attempt) : answer !== '0' && answer !== '1') {
     found.push(
       `${helper} answered "${answer ?? ''}" at ${seconds(answeredAtMs, history)} although etcd was fine`,
     );
@@ -113,10 +158,6 @@ function smallestSlackOf(claims: readonly Claim[], history: History): number | u
         : [life.deletedAtMs - claim.toMs];
     });
   return slack.length === 0 ? undefined : Math.round(Math.min(...slack));
-}
-
-function isExcused(excuses: readonly Excuse[], atMs: number): boolean {
-  return excuses.some((excuse) => excuse.fromMs <= atMs && (excuse.toMs ?? Infinity) >= atMs);
 }
 
 function seconds(atMs: number | undefined, history: History): string {

@@ -43,6 +43,9 @@ export interface Excuse {
   toMs: number | undefined;
 }
 
+// The test process asks several times a second.
+const LONGEST_GAP_MS = 1_000;
+
 /** Everything that happened in one world, on one clock. */
 export class History {
   readonly startedAtMs = monotonicMs();
@@ -54,6 +57,22 @@ export class History {
   /** Helpers that the run killed: that they gave no answer says nothing. */
   readonly deadHelpers = new Set<string>();
   readonly stderr: { readonly helper: string; readonly text: string }[] = [];
+
+  /** Calls to etcd that the test process, which no fault reaches, had answered: when each began and ended. */
+  readonly answered: { readonly fromMs: number; readonly toMs: number }[] = [];
+
+  /** The longest span between two times in which etcd as a whole went on answering: no call took longer than a second. */
+  longestAnsweringMs(fromMs: number, toMs: number): number {
+    let longest = 0;
+    let since: number | undefined;
+    for (const [index, call] of this.answered.entries()) {
+      const before = this.answered[index - 1];
+      if (before === undefined || call.toMs - before.toMs > LONGEST_GAP_MS) since = call.fromMs;
+      const start = Math.max(since ?? call.fromMs, fromMs);
+      longest = Math.max(longest, Math.min(call.toMs, toMs) - start);
+    }
+    return longest;
+  }
 
   note(text: string): void {
     this.notes.push({ atMs: monotonicMs(), text });

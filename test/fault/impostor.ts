@@ -8,7 +8,8 @@ const ERRORS = [
   { status: '14', message: 'etcdserver: no leader' },
   { status: '14', message: 'etcdserver: request timed out' },
   { status: '8', message: 'etcdserver: too many requests' },
-  { status: '13', message: 'etcdserver: corrupt cluster' },
+  { status: '13', message: 'stream terminated by RST_STREAM with error code: INTERNAL_ERROR' },
+  { status: '2', message: 'etcdserver: not healthy for reconfigure' },
 ] as const;
 
 const [mode, address, port] = process.argv.slice(2);

@@ -7,6 +7,7 @@ import { ETCD_RELEASES, etcdPackageVersion, type EtcdRelease } from '../support/
 import { helperProgram } from '../support/mutex-parent.ts';
 import { temporaryDirectory } from '../support/processes.ts';
 import { namespacesOf, removeStaleNamespaces } from './network.ts';
+import { runRandom } from './random.ts';
 import { complaintsOf, type Outcome, tableOf, takeOverStatistics } from './report.ts';
 import { runScenario } from './run-scenario.ts';
 import type { Scenario } from './scenario.ts';
@@ -52,6 +53,23 @@ function scenariosOf(names: readonly string[]): readonly Scenario[] {
       throw new Error(`Unknown scenario ${name}, see --list`);
   }
   return names.length === 0 ? SCENARIOS : SCENARIOS.filter(({ name }) => names.includes(name));
+}
+
+/** The random mode is one long scenario. */
+function randomScenario(release: EtcdRelease): Scenario {
+  const [minutes, seed] = [Number(options.minutes), Number(options.seed)];
+  return {
+    name: `random-${seed}`,
+    expectation: `faults at random for ${minutes} minutes, --seed ${seed}`,
+    run: (world) =>
+      runRandom(world, {
+        minutes,
+        seed,
+        onProgress: (line) => {
+          console.log(`etcd ${release}, seed ${seed}, ${line}`);
+        },
+      }),
+  };
 }
 
 /** Runs all, at most `jobs` at a time, and reports each as it ends. */
@@ -100,7 +118,18 @@ async function main(): Promise<number> {
   const work = releases.flatMap((release) =>
     scenariosOf(options.scenario).map((scenario) => ({ scenario, options: { release, program, ...times } })),
   );
-  const outcomes = await runAll(work, Number(options.jobs), options.out);
+  if (options.random) {
+    work.splice(
+      0,
+      work.length,
+      ...releases.map((release) => ({
+        scenario: randomScenario(release),
+        options: { release, program, ...times },
+      })),
+    );
+  }
+  const jobs = options.random ? releases.length : Number(options.jobs);
+  const outcomes = await runAll(work, jobs, options.out);
 
   const left = await namespacesOf('us');
   const held = outcomes.every((outcome) => outcome.held) && left.length === 0;

@@ -27,7 +27,7 @@ export interface NodeOptions {
   readonly env: Readonly<Record<string, string>>;
   /** Shell commands run as root in the node's own mount namespace before anything else. */
   readonly prepare: string;
-  /** Told when a claim ends: CTDB then elects on all nodes at once. */
+  /** Told when a claim ends and somebody is there to see it: CTDB then elects on all nodes at once. */
   readonly onClaimEnd: () => void;
 }
 
@@ -41,6 +41,8 @@ export class CtdbNode implements AsyncDisposable {
   readonly #parent: MutexParent;
   readonly #wakeUp = new EventEmitter();
   #contending = false;
+  #leaving = false;
+  #isDead = false;
   #loop: Promise<void> = Promise.resolve();
   readonly #running = new Set<Helper>();
 
@@ -66,6 +68,7 @@ export class CtdbNode implements AsyncDisposable {
 
   /** Wants the lock from now on, as recoverd does on a node that sees no leader. */
   contend(): void {
+    this.#isDead = false;
     if (this.#contending) return;
     this.#contending = true;
     this.#loop = this.#contend();
@@ -95,7 +98,7 @@ export class CtdbNode implements AsyncDisposable {
     if (attempt.answer === '0') {
       // The checker sees it as a second claim.
       this.#claims(helper, attempt);
-      helper.signal('SIGTERM');
+      this.#dismiss(helper);
     }
     return attempt;
   }
@@ -131,6 +134,7 @@ export class CtdbNode implements AsyncDisposable {
 
   /** Everything on the node dies at once: the helpers and what started them. */
   die(): void {
+    this.#isDead = true;
     this.stopContending();
     if (this.held !== undefined) this.#do('killed');
     for (const helper of this.#running) {
@@ -167,13 +171,10 @@ export class CtdbNode implements AsyncDisposable {
 
   /** SIGTERM to all helpers, and no more attempts; resolves when they are gone, or rejects after `withinMs`. */
   async leave(withinMs = 6_000): Promise<void> {
+    this.#leaving = true;
     this.stopContending();
-    if (this.held !== undefined && this.held.claim.toMs === undefined) this.#do('terminated');
     const helpers = [...this.#running];
-    for (const helper of helpers) {
-      this.#options.history.deadHelpers.add(this.#nameOf(helper));
-      helper.signal('SIGTERM');
-    }
+    for (const helper of helpers) this.#dismiss(helper);
     await Promise.all(helpers.map((helper) => helper.exited(withinMs)));
     await this.#loop;
   }
@@ -181,6 +182,13 @@ export class CtdbNode implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.stopContending();
     await this.#parent[Symbol.asyncDispose]();
+  }
+
+  /** SIGTERM to a helper in whatever state. */
+  #dismiss(helper: Helper): void {
+    this.#options.history.deadHelpers.add(this.#nameOf(helper));
+    if (this.held?.helper === helper) this.#do('terminated');
+    helper.signal('SIGTERM');
   }
 
   #do(deed: Deed): void {
@@ -225,6 +233,7 @@ export class CtdbNode implements AsyncDisposable {
     };
     history.attempts.push(attempt);
     this.#running.add(helper);
+    if (this.#leaving) this.#dismiss(helper);
     void helper.exited(NEVER_MS).then(({ status, signal, atMs }) => {
       this.#running.delete(helper);
       const end = `${name} exits: ${status ?? signal ?? 'unknown'} at ${Math.round(atMs - history.startedAtMs)} ms`;
@@ -251,10 +260,12 @@ export class CtdbNode implements AsyncDisposable {
     this.#options.history.claims.push(claim);
     const held = { helper, claim };
     this.held = held;
+    if (this.#leaving) this.#dismiss(helper);
     void helper.endOfFile(NEVER_MS).then((atMs) => {
       claim.toMs = atMs;
       if (this.held === held) this.held = undefined;
-      this.#options.onClaimEnd();
+      // Of a dead node nobody hears; the others try at their own pace.
+      if (!this.#isDead) this.#options.onClaimEnd();
     });
   }
 

@@ -53,6 +53,7 @@ const COLUMNS = [
   'claims',
   'overlaps',
   'needless losses',
+  'etcd silent',
   'leftovers',
   'slowest answer, ms',
   'figures',
@@ -67,6 +68,7 @@ export function tableOf(outcomes: readonly Outcome[]): string {
     String(outcome.verdict?.claims ?? '-'),
     String(outcome.verdict?.overlaps.length ?? '-'),
     String(outcome.verdict?.needlessLosses.length ?? '-'),
+    String(outcome.verdict?.outageLosses.length ?? '-'),
     String(outcome.leftovers.length),
     String(outcome.verdict?.slowestAnswerMs ?? '-'),
     Object.entries(outcome.figures)

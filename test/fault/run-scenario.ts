@@ -2,7 +2,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { etcdPackageVersion } from '../support/etcd-cluster.ts';
 import { monotonicMs } from '../support/mutex-parent.ts';
-import { judge, type Verdict } from './checker.ts';
+import { type Excuses, judge, type Verdict } from './checker.ts';
 import { complaintsOf, type Outcome } from './report.ts';
 import type { Scenario } from './scenario.ts';
 import { World, type WorldOptions } from './world.ts';
@@ -18,18 +18,19 @@ export async function runScenario(scenario: Scenario, options: WorldOptions, out
   mkdirSync(directory, { recursive: true });
   const log = join(directory, `${scenario.name}.log`);
   try {
-    const world = await World.make({ ...options, ...scenario.world });
+    await using world = await World.make({ ...options, ...scenario.world });
+    let excuses: Excuses | undefined;
     try {
-      await scenario.run(world);
+      excuses = (await scenario.run(world)) as Excuses | undefined;
     } catch (error) {
       problems.push(`the scenario broke off: ${String(error)}`);
+      await world.mendAll();
     }
     leftovers = await world.finish();
+    writeFileSync(log, world.history.toText());
     problems.push(...world.problems);
     figures = world.figures;
-    verdict = judge(world.history, monotonicMs());
-    await world[Symbol.asyncDispose]();
-    writeFileSync(log, world.history.toText());
+    verdict = judge(world.history, monotonicMs(), world.times, excuses);
   } catch (error) {
     problems.push(`no world: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
   }

@@ -1,3 +1,4 @@
+import type { Excuses } from './checker.ts';
 import type { World, WorldOptions } from './world.ts';
 
 /** One kind of fault and what has to come of it. */
@@ -9,7 +10,8 @@ export interface Scenario {
   readonly world?: Partial<Omit<WorldOptions, 'release' | 'program'>>;
   /**
    * Starts in a fresh world in which nobody contends yet. Problems are noted in the world; an exception is one too.
-   * Whatever it leaves broken is mended by its end, because leftovers are looked for after it.
+   * Whatever it leaves broken is mended by its end, because leftovers are looked for after it. Resolves to what excuses
+   * losses, where that is more than the history's own excuses.
    */
-  readonly run: (world: World) => Promise<void>;
+  readonly run: (world: World) => Promise<Excuses | undefined> | Promise<void>;
 }

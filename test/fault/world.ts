@@ -1,7 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { EtcdCluster, type EtcdRelease } from '../support/etcd-cluster.ts';
+import { marginMsOf } from '../../src/timing.ts';
 import { monotonicMs } from '../support/mutex-parent.ts';
 import { waitFor } from '../support/wait.ts';
+import type { Times } from './checker.ts';
 import { Gateway } from './gateway.ts';
 import { type Claim, History } from './history.ts';
 import { Network } from './network.ts';
@@ -13,6 +15,9 @@ export type MemberHost = (typeof MEMBERS)[number];
 
 const LOCK = 'FAULTS';
 export const DIRECTORY = `/_locks/_ctdb/${LOCK}/`;
+
+// How often etcd is asked whether it answers at all.
+const PROBE_EVERY_MS = 200;
 
 // Beside the holder, as ctdbd does after each recovery; more often than in any real cluster.
 const CHECK_EVERY_MS = 3_000;
@@ -59,6 +64,7 @@ export class World implements AsyncDisposable {
     this.nodes = fields.nodes;
     this.history = fields.history;
     this.gateway = new Gateway(fields.cluster);
+    void this.#probe();
     for (const member of this.cluster.members) {
       void this.gateway.watch(
         member,
@@ -109,6 +115,10 @@ export class World implements AsyncDisposable {
 
   get ttlMs(): number {
     return this.options.lockTtl * 1000;
+  }
+
+  get times(): Times {
+    return { windowMs: this.ttlMs - marginMsOf(this.ttlMs), refreshMs: this.options.refresh * 1000 };
   }
 
   /** The node that holds the lock. */
@@ -222,11 +232,39 @@ export class World implements AsyncDisposable {
     return left;
   }
 
+  /** After a scenario that broke off: lets packets through and members run again. */
+  async mendAll(): Promise<void> {
+    const hosts = [...MEMBERS, ...NODES];
+    await this.network.mendBoth(hosts, hosts);
+    for (const member of this.cluster.members) {
+      try {
+        member.thaw();
+      } catch {
+        member.start(); // it did not run
+      }
+    }
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#over.abort();
-    await Promise.all(this.nodes.map((node) => node[Symbol.asyncDispose]()));
+    await Promise.allSettled(this.nodes.map((node) => node[Symbol.asyncDispose]()));
     await this.cluster.stop();
     await this.network[Symbol.asyncDispose]();
+  }
+
+  /** Notes when etcd as a whole answers, by linearizable reads. */
+  async #probe(): Promise<void> {
+    const { signal } = this.#over;
+    while (!signal.aborted) {
+      const fromMs = monotonicMs();
+      try {
+        await this.gateway.any('kv/range', { key: 'eA==' }, 1_000);
+        this.history.answered.push({ fromMs, toMs: monotonicMs() });
+      } catch {
+        // No answer is what is looked for.
+      }
+      await delay(PROBE_EVERY_MS);
+    }
   }
 
   async #checkBesideHolder(): Promise<void> {
