@@ -23,6 +23,8 @@ export class Session {
   #firstSentAtMs: number | undefined;
   /** A grant failed without a plain no: it may have taken effect, or may do so yet. */
   #hasUnknownGrant = false;
+  /** Until then, one that was called back because another member was quicker may still arrive. */
+  #lateGrantsUntilMs = -Infinity;
   #deadline: Deadline | undefined;
 
   constructor(leaseId: LeaseId, members: Members, clock: Clock, timing: Timing) {
@@ -59,6 +61,7 @@ export class Session {
           return this.#timing.ttlMs;
         }
         this.#hasUnknownGrant = true;
+        this.#lateGrantsUntilMs = this.#clock.now() + this.#timing.attemptMs;
         throw error;
       } finally {
         this.#openGrants.delete(grant);
@@ -72,8 +75,8 @@ export class Session {
 
   /**
    * Revokes the lease, and with it our key. Resolves true when etcd is known to have neither, false when time ran out
-   * first or the cluster refused; never rejects. A lease that is not found is gone, unless one of our grants may still
-   * be on its way: then it is looked for again until `byMs`.
+   * first or the cluster refused; never rejects. A lease that is revoked or not found is gone, unless one of our grants
+   * may still be on its way, which would bring it back: then it is looked for again, at most until `byMs`.
    */
   async revoke(byMs: number, signal: AbortSignal): Promise<boolean> {
     this.#deadline?.dispose();
@@ -82,15 +85,20 @@ export class Session {
     for (;;) {
       try {
         await this.#members.ask((member, call) => member.revoke(this.leaseId, call), byMs, signal);
-        return true;
       } catch (error) {
         if (!(error instanceof EtcdError && error.kind === 'leaseNotFound')) return false;
-        const mayYetArrive = this.#hasUnknownGrant || this.#openGrants.size > 0;
-        if (this.#deadline !== undefined || !mayYetArrive) return true;
       }
+      if (!this.#mayYetArrive()) return true;
       await sleepUntil(this.#clock, this.#clock.now() + REVOKE_AGAIN_MS, signal);
       if (signal.aborted || this.#clock.now() >= byMs) return false;
     }
+  }
+
+  /** A grant that nobody answered may take its time; one that another outran, no longer than an attempt. */
+  #mayYetArrive(): boolean {
+    if (this.#openGrants.size > 0) return true;
+    if (this.#deadline === undefined) return this.#hasUnknownGrant;
+    return this.#clock.now() < this.#lateGrantsUntilMs;
   }
 
   /** A revoke that overtakes its own grant would find nothing and leave the lease behind: let the grant arrive first. */
