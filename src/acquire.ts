@@ -12,7 +12,7 @@ import type { Timing } from './timing.ts';
 
 export type Acquisition =
   | { readonly kind: 'held'; readonly session: Session; readonly held: HeldKey; readonly deadline: Deadline }
-  | { readonly kind: 'contended'; readonly holder: KeyValue };
+  | { readonly kind: 'contended'; readonly holder: Pick<KeyValue, 'key' | 'value'> };
 
 /** What acquiring needs of the world; handed through, not looked up. */
 export interface AcquireTools {
@@ -25,6 +25,8 @@ export interface AcquireTools {
   readonly describeUs: () => string;
   /** Told of each session as it begins, so that nothing is left behind whatever happens next. */
   readonly onSession: (session: Session) => void;
+  /** Looks for a holder that etcd v3 does not see; asked once, before a lock that is free is taken. Never rejects. */
+  readonly findOldHolder?: (byMs: number) => Promise<Pick<KeyValue, 'key' | 'value'> | undefined>;
 }
 
 /**
@@ -48,6 +50,9 @@ export async function acquire(
     let holder = seen.oldest;
     if (holder === null) {
       if (session === undefined) {
+        const old = await tools.findOldHolder?.(byMs);
+        throwIfUnwanted(signal);
+        if (old !== undefined) return { kind: 'contended', holder: old };
         session = new Session(tools.newLeaseId(), members, clock, timing);
         tools.onSession(session);
       }

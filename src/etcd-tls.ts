@@ -13,8 +13,10 @@ function expectedName(tls: TlsConfig, endpoint: Endpoint): string {
 /**
  * TLS 1.2 or 1.3 as the configuration says, with the certificates as they are on disk at that moment. The server is
  * verified by TLS itself, before a byte of ours is sent over it.
+ *
+ * @param protocols what is to be spoken over it, by the names that ALPN has; gRPC's unless said otherwise
  */
-export function makeSecure(tls: TlsConfig, files: TlsFiles): Secure {
+export function makeSecure(tls: TlsConfig, files: TlsFiles, protocols: readonly string[] = ['h2']): Secure {
   return (socket: Socket, endpoint: Endpoint) => {
     const { promise, resolve, reject } = Promise.withResolvers<Socket>();
     const fail = (error: unknown): void => {
@@ -28,7 +30,7 @@ export function makeSecure(tls: TlsConfig, files: TlsFiles): Secure {
         host: name,
         ...(isIP(name) === 0 ? { servername: name } : {}),
         secureContext: files.context(),
-        ALPNProtocols: ['h2'],
+        ALPNProtocols: [...protocols],
         rejectUnauthorized: !tls.insecureSkipVerify,
       };
       const secured = connect(options, () => {

@@ -25,6 +25,7 @@ import { makeCommands } from './run-command.ts';
 import { makeStatusPipe, STATUS, type StatusPipe } from './status.ts';
 import { makeStderrLog, openStderr } from './stderr-log.ts';
 import { timingOf } from './timing.ts';
+import { lookForV2Lock } from './v2-lock.ts';
 
 /** Set by the build. */
 declare const __BUILD__: BuildInfo | undefined;
@@ -157,6 +158,7 @@ async function helpCtdb(config: Config, log: Log, status: StatusPipe): Promise<E
       terminated,
       newLeaseId: () => leaseIdFrom(randomBytes(8)),
       describeUs,
+      findOldHolder: async (byMs) => lookForV2Lock(config, (await name).name, clock, log, byMs),
       deadMansSwitch: makeDeadMansSwitch(config, clock, host, log),
     },
   );

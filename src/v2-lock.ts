@@ -1,0 +1,175 @@
+import { connect, type Socket } from 'node:net';
+import { sleepUntil, type Clock } from './clock.ts';
+import type { Config, Endpoint, LoginConfig } from './config.ts';
+import { hostPort, type Secure } from './etcd-dial.ts';
+import { makeSecure } from './etcd-tls.ts';
+import type { Log } from './log.ts';
+import { discover, makeResolveSrv } from './srv.ts';
+import { TlsFiles } from './tls-files.ts';
+
+/** A lock of the helper in Python, as etcd's API v2 shows it. */
+export interface V2Lock {
+  /** The oldest key, `/_locks/_ctdb/NAME/00000000000000000012`. */
+  readonly key: string;
+  /** CTDB's number of the node that holds it; undefined when the value does not end in one. */
+  readonly pnn: number | undefined;
+}
+
+export interface V2Tools {
+  readonly clock: Clock;
+  /** Has to speak HTTP/1.1 over TLS. */
+  readonly secure: Secure;
+  /** For the API's own users. */
+  readonly login: LoginConfig | undefined;
+}
+
+// The prefix of python-etcd's locks, which its helper gives nobody a way to change.
+const LOCK_PREFIX = '/_locks';
+
+// Asked once in the life of a holder, and answered in a few milliseconds or not at all. Nobody else needs to wait for it.
+const LIMIT_MS = 400;
+
+// A queue of a thousand waiters is below that; more is not ours to read.
+const LARGEST_ANSWER_BYTES = 256 * 1024;
+
+/** Where the helper in Python keeps the lock that is called `lockName`. */
+export function v2LockDirectory(locksDir: string, lockName: string): string {
+  return `${LOCK_PREFIX}/${locksDir}/${lockName}`;
+}
+
+/** Undefined: this answer says nothing. Null: there is no lock. */
+type Finding = V2Lock | null | undefined;
+
+interface V2Node {
+  readonly key?: unknown;
+  readonly value?: unknown;
+  readonly nodes?: unknown;
+}
+
+/** The oldest key below `node`; the API has sorted them by name, which is the order of their making. */
+function oldestIn(node: V2Node): V2Lock | null {
+  for (const child of Array.isArray(node.nodes) ? (node.nodes as V2Node[]) : []) {
+    if (typeof child.key !== 'string') continue;
+    const pnn = /_(\d+)$/.exec(String(child.value))?.[1];
+    return { key: child.key, pnn: pnn === undefined ? undefined : Number(pnn) };
+  }
+  return null;
+}
+
+/** What one member's whole answer says. */
+function findingIn(answer: string): Finding {
+  const [, status] = /^HTTP\/1\.[01] (\d{3})/.exec(answer) ?? [];
+  // Without API v2 there is no such page, and without a lock no such key.
+  if (status === '404') return null;
+  if (status !== '200') return undefined;
+  try {
+    const body = JSON.parse(answer.slice(answer.indexOf('\r\n\r\n') + 4)) as { node?: V2Node };
+    return body.node === undefined ? undefined : oldestIn(body.node);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Asks one member; resolves to its whole answer, '' when it gives none. Never rejects. */
+async function ask(
+  endpoint: Endpoint,
+  directory: string,
+  tools: V2Tools,
+  signal: AbortSignal,
+): Promise<string> {
+  const { secure, login } = tools;
+  const tcp = connect({ host: endpoint.host, port: endpoint.port });
+  const abort = (): void => {
+    tcp.destroy();
+  };
+  signal.addEventListener('abort', abort);
+  try {
+    const opened = new Promise<void>((resolve, reject) => {
+      tcp.once('connect', resolve).once('error', reject).once('close', reject);
+    });
+    tcp.on('error', () => undefined); // told by `opened`, and later by an answer that ends early
+    await opened;
+    const socket: Socket = endpoint.secure ? await secure(tcp, endpoint) : tcp;
+    const credentials =
+      login?.password === undefined
+        ? ''
+        : `Authorization: Basic ${Buffer.from(`${login.username}:${login.password}`).toString('base64')}\r\n`;
+    const path = directory.split('/').map(encodeURIComponent).join('/');
+    // HTTP/1.0: the answer comes in one piece and ends with the connection.
+    socket.write(
+      `GET /v2/keys${path}?quorum=true&recursive=true&sorted=true HTTP/1.0\r\n` +
+        `Host: ${hostPort(endpoint)}\r\n${credentials}\r\n`,
+    );
+    return await new Promise((resolve) => {
+      let answer = '';
+      socket.setEncoding('utf8').on('data', (text: string) => {
+        answer += text;
+        if (answer.length > LARGEST_ANSWER_BYTES) resolve('');
+      });
+      socket.once('end', () => {
+        resolve(answer);
+      });
+      socket.once('close', () => {
+        resolve('');
+      });
+    });
+  } catch {
+    return '';
+  } finally {
+    signal.removeEventListener('abort', abort);
+    tcp.destroy();
+  }
+}
+
+/**
+ * Looks for a live lock of the helper in Python, which keeps it where etcd's v3 does not see it. All members are asked at
+ * once, and the first that knows decides; undefined when there is no lock, when no member speaks API v2, or when none
+ * answers in time, because then nobody can hold it there either. Never rejects.
+ */
+export async function findV2Lock(
+  endpoints: readonly Endpoint[],
+  directory: string,
+  tools: V2Tools,
+  byMs: number,
+): Promise<V2Lock | undefined> {
+  const over = new AbortController();
+  const limit = sleepUntil(tools.clock, Math.min(byMs, tools.clock.now() + LIMIT_MS), over.signal);
+  const known = new Promise<V2Lock | undefined>((resolve) => {
+    const asked = endpoints.map(async (endpoint) => {
+      const finding = findingIn(await ask(endpoint, directory, tools, over.signal));
+      if (finding !== undefined) resolve(finding ?? undefined);
+    });
+    void Promise.all([...asked]).then(() => {
+      resolve(undefined);
+    });
+  });
+  const found = await Promise.race([known, limit]);
+  over.abort();
+  return found ?? undefined;
+}
+
+/**
+ * Looks for the lock of the helper in Python where `config` says, tells about it in one line, and resolves to what stands
+ * for it as a holder. For the time in which a cluster moves from one helper to the other. Never
+ * rejects.
+ */
+export async function lookForV2Lock(
+  config: Config,
+  lockName: string,
+  clock: Clock,
+  log: Log,
+  byMs: number,
+): Promise<{ readonly key: string; readonly value: string } | undefined> {
+  const { srvDomain, tls, login } = config;
+  const endpoints =
+    srvDomain === undefined
+      ? config.endpoints
+      : await discover(srvDomain, makeResolveSrv(clock)).catch(() => []);
+  const tools: V2Tools = { clock, secure: makeSecure(tls, new TlsFiles(tls), ['http/1.1']), login };
+  const found = await findV2Lock(endpoints, v2LockDirectory(config.locksDir, lockName), tools, byMs);
+  if (found === undefined) return undefined;
+  const holder =
+    found.pnn === undefined ? 'the helper in Python' : `the helper in Python on node ${found.pnn}`;
+  log.warning(`Lock is held in etcd v2 by ${holder}, key ${found.key}; all nodes must run the same helper`);
+  return { key: found.key, value: '' };
+}

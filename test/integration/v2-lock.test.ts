@@ -1,0 +1,62 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { makeRealClock } from '../../src/clock.ts';
+import type { Endpoint } from '../../src/config.ts';
+import { findV2Lock, v2LockDirectory, type V2Lock, type V2Tools } from '../../src/v2-lock.ts';
+import { EtcdCluster } from '../support/etcd-cluster.ts';
+import { waitFor } from '../support/wait.ts';
+
+const DIRECTORY = v2LockDirectory('_ctdb', 'SMB');
+
+const clock = makeRealClock();
+const tools: V2Tools = { clock, secure: () => Promise.reject(new Error('no TLS here')), login: undefined };
+
+const endpointsOf = (etcd: EtcdCluster): Endpoint[] =>
+  etcd.members.map(({ address, clientPort }) => ({ secure: false, host: address, port: clientPort }));
+
+/** Puts a key in the queue of waiters as python-etcd's Lock does; resolves to its name. */
+async function enqueue(etcd: EtcdCluster, value: string, ttl: number): Promise<string> {
+  const answer = await fetch(`http://${etcd.member(0).endpoint}/v2/keys${DIRECTORY}`, {
+    method: 'POST',
+    body: new URLSearchParams({ value, ttl: String(ttl) }),
+  });
+  assert.equal(answer.status, 201);
+  return ((await answer.json()) as { node: { key: string } }).node.key;
+}
+
+const find = (etcd: EtcdCluster): Promise<V2Lock | undefined> =>
+  findV2Lock(endpointsOf(etcd), DIRECTORY, tools, clock.now() + 2_000);
+
+void describe('a lock in etcd v2', () => {
+  void it('is found, with the node that holds it, until it ends', async () => {
+    await using etcd = await EtcdCluster.start({ args: ['--enable-v2'], members: 3 });
+    assert.equal(await find(etcd), undefined);
+    const first = await enqueue(etcd, '0123456789abcdef_2', 60);
+    await enqueue(etcd, 'fedcba9876543210_0', 60);
+    assert.deepEqual(await find(etcd), { key: first, pnn: 2 });
+
+    // One member away, one frozen: the third has no majority, so nobody knows.
+    await etcd.member(0).stop();
+    await waitFor('the others have a leader', async () => (await find(etcd)) !== undefined);
+    assert.deepEqual(await find(etcd), { key: first, pnn: 2 });
+    etcd.member(1).freeze();
+    const fromMs = clock.now();
+    assert.equal(await find(etcd), undefined);
+    assert.ok(clock.now() - fromMs < 600);
+    etcd.member(1).thaw();
+  });
+
+  void it('is not looked for twice where the server has no API v2', async () => {
+    for (const release of ['3.4', '3.5-forky'] as const) {
+      await using etcd = await EtcdCluster.start({ release });
+      const fromMs = clock.now();
+      assert.equal(await find(etcd), undefined);
+      assert.ok(clock.now() - fromMs < 300, `${clock.now() - fromMs} ms`);
+    }
+  });
+
+  void it('is not there when nobody listens', async () => {
+    const nobody: Endpoint = { secure: false, host: '127.0.0.1', port: 9 };
+    assert.equal(await findV2Lock([nobody], DIRECTORY, tools, clock.now() + 2_000), undefined);
+  });
+});
