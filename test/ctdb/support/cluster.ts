@@ -16,6 +16,8 @@ export interface CtdbOptions {
   readonly release?: CtdbRelease;
   /** `ours` unless said otherwise. */
   readonly lock?: LockKind;
+  /** A lock by node number, instead of the same one for all: a cluster in the middle of an upgrade. */
+  readonly lockOf?: (pnn: number) => LockKind;
   /** Follows the helper's path in the lock string, such as `-vv`. */
   readonly lockArguments?: string;
   /** Needed by all locks but fcntl. */
@@ -66,10 +68,11 @@ export class CtdbCluster implements AsyncDisposable {
     const addresses = Array.from({ length: options.nodes ?? 3 }, (_, pnn) => `${subnet}.${pnn + 1}`);
     const binary = join(directory, 'helper');
     // A copy, so that a build in the meantime does not change what runs here.
-    if (lock === 'ours') await copyFile(OUR_BINARY, binary);
-    const config = etcd === undefined ? undefined : configFor(lock, etcd, settings);
-    if (config !== undefined && options.configFile !== undefined)
-      await writeFile(join(shared, options.configFile), config);
+    const lockOf = options.lockOf ?? ((): LockKind => lock);
+    if (addresses.some((_, pnn) => lockOf(pnn) === 'ours')) await copyFile(OUR_BINARY, binary);
+    const config = (pnn: number): string | undefined =>
+      etcd === undefined ? undefined : configFor(lockOf(pnn), etcd, settings);
+    if (options.configFile !== undefined) await writeFile(join(shared, options.configFile), config(0) ?? '');
     const etcdLock = ['!' + HELPER, options.lockArguments ?? ''].join(' ').trim();
     const nodes = await Promise.all(
       addresses.map(async (_, pnn) => {
@@ -83,8 +86,8 @@ export class CtdbCluster implements AsyncDisposable {
           directory: own,
           shared,
           clusterLock: lock === 'fcntl' ? '/shared/lock' : etcdLock,
-          etcdConfig: options.configFile === undefined ? config : undefined,
-          binary: lock === 'ours' ? binary : undefined,
+          etcdConfig: options.configFile === undefined ? config(pnn) : undefined,
+          binary: lockOf(pnn) === 'ours' ? binary : undefined,
           cable: `node${cables}`,
         });
       }),
