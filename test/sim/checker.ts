@@ -245,8 +245,9 @@ export class Checker implements Agreement, Audience, Traffic {
       this.#mustEndBy(claim, nowMs + world.grantedTtlMs + SLACK_MS);
       const lateAfter = (limitMs: number, isExpected: () => boolean): void => {
         timeline.after(limitMs, () => {
-          const isLate = this.claims.get(contender) === claim && process.lastThawMs < nowMs && !process.isFrozen;
-          if (isLate && isExpected())
+          if (this.claims.get(contender) !== claim || process.isKilledFromOutside) return;
+          const stoodStill = process.isFrozen || process.lastThawMs >= nowMs;
+          if (!stoodStill && isExpected())
             this.violated('a loss is seen too late', `${contender.name} still claims after ${Math.round(limitMs)} ms`);
         });
       };

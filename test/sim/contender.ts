@@ -105,7 +105,9 @@ export class Contender {
     const { world, process } = this;
     const { timing } = world;
     const guard = new ClusterGuard(undefined);
-    const order = world.random.chance(0.5) ? this.members : world.random.shuffle([...this.members]);
+    const { onlyMember } = world.traits;
+    const known = this.members.filter((_, index) => onlyMember === undefined || index === onlyMember);
+    const order = world.random.chance(0.5) ? known : world.random.shuffle([...known]);
     const host = makeLinuxHost({
       pid: process.pid,
       get ppid() {

@@ -43,6 +43,7 @@ export class EtcdNode {
   side = 0;
   leader: EtcdNode | undefined;
   primary = false;
+  promotedAtMs = -Infinity;
   applied = 0;
   /** Changes with every restart: what belongs to an earlier life is dropped. */
   life = 0;
@@ -199,6 +200,7 @@ export class EtcdNode {
   /** Becomes the primary lessor: every lease starts anew, with some more (etcd, Promote). */
   promote(): void {
     this.primary = true;
+    this.promotedAtMs = this.timeline.nowMs;
     for (const [leaseId, ttlS] of this.leases) this.#restartLease(leaseId, ttlS * 1000 + PROMOTION_EXTRA_MS);
   }
 

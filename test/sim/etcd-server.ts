@@ -19,7 +19,7 @@ export interface Reply<T> {
 const READ_RETRY_MS = 500;
 const READ_TRIES = 14;
 
-// How long after its grant a lease may still be unknown, with the quirk of etcd #13675.
+// How long after its grant, or after an election, a lease may still be unknown, with the quirk of etcd #13675.
 const FRESH_MS = 150;
 
 const GONE: Refusal = { kind: 'noLeader', message: 'etcdserver: no leader' };
@@ -192,7 +192,8 @@ export class EtcdServer {
       reply.answer(isKeyLast || isRevived ? 3_000 : 0);
       return;
     }
-    const ageMs = timeline.nowMs - (primary.grantedAtMs.get(leaseId) ?? 0);
+    const freshSinceMs = Math.max(primary.promotedAtMs, primary.grantedAtMs.get(leaseId) ?? 0);
+    const ageMs = timeline.nowMs - freshSinceMs;
     if (traits.forgetsFreshLeases && ageMs < FRESH_MS && random.chance(0.3)) reply.answer(0);
     else if (leftMs > 0) {
       primary.renew(leaseId);

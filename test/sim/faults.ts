@@ -196,6 +196,21 @@ const FAULTS: readonly (readonly [name: string, weight: number, fault: Fault])[]
     },
   ],
   [
+    'only an old leader is reached',
+    4,
+    (world) => {
+      const { node } = world.cluster.leader;
+      const machine = aMachine(world);
+      const others = world.network.linksOf(machine).filter((link) => link.node !== node);
+      spoil(world, others, (link) => {
+        link.cut.to = true;
+        link.cut.from = true;
+      });
+      if (world.random.chance(0.7)) stick(world, node);
+      else partition(world, (each) => (each === node ? 1 : 0));
+    },
+  ],
+  [
     'members split',
     2,
     (world) => {

@@ -1,8 +1,5 @@
-import type { Cluster } from './cluster.ts';
-import type { EtcdServer } from './etcd-server.ts';
 import type { Machine } from './machine.ts';
-import type { Network } from './network.ts';
-import type { Timeline } from './timeline.ts';
+import type { World } from './world.ts';
 
 /** `well`: a majority is; `calm`: every member and every link of the machine is. */
 type State = 'ill' | 'well' | 'calm';
@@ -21,23 +18,11 @@ const LAG_LIMIT_MS = 50;
  */
 export class Health {
   readonly #turns = new Map<Machine, Turn[]>();
-  readonly #timeline: Timeline;
-  readonly #cluster: Cluster;
-  readonly #servers: readonly EtcdServer[];
-  readonly #network: Network;
+  readonly #world: Pick<World, 'timeline' | 'cluster' | 'servers' | 'network' | 'machines' | 'traits'>;
 
-  constructor(
-    timeline: Timeline,
-    cluster: Cluster,
-    servers: readonly EtcdServer[],
-    network: Network,
-    machines: readonly Machine[],
-  ) {
-    this.#timeline = timeline;
-    this.#cluster = cluster;
-    this.#servers = servers;
-    this.#network = network;
-    for (const machine of machines) this.#turns.set(machine, []);
+  constructor(world: Pick<World, 'timeline' | 'cluster' | 'servers' | 'network' | 'machines' | 'traits'>) {
+    this.#world = world;
+    for (const machine of world.machines) this.#turns.set(machine, []);
     this.assess();
   }
 
@@ -45,7 +30,7 @@ export class Health {
   assess(): void {
     for (const [machine, turns] of this.#turns) {
       const state = this.#stateFor(machine);
-      if (turns[turns.length - 1]?.state !== state) turns.push({ atMs: this.#timeline.nowMs, state });
+      if (turns[turns.length - 1]?.state !== state) turns.push({ atMs: this.#world.timeline.nowMs, state });
     }
   }
 
@@ -74,15 +59,18 @@ export class Health {
   }
 
   #stateFor(machine: Machine): State {
-    const { leader } = this.#cluster;
-    if (!this.#cluster.isReady() || this.#cluster.slowMs > 0) return 'ill';
-    const links = this.#network.linksOf(machine);
-    if (this.#servers.some(({ refusal, noSpace }) => refusal !== undefined || noSpace)) return 'ill';
-    const serving = this.#servers.filter(({ node }, index) => {
+    const { cluster, servers, network, traits } = this.#world;
+    const { leader } = cluster;
+    if (!cluster.isReady() || cluster.slowMs > 0) return 'ill';
+    if (servers.some(({ refusal, noSpace }) => refusal !== undefined || noSpace)) return 'ill';
+    const links = network.linksOf(machine);
+    const serving = servers.filter(({ node }, index) => {
       if (!node.responsive || node.leader !== leader.node || !node.reaches(leader.node)) return false;
       return node.lagMs < LAG_LIMIT_MS && node.readsBack === 0 && links[index]?.isFine === true;
     });
-    if (serving.length === this.#servers.length) return 'calm';
-    return serving.length >= this.#cluster.quorum ? 'well' : 'ill';
+    if (serving.length === servers.length) return 'calm';
+    const only = traits.onlyMember === undefined ? undefined : servers[traits.onlyMember];
+    if (only !== undefined && !serving.includes(only)) return 'ill';
+    return serving.length >= cluster.quorum ? 'well' : 'ill';
   }
 }

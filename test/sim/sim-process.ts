@@ -192,6 +192,7 @@ export class SimProcess implements Clock {
   }
 
   #thaw(): void {
+    if (this.state !== 'alive') return;
     const { timeline, random } = this.machine;
     this.frozenMs += timeline.nowMs - (this.#frozenSinceMs ?? timeline.nowMs);
     this.#frozenSinceMs = undefined;

@@ -15,6 +15,8 @@ import { Timeline } from './timeline.ts';
 
 export interface WorldTraits {
   readonly hasWatchdog: boolean;
+  /** The one member that is configured, by its index; undefined when all are. */
+  readonly onlyMember: number | undefined;
   /** No companion can be started here. */
   readonly companionFails: boolean;
   /** Clock rate error of the machines, a fraction. */
@@ -54,18 +56,20 @@ export class World {
     const random = new Random(seed);
     this.random = random;
     this.history = new History(this.timeline, keepsHistory);
+    const clusterTraits = drawCluster(random);
     this.traits = {
+      onlyMember: random.chance(0.08) ? random.integer(0, clusterTraits.size - 1) : undefined,
       hasWatchdog: random.chance(0.8),
       companionFails: random.chance(0.1),
       drift: random.chance(0.1) ? 0.02 : 0.0005,
     };
     this.timing = drawTiming(random);
     this.checker = new Checker(this);
-    this.cluster = new Cluster(drawCluster(random), this.timeline, random, this.checker);
+    this.cluster = new Cluster(clusterTraits, this.timeline, random, this.checker);
     this.servers = this.cluster.nodes.map((node) => new EtcdServer(this.cluster, node));
     this.machines = drawMachines(this);
     this.network = new Network(this.machines, this.cluster.nodes, this.timeline, random);
-    this.health = new Health(this.timeline, this.cluster, this.servers, this.network, this.machines);
+    this.health = new Health(this);
     this.cluster.onChange = () => {
       this.health.assess();
     };
