@@ -3,6 +3,7 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { copyFileSync, readFileSync, statSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { switchOffMutexChecks } from './mutex-checks.ts';
 import { fail, megabytes, say } from './report.ts';
 
 const VERSION = '24.21.0';
@@ -58,6 +59,7 @@ export function stripBase(outFile: string): void {
     fail('Cannot find the program "strip": install it with "apt-get install binutils"');
   }
   copyFileSync(BASE.file, outFile);
+  switchOffMutexChecks(outFile);
   execFileSync('strip', ['--strip-all', outFile]);
   const before = statSync(BASE.file).size;
   const after = statSync(outFile).size;
