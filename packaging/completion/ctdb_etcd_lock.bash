@@ -1,0 +1,26 @@
+# Completion of ctdb_etcd_lock's commands and options for bash. A test compares it with src/cli.ts.
+
+_ctdb_etcd_lock() {
+  local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} command= at options
+  if [[ $before == -c || $before == --config ]]; then
+    # shellcheck disable=SC2207 # file names: compopt lets readline quote them
+    COMPREPLY=($(compgen -f -- "$word"))
+    compopt -o filenames 2>/dev/null
+    return
+  fi
+  for ((at = 1; at < COMP_CWORD; at++)); do
+    case ${COMP_WORDS[at]} in
+      -c | --config) ((at++)) ;;
+      check | status | release) command=${COMP_WORDS[at]} ;;
+    esac
+  done
+  case $command in
+    check) options='--config --json --help' ;;
+    status) options='--config --json --watch --help' ;;
+    release) options='--config --force --help' ;;
+    *) options='check status release --config --verbose --help --version' ;;
+  esac
+  # shellcheck disable=SC2207 # words without spaces
+  COMPREPLY=($(compgen -W "$options" -- "$word"))
+}
+complete -F _ctdb_etcd_lock ctdb_etcd_lock
