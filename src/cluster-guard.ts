@@ -61,6 +61,8 @@ export class ClusterGuard {
       readOldest: (directory, call) => checked(true, () => member.readOldest(directory, call)),
       lock: (directory: string, key: string, value: string, leaseId, call: CallOptions) =>
         checked(true, () => member.lock(directory, key, value, leaseId, call)),
+      describe: (key, value, createRevision, call) =>
+        checked(true, () => member.describe(key, value, createRevision, call)),
       watch: (key, fromRevision, handlers) => member.watch(key, fromRevision, handlers),
       connect: () => {
         member.connect();

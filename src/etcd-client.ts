@@ -134,6 +134,19 @@ class EtcdMember implements Member {
     });
   }
 
+  describe(
+    key: string,
+    value: string,
+    createRevision: bigint,
+    { signal }: CallOptions,
+  ): Promise<{ readonly header: Header; readonly succeeded: boolean }> {
+    const request = messages.describeRequest(key, value, createRevision);
+    return this.#ask(key, signal, async (metadata) => {
+      const { header, succeeded } = await callUnary(this.#link, signal, 'txn', request, metadata);
+      return { header: messages.headerFrom(header), succeeded };
+    });
+  }
+
   watch(key: string, fromRevision: bigint, handlers: WatchHandlers): () => void {
     return watchKey(this.#link, this.#login, key, fromRevision, {
       ...handlers,

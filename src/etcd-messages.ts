@@ -108,6 +108,15 @@ export function lockRequest(directory: string, key: string, value: string, lease
   };
 }
 
+export function describeRequest(key: string, value: string, createRevision: bigint): ITxnRequest {
+  const bytes = Buffer.from(key);
+  return {
+    compare: [{ key: bytes, target: 'Create', result: 'Equal', create_revision: createRevision.toString() }],
+    success: [{ request_put: { key: bytes, value: Buffer.from(value), ignore_lease: true } }],
+    failure: [],
+  };
+}
+
 export function lockAnswerFrom({ header, succeeded, responses }: ITxnResponse): LockAnswer {
   const [response] = responses;
   return {

@@ -105,6 +105,13 @@ export interface Member {
     leaseId: LeaseId,
     call: CallOptions,
   ): Promise<LockAnswer>;
+  /** Writes `value` to `key`, which keeps its lease, if it is still the key that was created in `createRevision`. */
+  describe(
+    key: string,
+    value: string,
+    createRevision: bigint,
+    call: CallOptions,
+  ): Promise<{ readonly header: Header; readonly succeeded: boolean }>;
   /** Watches one key from `fromRevision` on, with `hasleader`. Returns the way to stop it. Never throws. */
   watch(key: string, fromRevision: bigint, handlers: WatchHandlers): () => void;
   /** Opens the connection ahead of the first call. Never throws. */

@@ -1,10 +1,12 @@
 import { acquire, type Acquisition, type AcquireTools } from './acquire.ts';
 import { sleepUntil, whenAborted } from './clock.ts';
+import type { Deadline } from './deadline.ts';
 import type { EndReason } from './end-reason.ts';
 import { assertNever, describeFault, EtcdError, SetupError } from './errors.ts';
 import { hold, type HoldTools } from './hold.ts';
 import { describeHolder } from './holder.ts';
 import { ParentWatch } from './parent.ts';
+import type { HeldKey } from './renewal.ts';
 import type { Session } from './session.ts';
 import { STATUS, type StatusPipe } from './status.ts';
 
@@ -14,6 +16,8 @@ export type ExitStatus = (typeof EXIT)[keyof typeof EXIT];
 
 export type LifecycleTools = Omit<AcquireTools & HoldTools, 'onSession' | 'parent'> & {
   readonly status: StatusPipe;
+  /** A fuller value for our key, of what was not known in time for `describeUs`; undefined: nothing to add. Never rejects. */
+  readonly laterValue?: Promise<string | undefined>;
 };
 
 // etcd's silence is reported by whoever asked it, with what each member said, before the general limit strikes.
@@ -94,6 +98,7 @@ export async function live(errand: Errand, tools: LifecycleTools): Promise<ExitS
       await letGo();
       return EXIT.released;
     }
+    void completeValue(held, deadline, tools);
     log.info(`Took lock ${held.key}, create revision ${held.createRevision.toString()}`);
     return await end(await holding, tools, letGo);
   } catch (error) {
@@ -103,6 +108,20 @@ export async function live(errand: Errand, tools: LifecycleTools): Promise<ExitS
     log.error(`Internal error, please report it: ${describeFault(error)}`);
     await letGo();
     return EXIT.failed;
+  }
+}
+
+/** Writes the fuller value, if there is one. It is only a label: whatever goes wrong with it is a note in the log. */
+async function completeValue(held: HeldKey, deadline: Deadline, tools: LifecycleTools): Promise<void> {
+  const value = await tools.laterValue;
+  if (value === undefined || tools.status.closed || deadline.hasPassed()) return;
+  try {
+    await tools.members.ask(
+      (member, call) => member.describe(held.key, value, held.createRevision, call),
+      deadline.atMs,
+    );
+  } catch (error) {
+    tools.log.detail(`Value of the key was not completed: ${describeFault(error)}`);
   }
 }
 

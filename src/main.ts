@@ -14,7 +14,7 @@ import type { CommandRuntime } from './commands.ts';
 import { ConfigError, describeFault, UsageError } from './errors.ts';
 import { leaseIdFrom } from './etcd.ts';
 import { makeMembers } from './etcd-client.ts';
-import { formatHolder } from './holder.ts';
+import { formatHolder, type HolderRecord } from './holder.ts';
 import { EXIT, live, type ExitStatus } from './lifecycle.ts';
 import { makeLinuxHost } from './linux-host.ts';
 import { findLockName } from './lock-name.ts';
@@ -111,8 +111,12 @@ async function helpCtdb(config: Config, log: Log, status: StatusPipe): Promise<E
   const { run, stopAll } = makeCommands(clock, process.env);
 
   let pnn: number | undefined;
-  void ctdbPnn(run).then((found) => {
+  let written: HolderRecord | undefined;
+  const laterValue = ctdbPnn(run).then((found) => {
     pnn = found;
+    return found === undefined || written === undefined
+      ? undefined
+      : formatHolder({ ...written, pnn: found });
   });
   const name = findLockName(
     {
@@ -132,8 +136,8 @@ async function helpCtdb(config: Config, log: Log, status: StatusPipe): Promise<E
   const members = (await makeMembers(config, { clock })).map((member) => guard.guard(member));
   members[0]?.connect();
 
-  const describeUs = (): string =>
-    formatHolder({
+  const describeUs = (): string => {
+    written = {
       node: host.hostName,
       host: host.hostName,
       pnn,
@@ -142,7 +146,9 @@ async function helpCtdb(config: Config, log: Log, status: StatusPipe): Promise<E
       version: BUILD.version,
       ttlMs: timing.ttlMs,
       refreshMs: timing.refreshMs,
-    });
+    };
+    return formatHolder(written);
+  };
 
   const exitStatus = await live(
     { directory, startedAtMs },
@@ -158,6 +164,7 @@ async function helpCtdb(config: Config, log: Log, status: StatusPipe): Promise<E
       terminated,
       newLeaseId: () => leaseIdFrom(randomBytes(8)),
       describeUs,
+      laterValue,
       findOldHolder: async (byMs) => lookForV2Lock(config, (await name).name, clock, log, byMs),
       deadMansSwitch: makeDeadMansSwitch(config, clock, host, log),
     },

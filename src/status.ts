@@ -8,6 +8,7 @@ export interface StatusPipe {
   /** Writes the byte synchronously. Returns false when one was written before, or when nobody can read it any more. */
   answer(byte: StatusByte): boolean;
   readonly answered: boolean;
+  readonly closed: boolean;
   /** Ends the claim that a `0` made: CTDB reads end of file from here on. Never throws. */
   close(): void;
 }
@@ -19,6 +20,9 @@ export function makeStatusPipe(write: (text: string) => void, close: () => void)
   return {
     get answered() {
       return answered;
+    },
+    get closed() {
+      return closed;
     },
     answer(byte) {
       if (answered || closed) return false;

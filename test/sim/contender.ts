@@ -1,7 +1,8 @@
+import { sleepUntil } from '../../src/clock.ts';
 import { ClusterGuard } from '../../src/cluster-guard.ts';
 import { makeSwitch, NO_SWITCH, type DeadMansSwitch } from '../../src/dead-mans-switch.ts';
 import type { LeaseId } from '../../src/etcd.ts';
-import { formatHolder } from '../../src/holder.ts';
+import { formatHolder, type HolderRecord } from '../../src/holder.ts';
 import { live } from '../../src/lifecycle.ts';
 import { makeLinuxHost } from '../../src/linux-host.ts';
 import type { Log } from '../../src/log.ts';
@@ -46,7 +47,13 @@ export class Contender {
   readonly #terminated = new AbortController();
   readonly #audience: readonly Audience[];
 
-  constructor(world: World, machine: Machine, label: string, parentPid: number, audience: readonly Audience[]) {
+  constructor(
+    world: World,
+    machine: Machine,
+    label: string,
+    parentPid: number,
+    audience: readonly Audience[],
+  ) {
     this.world = world;
     this.process = new SimProcess(machine, label, parentPid);
     introduce(this);
@@ -118,6 +125,24 @@ export class Contender {
         throw Object.assign(new Error('kill ESRCH'), { code: 'ESRCH' });
       },
     });
+    const record = (): HolderRecord => ({
+      node: this.name,
+      host: host.hostName,
+      pnn: undefined,
+      process: host.self,
+      since: new Date(process.wallNow()).toISOString(),
+      version: 'simulated',
+      ttlMs: timing.ttlMs,
+      refreshMs: timing.refreshMs,
+    });
+    // CTDB's number of the node becomes known in time, or, now and then, after the lock was taken.
+    const laterValue = world.random.chance(0.2)
+      ? sleepUntil(
+          process,
+          process.now() + world.random.integer(0, 5_000),
+          new AbortController().signal,
+        ).then(() => formatHolder({ ...record(), pnn: 1 }))
+      : Promise.resolve(undefined);
     return {
       members: new Members(
         order.map((member) => guard.guard(member)),
@@ -148,17 +173,8 @@ export class Contender {
         world.checker.onNewLease(this, leaseId);
         return leaseId;
       },
-      describeUs: () =>
-        formatHolder({
-          node: this.name,
-          host: host.hostName,
-          pnn: undefined,
-          process: host.self,
-          since: new Date(process.wallNow()).toISOString(),
-          version: 'simulated',
-          ttlMs: timing.ttlMs,
-          refreshMs: timing.refreshMs,
-        }),
+      describeUs: () => formatHolder(record()),
+      laterValue,
       deadMansSwitch: this.#switch(),
     };
   }
@@ -207,7 +223,8 @@ export class Contender {
       error: (message) => {
         this.complaint = message;
         tell(message);
-        if (message.startsWith('Internal error')) this.world.checker.violated('a fault of the program', message);
+        if (message.startsWith('Internal error'))
+          this.world.checker.violated('a fault of the program', message);
       },
       warning: tell,
       info: tell,

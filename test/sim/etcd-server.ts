@@ -1,5 +1,13 @@
 import type { EtcdErrorKind } from '../../src/errors.ts';
-import type { KeyValue, LeaseId, LockAnswer, RangeAnswer, LeaseAnswer, TimeToLiveAnswer } from '../../src/etcd.ts';
+import type {
+  Header,
+  KeyValue,
+  LeaseId,
+  LockAnswer,
+  RangeAnswer,
+  LeaseAnswer,
+  TimeToLiveAnswer,
+} from '../../src/etcd.ts';
 import type { Cluster } from './cluster.ts';
 import type { EtcdNode, Watcher } from './etcd-node.ts';
 import type { Author, Command, Outcome } from './store.ts';
@@ -56,6 +64,16 @@ export class EtcdServer {
       header: { ...this.node.header(), revision: BigInt(revision) },
       succeeded: outcome.kind === 'locked',
       oldest: outcome.kind === 'notLocked' ? outcome.oldest : null,
+    }));
+  }
+
+  describe(
+    command: Command & { kind: 'describe' },
+    reply: Reply<{ readonly header: Header; readonly succeeded: boolean }>,
+  ): void {
+    this.#change(command, reply, (outcome, revision) => ({
+      header: { ...this.node.header(), revision: BigInt(revision) },
+      succeeded: outcome.kind === 'done',
     }));
   }
 
@@ -129,7 +147,8 @@ export class EtcdServer {
       this.node,
       command,
       ({ outcome, revision }) => {
-        if (outcome.kind === 'leaseNotFound') reply.refuse({ kind: 'leaseNotFound', message: 'lease not found' });
+        if (outcome.kind === 'leaseNotFound')
+          reply.refuse({ kind: 'leaseNotFound', message: 'lease not found' });
         else if (outcome.kind === 'leaseExists')
           reply.refuse({ kind: 'leaseExists', message: 'lease already exists' });
         else reply.answer(shape(outcome, revision));
@@ -144,7 +163,10 @@ export class EtcdServer {
    * Leases live at the primary lessor; other members hand the request on to whom they believe to be the leader. `back`
    * carries the answer to this member.
    */
-  #atPrimary(reply: Reply<never>, ask: (primary: EtcdNode, back: (deliver: () => void) => void) => void): void {
+  #atPrimary(
+    reply: Reply<never>,
+    ask: (primary: EtcdNode, back: (deliver: () => void) => void) => void,
+  ): void {
     const { node, cluster } = this;
     const target = node.leader;
     if (target === undefined) {

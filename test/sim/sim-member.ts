@@ -1,5 +1,6 @@
 import { EtcdError, type EtcdErrorKind } from '../../src/errors.ts';
 import type {
+  Header,
   CallOptions,
   KeyValue,
   LeaseAnswer,
@@ -89,6 +90,17 @@ export class SimMember implements Member {
   ): Promise<LockAnswer> {
     return this.#call('lock', leaseId, call, (reply) => {
       this.#server.lock({ kind: 'lock', directory, key, value, leaseId, author: this.#author }, reply);
+    });
+  }
+
+  describe(
+    key: string,
+    value: string,
+    createRevision: bigint,
+    call: CallOptions,
+  ): Promise<{ readonly header: Header; readonly succeeded: boolean }> {
+    return this.#call('describe', undefined, call, (reply) => {
+      this.#server.describe({ kind: 'describe', key, value, createRevision, author: this.#author }, reply);
     });
   }
 
@@ -280,6 +292,7 @@ export class SimMember implements Member {
   /** The member's process ended: its kernel resets what stood. */
   onCrash(): void {
     const connection = this.#connection;
-    if (connection?.alive === true && connection.ends.size > 0) this.#lose(connection, 'the connection was reset');
+    if (connection?.alive === true && connection.ends.size > 0)
+      this.#lose(connection, 'the connection was reset');
   }
 }

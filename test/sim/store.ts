@@ -31,6 +31,13 @@ export type Command =
       readonly lease: 'keep' | 'none';
       readonly author: Author;
     }
+  | {
+      readonly kind: 'describe';
+      readonly key: string;
+      readonly value: string;
+      readonly createRevision: bigint;
+      readonly author: Author;
+    }
   | { readonly kind: 'delete'; readonly key: string; readonly author: Author }
   /** Other users of etcd, and the first entry of a leader's term. */
   | { readonly kind: 'noise' | 'empty' };
@@ -38,7 +45,7 @@ export type Command =
 export type Outcome =
   | { readonly kind: 'done'; readonly ttlS: number }
   | { readonly kind: 'leaseNotFound' | 'leaseExists' }
-  | { readonly kind: 'locked' }
+  | { readonly kind: 'locked' | 'notDescribed' }
   | { readonly kind: 'notLocked'; readonly oldest: KeyValue };
 
 /** One committed entry of the log. */
@@ -156,6 +163,12 @@ export class Store {
         if (!this.leases.has(command.leaseId)) return { kind: 'leaseNotFound' };
         this.#put(command.key, command.value, command.leaseId, index, command.author);
         return { kind: 'locked' };
+      }
+      case 'describe': {
+        const present = this.keys.find((key) => key.key === command.key);
+        if (present?.createRevision !== command.createRevision) return { kind: 'notDescribed' };
+        this.#put(command.key, command.value, present.leaseId, index, command.author);
+        return { kind: 'done', ttlS: 0 };
       }
       case 'put': {
         const present = this.keys.find((key) => key.key === command.key);
