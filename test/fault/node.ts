@@ -8,7 +8,7 @@ import { childrenOf, temporaryDirectory } from '../support/processes.ts';
 import type { Attempt, Claim, Deed, History } from './history.ts';
 import type { Network } from './network.ts';
 
-// CTDB's `leader timeout`: a node that was told `1` tries again after this.
+// CTDB's `leader timeout`: a node that was told `1` tries again this long after it began to try.
 const LEADER_TIMEOUT_MS = 5_000;
 
 // CTDB waits for 120 s; whatever takes longer than this is a mistake that the checker reports.
@@ -207,7 +207,9 @@ export class CtdbNode implements AsyncDisposable {
       }
       const over = new AbortController();
       await Promise.race([
-        delay(LEADER_TIMEOUT_MS, undefined, { signal: over.signal }).catch(() => undefined),
+        delay(attempt.startedAtMs + LEADER_TIMEOUT_MS - monotonicMs(), undefined, {
+          signal: over.signal,
+        }).catch(() => undefined),
         once(this.#wakeUp, 'election', { signal: over.signal }).catch(() => undefined),
       ]);
       over.abort();

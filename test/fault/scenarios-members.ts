@@ -6,9 +6,9 @@ import type { World } from './world.ts';
 
 // What a take may cost more while one member is broken: one hedge delay of 250 ms, and what a second connection costs
 // on a busy machine. The report shows the figure itself.
-const DEARER_TAKE_MS = 600;
+const DEARER_TAKE_MS = 450;
 
-const TAKES = 5;
+const TAKES = 8;
 
 /** After a full outage the old lease lives on for a TTL; then comes the lessor's lag and the next attempt. */
 const heldAgainMs = (world: World): number => 2 * world.ttlMs + 8_000;
@@ -28,8 +28,8 @@ async function preferredBreaks(world: World, fault: MemberFault, isLeader: boole
   await world.expectKept('the member is back', 4_000, mend);
 }
 
-/** Takes and releases the lock some times; resolves to the median time to the answer. */
-async function medianTakeMs(world: World): Promise<number> {
+/** Takes and releases the lock some times; resolves to the least time to the answer, to which a busy machine adds least. */
+async function leastTakeMs(world: World): Promise<number> {
   const times: number[] = [];
   const node = world.node(0);
   for (let count = 0; count < TAKES; count += 1) {
@@ -43,7 +43,7 @@ async function medianTakeMs(world: World): Promise<number> {
       async () => (await world.gateway.leases()).length === 0,
     );
   }
-  return times.sort((a, b) => a - b)[Math.floor(TAKES / 2)] ?? NaN;
+  return Math.min(...times);
 }
 
 /** Ends the work of a majority and expects the holder to let go in time, and somebody to hold after the mending. */
@@ -84,10 +84,9 @@ export const MEMBER_SCENARIOS: readonly Scenario[] = [
     expectation: `a take while the first member is broken (${fault}) costs about 300 ms more than a healthy one`,
     run: async (world) => {
       await world.gateway.moveLeader(1);
-      await medianTakeMs(world); // disks and caches are warm
-      const healthyMs = await medianTakeMs(world);
+      const healthyMs = await leastTakeMs(world);
       const mend = await breakMember(world, 0, fault);
-      const brokenMs = await medianTakeMs(world);
+      const brokenMs = await leastTakeMs(world);
       await mend();
       world.figures['healthyMs'] = healthyMs;
       world.figures['brokenMs'] = brokenMs;
