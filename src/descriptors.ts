@@ -1,4 +1,4 @@
-import { closeSync, fstatSync, readdirSync, readlinkSync, type Stats } from 'node:fs';
+import { closeSync, fstatSync, readdirSync, readlinkSync, statSync, type Stats } from 'node:fs';
 
 // Pipes of the runtime's own are made after it has started; the clock that stamps them ticks every 10 ms at worst.
 const STAMP_STEP_MS = 10;
@@ -30,6 +30,19 @@ function listOpen(): OpenDescriptor[] {
 }
 
 /**
+ * The start of the runtime on the clock that stamps inodes now. It is not the start on the wall clock when that was
+ * stepped in the moments since, and to take a pipe of the runtime's own for an inherited one is the end of it.
+ */
+function startByStamps(runningForMs: number): number {
+  try {
+    // The kernel makes this directory's inode when we first look at it.
+    return statSync('/proc/self/fd').ctimeMs - runningForMs;
+  } catch {
+    return Infinity;
+  }
+}
+
+/**
  * Closes every descriptor above 2 that our parent left open in us: CTDB leaks the read end of our own stderr, by which we
  * would never notice that nobody reads it, and the pipe by whose end recoverd learns of ctdbd's death.
  *
@@ -38,9 +51,11 @@ function listOpen(): OpenDescriptor[] {
  * this process, are not our stdio, and were made since it started.
  *
  * @param startedAtMs wall-clock time at which the runtime started (`performance.timeOrigin`).
+ * @param runningForMs how long ago that was, on the monotonic clock.
  */
-export function closeInherited(startedAtMs: number): void {
+export function closeInherited(startedAtMs: number, runningForMs = performance.now()): void {
   const open = listOpen();
+  const earliestMs = Math.min(startedAtMs, startByStamps(runningForMs)) - STAMP_STEP_MS;
   const endsOf = (inode: number): number =>
     open.filter(({ stats }) => stats.isFIFO() && stats.ino === inode).length;
   const stdioInodes = open.filter(({ fd }) => fd <= 2).map(({ stats }) => stats.ino);
@@ -48,7 +63,7 @@ export function closeInherited(startedAtMs: number): void {
   const isOurs = ({ target, stats }: OpenDescriptor): boolean => {
     if (target.startsWith('anon_inode:') || target === '/dev/null') return true;
     if (!stats.isFIFO() || stdioInodes.includes(stats.ino) || endsOf(stats.ino) < 2) return false;
-    return stats.ctimeMs >= startedAtMs - STAMP_STEP_MS;
+    return stats.ctimeMs >= earliestMs;
   };
 
   for (const descriptor of open) {
