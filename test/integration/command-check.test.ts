@@ -1,13 +1,13 @@
 // What `check` finds, by the packed binary on real members: things broken one at a time, and mended as it says.
 import assert from 'node:assert/strict';
-import { chmod, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { chmod, readFile, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { runAdmin, runOnTerminal } from '../support/admin-command.ts';
 import { Authority } from '../support/certificates.ts';
-import { ETCD_RELEASES, EtcdCluster, etcdPackageVersion } from '../support/etcd-cluster.ts';
+import { ETCD_RELEASES, EtcdCluster, etcdPackageVersion, etcdProgram } from '../support/etcd-cluster.ts';
 import { LockBench, type Settings } from '../support/lock-bench.ts';
-import { temporaryDirectory } from '../support/processes.ts';
+import { runChecked, temporaryDirectory } from '../support/processes.ts';
 
 interface CheckJson {
   readonly verdict: string;
@@ -22,7 +22,11 @@ interface CheckJson {
 
 async function checkJson(bench: LockBench): Promise<CheckJson> {
   const { stdout } = await runAdmin(['check', '--json'], bench.environment);
-  return JSON.parse(stdout) as CheckJson;
+  const json = JSON.parse(stdout) as CheckJson;
+  for (const { verdict, text, remedy } of json.results) {
+    if (verdict === 'problem' || verdict === 'warning') assert.ok(remedy !== null, `no remedy for: ${text}`);
+  }
+  return json;
 }
 
 function matching({ results }: CheckJson, area: string, text: RegExp): CheckJson['results'] {
@@ -406,8 +410,7 @@ void describe('check, in other surroundings', () => {
     assert.ok(!plain.shown.includes('\u001b[32m'));
   });
 
-  // The last one: the cluster is full afterwards.
-  test('a full database is a problem with its remedy', async () => {
+  test('a full database is a problem, and the recipe of running-etcd.md mends it', async () => {
     await using bench = await LockBench.make(cluster);
     const value = 'x'.repeat(100_000);
     for (let count = 0; count < 40; count += 1) {
@@ -420,5 +423,20 @@ void describe('check, in other surroundings', () => {
     assert.equal(alarm?.remedy, 'compact and defragment it, then run etcdctl alarm disarm');
     const [lease] = matching(json, 'lease', /full \(alarm NOSPACE\)/);
     assert.equal(lease?.verdict, 'problem');
+
+    await cluster.etcdctl(['del', '--prefix', '/fill']);
+    const page = await readFile(new URL('../../docs/running-etcd.md', import.meta.url), 'utf8');
+    const recipe = /^## When the database is full$[\s\S]*?^```sh\n([\s\S]*?)^```$/m.exec(page)?.[1] ?? '';
+    const programs = dirname(etcdProgram(cluster.release, 'etcdctl'));
+    await runChecked('bash', ['-euo', 'pipefail', '-c', recipe], {
+      env: {
+        PATH: `${programs}:${process.env['PATH'] ?? ''}`,
+        ETCDCTL_API: '3',
+        ETCDCTL_ENDPOINTS: cluster.hosts,
+      },
+    });
+    const mended = await checkJson(bench);
+    assert.equal(mended.verdict, 'warnings', JSON.stringify(mended.results));
+    assert.deepEqual(matching(mended, 'alarms', /^none$/).length, 1);
   });
 });
