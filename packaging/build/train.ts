@@ -58,11 +58,11 @@ function start(program: string, cacheIn: string, cacheOut: string, configFile: s
 }
 
 /**
- * A holder. Where the runtime is emulated on a busy machine, it can be too slow for the helper's own limits; then it is tried
- * again, from the beginning, so that the cache is the same however often it took.
+ * A holder. On a busy machine it can be too slow for the helper's own limits; then it is tried again, from the beginning, so
+ * that the cache is the same however often it took.
  */
 async function startHolder(...args: Parameters<typeof start>): Promise<Run> {
-  for (let attempt = 1; process.env['BUILD_ARCH'] !== undefined && attempt < ATTEMPTS; attempt += 1) {
+  for (let attempt = 1; attempt < ATTEMPTS; attempt += 1) {
     const run = start(...args);
     if ((await run.answer) === '0') return run;
     await run.end().catch(() => undefined);
