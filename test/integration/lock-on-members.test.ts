@@ -1,6 +1,8 @@
 // The packed binary on real members of each release of etcd.
 import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
+import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { ETCD_RELEASES, EtcdCluster, etcdPackageVersion } from '../support/etcd-cluster.ts';
 import { LockBench } from '../support/lock-bench.ts';
@@ -26,6 +28,24 @@ for (const release of ETCD_RELEASES) {
       const second = await bench.hold();
       await second.release();
       assert.deepEqual([first.stderr, contender.stderr, second.stderr], ['', '', '']);
+    });
+
+    test("CTDB's node number is in the value, also when it becomes known after the take", async () => {
+      await using bench = await LockBench.make(cluster);
+      const answerer = join(bench.base, 'ctdb');
+      for (const delayS of ['0', '0.7']) {
+        await writeFile(answerer, `#!/bin/sh\nsleep ${delayS}\n[ "$3" = pnn ] && echo 17\n`, { mode: 0o755 });
+        const holder = await bench.hold({ env: { PATH: `${bench.base}:${process.env['PATH'] ?? ''}` } });
+        const before = await bench.key();
+        const key = await waitFor('the node number in the value', async () => {
+          const found = await bench.key();
+          return found?.value['pnn'] === 17 ? found : undefined;
+        });
+        assert.equal(key.leaseHex, before?.leaseHex);
+        assert.deepEqual(key.value, { ...before?.value, pnn: 17 });
+        await holder.release();
+        assert.deepEqual(await bench.leftovers(), []);
+      }
     });
 
     test('the key is the lease in hex, and its value says who holds', async () => {
