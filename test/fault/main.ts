@@ -1,4 +1,4 @@
-// `npm run faults`: faults on real clusters, with the packed helper. See usage() and docs/testing.md.
+// `npm run faults`: faults on real clusters, with the packed helper. `--help` says how.
 import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -15,14 +15,15 @@ import { SCENARIOS } from './scenarios.ts';
 import type { WorldOptions } from './world.ts';
 
 const USAGE = `Usage: npm run faults -- [--list] [--scenario NAME]... [--etcd 3.4|3.5-trixie|3.5-forky|all]
-         [--short] [--jobs N] [--out DIR]
+         [--short] [--jobs N] [--setting KEY=VALUE]... [--out DIR]
        npm run faults -- --random [--minutes N] [--seed S] [--etcd ...] [--out DIR]
 
 Runs the packed helper on three contenders against three members of etcd, in network namespaces of their own, and
 injects faults. Needs root. Writes results.json, table.md and one history per scenario into DIR.
 
-  --short  leases of 5 s instead of 9 s; for CI
-  --jobs   how many scenarios run at the same time, each in its own cluster (2)
+  --short    leases of 5 s instead of 9 s; for CI
+  --jobs     how many scenarios run at the same time, each in its own cluster (3)
+  --setting  a line for the helper's configuration file: --setting watchdog=no shows that overlaps are found
 `;
 
 const { values: options } = parseArgs({
@@ -31,8 +32,9 @@ const { values: options } = parseArgs({
     help: { type: 'boolean', short: 'h', default: false },
     scenario: { type: 'string', multiple: true, default: [] },
     etcd: { type: 'string', default: '3.4' },
+    setting: { type: 'string', multiple: true, default: [] },
     short: { type: 'boolean', default: false },
-    jobs: { type: 'string', default: '2' },
+    jobs: { type: 'string', default: '3' },
     out: { type: 'string', default: fileURLToPath(new URL('../../.cache/faults', import.meta.url)) },
     random: { type: 'boolean', default: false },
     minutes: { type: 'string', default: '5' },
@@ -114,9 +116,13 @@ async function main(): Promise<number> {
 
   const releases = releasesOf(options.etcd);
   const times = options.short ? { lockTtl: 5, refresh: 1 } : { lockTtl: 9, refresh: 2 };
+  const settings = Object.fromEntries(
+    options.setting.map((line) => line.split(/=(.*)/s, 2) as [string, string]),
+  );
+  const shared = { program, settings, ...times };
   const startedAt = new Date();
   const work = releases.flatMap((release) =>
-    scenariosOf(options.scenario).map((scenario) => ({ scenario, options: { release, program, ...times } })),
+    scenariosOf(options.scenario).map((scenario) => ({ scenario, options: { release, ...shared } })),
   );
   if (options.random) {
     work.splice(
@@ -124,7 +130,7 @@ async function main(): Promise<number> {
       work.length,
       ...releases.map((release) => ({
         scenario: randomScenario(release),
-        options: { release, program, ...times },
+        options: { release, ...shared },
       })),
     );
   }

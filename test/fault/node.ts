@@ -1,12 +1,12 @@
 import { EventEmitter, once } from 'node:events';
-import { readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { ctdbEnvironment, type Helper, monotonicMs, MutexParent } from '../support/mutex-parent.ts';
-import { childrenOf, temporaryDirectory } from '../support/processes.ts';
+import { temporaryDirectory } from '../support/processes.ts';
 import type { Attempt, Claim, Deed, History } from './history.ts';
 import type { Network } from './network.ts';
+import { processesBelow } from './node-processes.ts';
 
 // CTDB's `leader timeout`: a node that was told `1` tries again this long after it began to try.
 const LEADER_TIMEOUT_MS = 5_000;
@@ -157,14 +157,14 @@ export class CtdbNode implements AsyncDisposable {
   /** The pids, seen from outside, of the processes that the holding helper has started: the dead man's switch. */
   companions(): number[] {
     const pid = this.held?.helper.pid;
-    return this.#processes()
+    return processesBelow(this.#parent.pid)
       .filter((process) => process.parent === pid)
       .map((process) => process.hostPid);
   }
 
   /** What runs on the node beside the driver itself, for the search for leftovers. */
   leftovers(): string[] {
-    return this.#processes()
+    return processesBelow(this.#parent.pid)
       .filter((process) => process.pid !== 1 && process.state !== 'Z')
       .map((process) => `${this.host}: process ${process.name}`);
   }
@@ -207,7 +207,7 @@ export class CtdbNode implements AsyncDisposable {
       }
       const over = new AbortController();
       await Promise.race([
-        delay(attempt.startedAtMs + LEADER_TIMEOUT_MS - monotonicMs(), undefined, {
+        delay(Math.max(0, attempt.startedAtMs + LEADER_TIMEOUT_MS - monotonicMs()), undefined, {
           signal: over.signal,
         }).catch(() => undefined),
         once(this.#wakeUp, 'election', { signal: over.signal }).catch(() => undefined),
@@ -269,24 +269,5 @@ export class CtdbNode implements AsyncDisposable {
       // Of a dead node nobody hears; the others try at their own pace.
       if (!this.#isDead) this.#options.onClaimEnd();
     });
-  }
-
-  /** All processes in the node's pid namespace. */
-  #processes(): { hostPid: number; pid: number; parent: number; state: string; name: string }[] {
-    const found: { hostPid: number; pid: number; parent: number; state: string; name: string }[] = [];
-    const visit = (hostPid: number, parent: number): void => {
-      try {
-        const status = readFileSync(`/proc/${hostPid}/status`, 'latin1');
-        const pid = Number(/^NSpid:.*\t(\d+)$/m.exec(status)?.[1] ?? 0);
-        const state = /^State:\t(\w)/m.exec(status)?.[1] ?? '?';
-        const name = readFileSync(`/proc/${hostPid}/cmdline`, 'latin1').replaceAll('\0', ' ').slice(0, 120);
-        if (hostPid !== this.#parent.pid) found.push({ hostPid, pid, parent, state, name });
-        for (const child of childrenOf(hostPid)) visit(child, pid);
-      } catch {
-        // It has just ended.
-      }
-    };
-    visit(this.#parent.pid, 0);
-    return found;
   }
 }
