@@ -1,20 +1,18 @@
 import { randomBytes } from 'node:crypto';
-import { httpGet } from './check-http.ts';
-import type { SeenEndpoint } from './check-endpoints.ts';
 import type { CheckReport } from './check-report.ts';
-import { formatLatency, limited } from './check-time.ts';
+import { formatLatency } from './check-time.ts';
 import type { CheckedConfig } from './check-config.ts';
 import { describeContender } from './command-status-text.ts';
 import type { CommandWorld } from './command-world.ts';
-import type { Config } from './config.ts';
 import { EtcdError } from './errors.ts';
 import { leaseHex, leaseIdFrom, type LeaseId, type Member } from './etcd.ts';
 import type { AdminMember } from './etcd-admin.ts';
 import { makeMembers } from './etcd-client.ts';
 import { viewLock } from './lock-view.ts';
+import type { Log } from './log.ts';
 import { Members } from './members.ts';
-import { TlsFiles } from './tls-files.ts';
 import { timingOf } from './timing.ts';
+import { lookForV2Lock } from './v2-lock.ts';
 
 // Long enough for the whole check, short enough to be gone soon if this process is killed in the middle.
 const SCRATCH_TTL_MS = 10_000;
@@ -114,39 +112,21 @@ async function measureRenewals(leaseId: LeaseId, attemptMs: number, bench: Bench
   }
 }
 
-/** A lock of Samba's Python helper, which lives in the store of etcd's API v2 and excludes nobody here. */
+/** A lock of Samba's Python helper, which lives in the store of etcd's API v2; found as the helper itself finds it. */
 export async function checkPredecessor(
-  config: Config,
-  name: string,
-  seen: readonly SeenEndpoint[],
+  { config, name }: CheckedConfig,
   { clock }: CommandWorld,
   report: CheckReport,
 ): Promise<void> {
-  const files = new TlsFiles(config.tls);
-  const path = `/v2/keys${config.lockPrefix}/${config.locksDir}/${encodeURIComponent(name)}?recursive=true`;
-  for (const { member, answers } of seen) {
-    if (!answers) continue;
-    const answer = await limited(clock, ({ signal }) =>
-      httpGet(member.address, path, { tls: config.tls, files, signal }),
-    ).catch(() => undefined);
-    if (answer === undefined) continue;
-    if (answer.status === 200 && hasNodes(answer.body)) {
-      report.add(
-        'warning',
-        'python',
-        "Samba's Python helper holds this lock in etcd's API v2, which excludes nobody here",
-        'stop CTDB on the nodes that still run it, and start all nodes with this helper',
-      );
-    }
-    return;
-  }
-}
-
-function hasNodes(body: string): boolean {
-  try {
-    const { node } = JSON.parse(body) as { node?: { nodes?: unknown[]; value?: string } };
-    return (node?.nodes?.length ?? 0) > 0 || node?.value !== undefined;
-  } catch {
-    return false;
-  }
+  const log: Log = {
+    error: () => undefined,
+    warning: (message) => {
+      const [text = '', must = ''] = message.split('; ');
+      report.add('warning', 'python', text, `${must}: stop CTDB where the old one runs`);
+    },
+    info: () => undefined,
+    detail: () => undefined,
+    trace: () => undefined,
+  };
+  await lookForV2Lock(config, name, clock, log, clock.now() + STEP_LIMIT_MS);
 }

@@ -40,7 +40,7 @@ async function examine(
 ): Promise<void> {
   const checked = await checkConfig(configFile, world, report);
   if (checked === undefined) return;
-  const { config, name } = checked;
+  const { config } = checked;
   checkTlsFiles(config, world.clock.wallNow(), report);
   let endpoints: readonly Endpoint[];
   try {
@@ -60,7 +60,7 @@ async function examine(
     if (seen.some(({ answers }) => answers)) {
       await checkCluster(config, seen, world, report);
       await checkLock(checked, asked, world, report);
-      await checkPredecessor(config, name, seen, world, report);
+      await checkPredecessor(checked, world, report);
     }
   } finally {
     asked.close();

@@ -349,7 +349,11 @@ void describe('check, in other surroundings', () => {
     await using bench = await LockBench.make(cluster);
     const url = `http://${cluster.member(0).endpoint}/v2/keys/_locks/_ctdb/${bench.name}/1`;
     await fetch(url, { method: 'PUT', body: new URLSearchParams({ value: 'node1' }) });
-    const [found] = matching(await checkJson(bench), 'python', /holds this lock in etcd's API v2/);
+    const [found] = matching(
+      await checkJson(bench),
+      'python',
+      /^Lock is held in etcd v2 by the helper in Python/,
+    );
     assert.equal(found?.verdict, 'warning');
     await fetch(url, { method: 'DELETE' });
     assert.deepEqual(matching(await checkJson(bench), 'python', /./), []);
