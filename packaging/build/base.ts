@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto';
 import { copyFileSync, readFileSync, statSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { switchOffMutexChecks } from './mutex-checks.ts';
+import { removePadding } from './padding.ts';
 import { fail, megabytes, say } from './report.ts';
 
 const VERSION = '24.21.0';
@@ -61,6 +62,7 @@ export function stripBase(outFile: string): void {
   copyFileSync(BASE.file, outFile);
   switchOffMutexChecks(outFile);
   execFileSync('strip', ['--strip-all', outFile]);
+  removePadding(outFile);
   const before = statSync(BASE.file).size;
   const after = statSync(outFile).size;
   if (after >= before) fail(`strip left ${outFile} at ${after} bytes of ${before}, want fewer`);

@@ -4,6 +4,7 @@ import { createRequire } from 'node:module';
 import { basename, join } from 'node:path';
 import { BASE, readFuse } from './base.ts';
 import { RUNTIME_FLAGS } from './flags.ts';
+import { removePadding } from './padding.ts';
 import { fail, megabytes, say } from './report.ts';
 
 interface SeaConfig {
@@ -57,6 +58,7 @@ export async function pack({ directory, base, program, cache }: Parts, outFile: 
       useCodeCache: false,
     },
   });
+  removePadding(unfinished);
   const { count, isLit } = readFuse(unfinished);
   if (count !== 1 || !isLit) fail(`The fuse stands ${count} times in the packed file, want once and lit`);
   renameSync(unfinished, outFile);

@@ -1,0 +1,53 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { readFileSync, statSync } from 'node:fs';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { RUNTIME_FLAGS } from '../../packaging/build/flags.ts';
+import { helperProgram } from '../support/mutex-parent.ts';
+
+/** What a start may cost, in figures that are the same on a busy machine. A commit that needs more says so there. */
+const BUDGET_FILE = fileURLToPath(new URL('../../packaging/build/budget.json', import.meta.url));
+
+// A saving of more than this is to be written down, or it will be spent unseen.
+const SLACK = 0.1;
+
+const budget = JSON.parse(readFileSync(BUDGET_FILE, 'utf8')) as Record<string, number>;
+
+function built(name: string): string {
+  return fileURLToPath(new URL(`../../dist/build/${name}`, import.meta.url));
+}
+
+const spent: Readonly<Record<string, () => number>> = {
+  bundleBytes: () => statSync(built('program.cjs')).size,
+  codeCacheBytes: () => statSync(built('program.cache')).size,
+  modulesLoaded: () => readFileSync(built('program.cache.held.modules'), 'utf8').split('\n').length,
+  binaryBytes: () => statSync(helperProgram()).size,
+};
+
+test('the budget has a figure for each thing that is measured', () => {
+  assert.deepEqual(Object.keys(budget).sort(), Object.keys(spent).sort());
+});
+
+for (const [name, measure] of Object.entries(spent)) {
+  test(`${name} stays within its budget, and the budget close to it`, () => {
+    const limit = budget[name] ?? 0;
+    const value = measure();
+    assert.ok(value <= limit, `${name} is ${value}, want at most ${limit} (packaging/build/budget.json)`);
+    const least = limit * (1 - SLACK);
+    assert.ok(
+      value >= least,
+      `${name} is ${value}: lower its budget of ${limit} (packaging/build/budget.json)`,
+    );
+  });
+}
+
+test('the packed binary accepts its code cache, and runs with the options of the build and no others', () => {
+  const report = JSON.parse(
+    execFileSync(helperProgram(), ['--boot-report'], { encoding: 'utf8', env: {} }),
+  ) as {
+    cachedDataRejected: unknown;
+    execArgv: unknown;
+  };
+  assert.deepEqual([report.cachedDataRejected, report.execArgv], [false, RUNTIME_FLAGS]);
+});
