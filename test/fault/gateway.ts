@@ -133,8 +133,9 @@ export class Gateway {
     await this.any('kv/put', { key: base64(key), value: base64(value) });
   }
 
-  async revision(): Promise<string> {
-    return (await this.any('kv/range', { key: base64('x') }))['header']?.['revision'] ?? '0';
+  /** The cluster's revision, by a linearizable read. */
+  async revision(limitMs?: number): Promise<string> {
+    return (await this.any('kv/range', { key: base64('x') }, limitMs))['header']?.['revision'] ?? '0';
   }
 
   async compact(revision: string): Promise<void> {

@@ -1,7 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { monotonicMs } from '../support/mutex-parent.ts';
 import { enoughMs, type Excuses, judge } from './checker.ts';
-import { makeRandom, RANDOM_FAULTS, type RandomFault, type Scene } from './random-faults.ts';
+import type { RandomFault, Scene } from './random-fault.ts';
+import { RANDOM_MEMBER_FAULTS } from './random-faults-members.ts';
+import { RANDOM_NODE_FAULTS } from './random-faults-nodes.ts';
+import { makeRandom } from './random-source.ts';
 import { Weather } from './weather.ts';
 import type { World } from './world.ts';
 
@@ -21,6 +24,8 @@ function excusesOf({ world, weather }: Scene): Excuses {
       !weather.wasFine(claim.node, (before.toMs ?? 0) - ANSWER_MEMORY_MS, claim.fromMs),
   };
 }
+
+const RANDOM_FAULTS: readonly RandomFault[] = [...RANDOM_MEMBER_FAULTS, ...RANDOM_NODE_FAULTS];
 
 function choose(random: () => number): RandomFault {
   let ticket = random() * RANDOM_FAULTS.reduce((sum, { weight }) => sum + weight, 0);
@@ -93,6 +98,7 @@ export async function runRandom(world: World, options: RandomOptions): Promise<E
   await delay(5_000);
   await world.expectWithin('someone holds', world.ttlMs + 8_000, () => world.holder !== undefined);
   await world.expectKept('no faults', 10_000);
-  for (const [name, count] of counts) world.figures[name] = count;
+  world.figures['faults'] = [...counts.values()].reduce((sum, count) => sum + count, 0);
+  world.note(`faults: ${JSON.stringify(Object.fromEntries(counts))}`);
   return excuses;
 }

@@ -6,8 +6,10 @@ import { waitFor } from '../support/wait.ts';
 import type { Times } from './checker.ts';
 import { Gateway } from './gateway.ts';
 import { type Claim, History } from './history.ts';
+import { findLeftovers } from './leftovers.ts';
 import { Network } from './network.ts';
 import { CtdbNode } from './node.ts';
+import { probe } from './probe.ts';
 
 export const MEMBERS = ['m1', 'm2', 'm3'] as const;
 export const NODES = ['n1', 'n2', 'n3'] as const;
@@ -15,9 +17,6 @@ export type MemberHost = (typeof MEMBERS)[number];
 
 const LOCK = 'FAULTS';
 export const DIRECTORY = `/_locks/_ctdb/${LOCK}/`;
-
-// How often etcd is asked whether it answers at all.
-const PROBE_EVERY_MS = 200;
 
 // Beside the holder, as ctdbd does after each recovery; more often than in any real cluster.
 const CHECK_EVERY_MS = 3_000;
@@ -64,7 +63,7 @@ export class World implements AsyncDisposable {
     this.nodes = fields.nodes;
     this.history = fields.history;
     this.gateway = new Gateway(fields.cluster);
-    void this.#probe();
+    void probe(this.gateway, this.history, this.#over.signal);
     for (const member of this.cluster.members) {
       void this.gateway.watch(
         member,
@@ -205,31 +204,7 @@ export class World implements AsyncDisposable {
   async finish(): Promise<string[]> {
     this.#over.abort();
     await this.#checks;
-    const left: string[] = [];
-    for (const result of await Promise.allSettled(this.nodes.map((node) => node.leave()))) {
-      if (result.status === 'rejected') left.push(`helper does not leave: ${String(result.reason)}`);
-    }
-    // What a killed or silenced helper left behind ends with its lease, and a restarted cluster grants that once more.
-    // Of all others nothing may be left.
-    const { claims, attempts } = this.history;
-    const allLeftWillingly =
-      claims.every(({ deed }) => deed === 'terminated') &&
-      attempts.every(({ answer }) => answer === '0' || answer === '1');
-    const look = async (): Promise<string[]> => [
-      ...(await this.gateway.keys(DIRECTORY)).map(({ key }) => `key ${key}`),
-      ...(await this.gateway.leases()).map((lease) => `lease ${lease}`),
-    ];
-    const withinMs = allLeftWillingly ? 500 : 2 * this.ttlMs + 5_000;
-    await waitFor('nothing is left in etcd', async () => (await look()).length === 0, {
-      withinMs,
-      everyMs: 100,
-    }).catch(() => undefined);
-    left.push(...(await look().catch((error: unknown) => [`etcd does not say: ${String(error)}`])));
-    await waitFor('no process is left', () => this.nodes.every((node) => node.leftovers().length === 0), {
-      withinMs: 3_000,
-    }).catch(() => undefined);
-    left.push(...this.nodes.flatMap((node) => node.leftovers()));
-    return left;
+    return findLeftovers(this);
   }
 
   /** After a scenario that broke off: lets packets through and members run again. */
@@ -250,21 +225,6 @@ export class World implements AsyncDisposable {
     await Promise.allSettled(this.nodes.map((node) => node[Symbol.asyncDispose]()));
     await this.cluster.stop();
     await this.network[Symbol.asyncDispose]();
-  }
-
-  /** Notes when etcd as a whole answers, by linearizable reads. */
-  async #probe(): Promise<void> {
-    const { signal } = this.#over;
-    while (!signal.aborted) {
-      const fromMs = monotonicMs();
-      try {
-        await this.gateway.any('kv/range', { key: 'eA==' }, 1_000);
-        this.history.answered.push({ fromMs, toMs: monotonicMs() });
-      } catch {
-        // No answer is what is looked for.
-      }
-      await delay(PROBE_EVERY_MS);
-    }
   }
 
   async #checkBesideHolder(): Promise<void> {
