@@ -4,6 +4,7 @@ import type { KeyValue, TimeToLiveAnswer } from './etcd.ts';
 import { parseHolder, type HolderRecord } from './holder.ts';
 import type { Host } from './host.ts';
 import type { Members } from './members.ts';
+import { lockPlace } from './mutex.ts';
 
 // The server rounds the time left down to whole seconds, so the lease may have this much more.
 const TTL_STEP_MS = 1_000;
@@ -53,13 +54,17 @@ export async function judgeHolder(
 ): Promise<Verdict> {
   const { members, clock, host } = tools;
   const record = parseHolder(found.value);
-  if (record === null) return 'contended';
+  // A key that is not named after its lease is not as its holder left it (somebody put it by hand, which takes the lease
+  // off it): no end of any lease will take it away.
+  if (record === null || found.key !== lockPlace(directory, found.leaseId).key) return 'contended';
   if (host.isDead(record.process)) {
     try {
       await members.ask((member, call) => member.revoke(found.leaseId, call), byMs, signal);
     } catch (error) {
       // Not found: the lease has ended in the meantime, or another neighbour was quicker.
       if (!(error instanceof EtcdError && error.kind === 'leaseNotFound')) throw error;
+      // Should its key be there all the same, it is not to be asked for as fast as etcd can answer.
+      await sleepUntil(clock, clock.now() + POLL_MS, signal);
     }
     return 'wait is over';
   }

@@ -48,6 +48,8 @@ interface Scene {
   readonly renewsAtMs?: number;
   readonly isDead?: boolean;
   readonly value?: string;
+  /** The lease that the key is under now, where that is not the one it is named after. */
+  readonly leaseId?: string;
 }
 
 /** What a contender makes of a holder, when it knows it, and how often it asked for a revoke. */
@@ -70,7 +72,7 @@ async function judge(scene: Scene): Promise<{ verdict: Verdict; atMs: number; re
   const key: KeyValue = {
     key: `${DIRECTORY}1`,
     value,
-    leaseId: '1' as LeaseId,
+    leaseId: (scene.leaseId ?? '1') as LeaseId,
     createRevision: 5n,
     modRevision: 5n,
   };
@@ -124,6 +126,13 @@ void describe('a contender that finds the lock held', () => {
       const endsMs = TTL_MS - sinceRenewalMs + LESSOR_MS;
       assert.ok(atMs >= endsMs && atMs <= endsMs + 250, `${sinceRenewalMs}: ${atMs} ms`);
       assert.equal(revokes, 0);
+    }
+  });
+
+  void it("neither revokes nor waits for a lease that is not the key's own any more", async () => {
+    for (const isDead of [true, false]) {
+      const { verdict, atMs, revokes } = await judge({ sinceRenewalMs: 8_000, isDead, leaseId: '0' });
+      assert.deepEqual([verdict, atMs, revokes], ['contended', 0, 0]);
     }
   });
 
