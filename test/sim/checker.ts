@@ -99,7 +99,10 @@ export class Checker implements Agreement, Audience, Traffic {
       this.#committedGrants.set(command.leaseId, timeline.nowMs);
     history.tell('etcd', () => {
       const about = 'leaseId' in command ? command.leaseId : 'key' in command ? command.key : '';
-      const by = 'author' in command ? ` by ${'name' in command.author ? command.author.name : command.author.kind}` : '';
+      const by =
+        'author' in command
+          ? ` by ${'name' in command.author ? command.author.name : command.author.kind}`
+          : '';
       return `commits ${command.kind} ${about}${by}: ${outcome.kind} (index ${index}, term ${term})`;
     });
   }
@@ -120,7 +123,10 @@ export class Checker implements Agreement, Audience, Traffic {
     if (author.kind !== 'contender' || contender === undefined) return;
     for (const claim of this.claims.values()) {
       if (claim.contender !== contender && claim.excuse === undefined)
-        this.violated('two claims overlap', `${contender.name} is granted the lock that ${claim.contender.name} claims`);
+        this.violated(
+          'two claims overlap',
+          `${contender.name} is granted the lock that ${claim.contender.name} claims`,
+        );
     }
   }
 
@@ -152,7 +158,8 @@ export class Checker implements Agreement, Audience, Traffic {
     const world = this.#world;
     const { process, startedAtMs } = contender;
     const { nowMs } = world.timeline;
-    if (contender.byte !== undefined) this.violated('more than one byte', `${contender.name} answers ${byte} as well`);
+    if (contender.byte !== undefined)
+      this.violated('more than one byte', `${contender.name} answers ${byte} as well`);
     const tookMs = nowMs - startedAtMs - process.frozenMs;
     if (tookMs > ANSWER_LIMIT_MS)
       this.violated('the answer is late', `${contender.name} answers after ${Math.round(tookMs)} ms`);
@@ -178,11 +185,19 @@ export class Checker implements Agreement, Audience, Traffic {
       this.violated('no byte', `${contender.name} exits without an answer`);
     if (terminatedAtMs !== undefined) {
       const tookMs = nowMs - terminatedAtMs - (process.frozenMs - contender.frozenBeforeTerminationMs);
-      if (tookMs > EXIT_LIMIT_MS)
+      const lateTimersMs = process.frozenMs > contender.frozenBeforeTerminationMs ? LATE_TIMERS_MS : 0;
+      if (tookMs > EXIT_LIMIT_MS + lateTimersMs)
         this.violated('the exit is late', `${contender.name} exits ${Math.round(tookMs)} ms after SIGTERM`);
     }
-    if (orphanedAtMs !== undefined && process.frozenMs === 0 && nowMs - orphanedAtMs > ORPHAN_LIMIT_MS + EXIT_LIMIT_MS)
-      this.violated('the exit is late', `${contender.name} outlives its parent by ${Math.round(nowMs - orphanedAtMs)} ms`);
+    if (
+      orphanedAtMs !== undefined &&
+      process.frozenMs === 0 &&
+      nowMs - orphanedAtMs > ORPHAN_LIMIT_MS + EXIT_LIMIT_MS
+    )
+      this.violated(
+        'the exit is late',
+        `${contender.name} outlives its parent by ${Math.round(nowMs - orphanedAtMs)} ms`,
+      );
     if (process.exitStatus === EXIT.lost) this.#judgeReport(contender);
     if (process.exitStatus !== EXIT.lost || !contender.complaint.includes('did not confirm'))
       this.#checkLeftovers(contender);
@@ -208,7 +223,10 @@ export class Checker implements Agreement, Audience, Traffic {
 
   onDeadlineMoved(contender: Contender, fromMs: number, toMs: number, nowMs: number): void {
     if (nowMs >= fromMs && toMs > fromMs)
-      this.violated('a passed deadline moves', `${contender.name} moves it ${Math.round(nowMs - fromMs)} ms after it passed`);
+      this.violated(
+        'a passed deadline moves',
+        `${contender.name} moves it ${Math.round(nowMs - fromMs)} ms after it passed`,
+      );
   }
 
   // Judgements
@@ -222,7 +240,8 @@ export class Checker implements Agreement, Audience, Traffic {
     this.claims.set(contender, claim);
     if (presence === undefined || presence.untilMs < Infinity) {
       const author = this.#removedBy.get(key);
-      if (author === undefined) this.violated('a claim outlives its key', `${contender.name} never had a key`);
+      if (author === undefined)
+        this.violated('a claim outlives its key', `${contender.name} never had a key`);
       else this.#judgeLoss(claim, author);
     }
     if (claim.excuse !== undefined) return;
@@ -248,7 +267,10 @@ export class Checker implements Agreement, Audience, Traffic {
           if (this.claims.get(contender) !== claim || process.isKilledFromOutside) return;
           const stoodStill = process.isFrozen || process.lastThawMs >= nowMs;
           if (!stoodStill && isExpected())
-            this.violated('a loss is seen too late', `${contender.name} still claims after ${Math.round(limitMs)} ms`);
+            this.violated(
+              'a loss is seen too late',
+              `${contender.name} still claims after ${Math.round(limitMs)} ms`,
+            );
         });
       };
       const soonMs = timing.refreshMs + world.proofMs;
@@ -278,7 +300,10 @@ export class Checker implements Agreement, Audience, Traffic {
       if (!process.isFrozen) this.onThaw(contender);
       return;
     }
-    this.violated('a claim outlives its key', `${contender.name} still claims, but its key is gone by ${author.kind}`);
+    this.violated(
+      'a claim outlives its key',
+      `${contender.name} still claims, but its key is gone by ${author.kind}`,
+    );
   }
 
   #mustEndBy(claim: Claim, byMs: number): void {
@@ -312,14 +337,21 @@ export class Checker implements Agreement, Audience, Traffic {
     if (present === undefined || present.isTouched || holder === undefined) return;
     if (holder.endedAtMs !== undefined && holder.endedAtMs < startedAtMs) {
       if (holder.process.machine === process.machine)
-        this.violated('a dead neighbour keeps the lock', `${contender.name} finds ${holder.name}, which is dead`);
+        this.violated(
+          'a dead neighbour keeps the lock',
+          `${contender.name} finds ${holder.name}, which is dead`,
+        );
       return;
     }
     const tookMs = nowMs - startedAtMs;
     if (tookMs < CONTENTION_LIMIT_MS || holder.process.hasBeenFrozen || !this.claims.has(holder)) return;
     const fromMs = startedAtMs - world.grantedTtlMs;
-    if (holder.process.machine.wasPaused || !world.health.wasWell(holder.process.machine, fromMs, nowMs)) return;
-    this.violated('contention is reported late', `${contender.name} waits ${Math.round(tookMs)} ms for ${holder.name}`);
+    if (holder.process.machine.wasPaused || !world.health.wasWell(holder.process.machine, fromMs, nowMs))
+      return;
+    this.violated(
+      'contention is reported late',
+      `${contender.name} waits ${Math.round(tookMs)} ms for ${holder.name}`,
+    );
   }
 
   /** It says that it has lost the lock; is that so, and did it have to come to that? */
@@ -333,7 +365,11 @@ export class Checker implements Agreement, Audience, Traffic {
       const { timing, grantedTtlMs, timeline } = world;
       const sentMs = deadlineMs + timing.marginMs(grantedTtlMs) - grantedTtlMs;
       const fromLocalMs = Math.max(sentMs + timing.refreshMs, shortenedAtMs);
-      const fromMs = Math.max(process.machine.instantOf(fromLocalMs), process.lastThawMs, contender.startedAtMs);
+      const fromMs = Math.max(
+        process.machine.instantOf(fromLocalMs),
+        process.lastThawMs,
+        contender.startedAtMs,
+      );
       const wellMs = world.health.longestMs(process.machine, fromMs, timeline.nowMs);
       if (wellMs >= world.proofMs)
         this.violated(

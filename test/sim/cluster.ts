@@ -54,7 +54,7 @@ export class Cluster {
   onChange: () => void = () => undefined;
   onElection: (node: EtcdNode, term: number) => void = () => undefined;
   #term = 2;
-  #election: Appointment | undefined;
+  #isElecting = false;
   #uncommitted: Uncommitted[] = [];
   readonly #settling = new Map<EtcdNode, Appointment>();
 
@@ -100,9 +100,10 @@ export class Cluster {
     if (this.hasQuorum) {
       if (!leader.ready) this.#establish();
       else this.#recommit();
-    } else {
-      this.#election ??= this.timeline.after(this.random.between(...ELECTION_MS), () => {
-        this.#election = undefined;
+    } else if (!this.#isElecting) {
+      this.#isElecting = true;
+      this.timeline.after(this.random.between(...ELECTION_MS), () => {
+        this.#isElecting = false;
         this.#elect();
       });
     }
@@ -230,7 +231,9 @@ export class Cluster {
     if (node.leader === leader && (leader === undefined || node.applied === this.store.lastIndex)) return;
     if (this.#settling.has(node)) return;
     const inMs =
-      leader === undefined ? this.random.between(...ELECTION_MS) : this.random.between(3, this.random.pick([20, 300]));
+      leader === undefined
+        ? this.random.between(...ELECTION_MS)
+        : this.random.between(3, this.random.pick([20, 300]));
     const { life } = node;
     const settling = this.timeline.after(inMs, () => {
       this.#settling.delete(node);

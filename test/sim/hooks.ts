@@ -29,10 +29,13 @@ export function hookLoader(mutation: Mutation | undefined): void {
     load(url, context, nextLoad) {
       const loaded = nextLoad(url, context);
       if (mutation === undefined || url !== mutated) return loaded;
-      const source = typeof loaded.source === 'string' ? loaded.source : new TextDecoder().decode(loaded.source);
+      const source =
+        typeof loaded.source === 'string' ? loaded.source : new TextDecoder().decode(loaded.source);
       const parts = source.split(mutation.find);
       if (parts.length !== 2)
-        throw new Error(`Mutation "${mutation.name}": ${parts.length - 1} places in ${mutation.file}, want 1`);
+        throw new Error(
+          `Mutation "${mutation.name}": ${parts.length - 1} places in ${mutation.file}, want 1`,
+        );
       return { ...loaded, source: parts.join(mutation.replace) };
     },
   });

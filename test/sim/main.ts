@@ -27,7 +27,8 @@ const { values } = parseArgs({
 
 function number(name: 'schedules' | 'minutes' | 'seed' | 'jobs' | 'replay'): number {
   const value = Number(values[name]);
-  if (Number.isNaN(value) || value < 0) throw new Error(`--${name} is "${String(values[name])}", want a number`);
+  if (Number.isNaN(value) || value < 0)
+    throw new Error(`--${name} is "${String(values[name])}", want a number`);
   return value;
 }
 
@@ -39,14 +40,23 @@ async function replay(seed: number): Promise<number> {
     setImmediate(() => {
       const { history, violation } = runSchedule(seed, true);
       console.log(history.join('\n'));
-      console.log(violation === undefined ? 'Nothing was violated' : `VIOLATED: ${violation.property}: ${violation.text}`);
+      console.log(
+        violation === undefined
+          ? 'Nothing was violated'
+          : `VIOLATED: ${violation.property}: ${violation.text}`,
+      );
       resolve(violation === undefined ? 0 : 1);
     });
   });
 }
 
 async function runAll(): Promise<number> {
-  const [schedules, minutes, seed, jobs] = [number('schedules'), number('minutes'), number('seed'), number('jobs')];
+  const [schedules, minutes, seed, jobs] = [
+    number('schedules'),
+    number('minutes'),
+    number('seed'),
+    number('jobs'),
+  ];
   const startedAtMs = performance.now();
   const counts = new Map<string, number>();
   const failed: WorkerReport['violations'][number][] = [];
@@ -59,13 +69,17 @@ async function runAll(): Promise<number> {
     for (const [what, times] of report.counts) counts.set(what, (counts.get(what) ?? 0) + times);
     for (const each of report.violations) {
       failed.push(each);
-      console.log(`VIOLATED in seed ${each.seed}: ${each.violation?.property ?? ''}: ${each.violation?.text ?? ''}`);
+      console.log(
+        `VIOLATED in seed ${each.seed}: ${each.violation?.property ?? ''}: ${each.violation?.text ?? ''}`,
+      );
       console.log(`  npm run sim -- --replay ${each.seed}`);
     }
     const nowMs = performance.now();
     if (nowMs - toldAtMs > 30_000) {
       toldAtMs = nowMs;
-      console.log(`${done} schedules, ${failed.length} violations, ${((nowMs - startedAtMs) / 60_000).toFixed(1)} minutes`);
+      console.log(
+        `${done} schedules, ${failed.length} violations, ${((nowMs - startedAtMs) / 60_000).toFixed(1)} minutes`,
+      );
     }
     return nowMs - startedAtMs < minutes * 60_000;
   };

@@ -46,7 +46,8 @@ async function look(mutation: PlannedMutation, firstSeed: number): Promise<Findi
 }
 
 function tell({ mutation, schedules, property }: Finding): void {
-  const outcome = property === undefined ? `SURVIVED ${schedules} schedules` : `found after ${schedules}: ${property}`;
+  const outcome =
+    property === undefined ? `SURVIVED ${schedules} schedules` : `found after ${schedules}: ${property}`;
   console.log(`${property === undefined ? '✗' : '✓'} ${mutation.name}: ${outcome}`);
 }
 
@@ -55,7 +56,11 @@ function tableOf(findings: readonly Finding[]): string {
     ({ mutation, schedules, property }) =>
       `| ${mutation.name} | \`${mutation.file}\` | ${property ?? '**survived**'} | ${schedules} | ${mutation.within} |`,
   );
-  return ['| mutation | file | found by | schedules | limit |', '| --- | --- | --- | ---: | ---: |', ...rows].join('\n');
+  return [
+    '| mutation | file | found by | schedules | limit |',
+    '| --- | --- | --- | ---: | ---: |',
+    ...rows,
+  ].join('\n');
 }
 
 async function main(): Promise<number> {

@@ -5,8 +5,14 @@ import type { Timeline } from './timeline.ts';
 
 export type Direction = 'to' | 'from';
 
+/** What a message travels on. TCP delivers in the end, or, once the connection was given up, perhaps not at all. */
+export interface Carrier {
+  readonly alive: boolean;
+}
+
 interface Held {
   readonly direction: Direction;
+  readonly carrier: Carrier;
   readonly happen: () => void;
 }
 
@@ -39,20 +45,20 @@ export class Link {
   }
 
   /**
-   * @param mayWait the connection stands, so that TCP keeps on trying to deliver a message that met a cut.
+   * @param carrier the connection, if it stands, so that TCP keeps on trying to deliver what met a cut.
    * @param notBeforeMs keeps the order of a stream.
    * @returns when it arrives, on the timeline's scale; Infinity when it does not, or not before the link is mended.
    */
-  send(direction: Direction, mayWait: boolean, happen: () => void, notBeforeMs = 0): number {
+  send(direction: Direction, carrier: Carrier | undefined, happen: () => void, notBeforeMs = 0): number {
     const random = this.#random;
     if (this.cut[direction]) {
-      if (mayWait && random.chance(0.5)) this.#held.push({ direction, happen });
+      if (carrier !== undefined) this.#held.push({ direction, carrier, happen });
       return Infinity;
     }
     let delayMs = random.chance(0.01) ? random.between(20, 150) : random.between(0.2, 4);
     if (this.slowMs > 0) delayMs += this.slowMs * random.between(0.5, 1.5);
     if (this.lossPercent > 0 && random.chance(this.lossPercent / 100)) {
-      if (random.chance(0.2)) return Infinity;
+      if (carrier === undefined && random.chance(0.2)) return Infinity;
       delayMs += random.between(200, 3_000);
     }
     const atMs = Math.max(this.#timeline.nowMs + delayMs, notBeforeMs);
@@ -65,7 +71,10 @@ export class Link {
     this.cut[direction] = false;
     const due = this.#held.filter((held) => held.direction === direction);
     this.#held = this.#held.filter((held) => held.direction !== direction);
-    for (const { happen } of due) this.#timeline.after(this.#random.between(1, 2_000), happen);
+    for (const { carrier, happen } of due) {
+      if (carrier.alive || this.#random.chance(0.5))
+        this.#timeline.after(this.#random.between(1, 2_000), happen);
+    }
   }
 }
 

@@ -6,7 +6,10 @@ import type { WorkerReport, WorkerTask } from './worker.ts';
  * Runs one worker until it has done its task, or until `onReport` returns false.
  * Rejects when the worker fails, which a schedule never makes it do.
  */
-export async function runWorker(task: WorkerTask, onReport: (report: WorkerReport) => boolean): Promise<void> {
+export async function runWorker(
+  task: WorkerTask,
+  onReport: (report: WorkerReport) => boolean,
+): Promise<void> {
   const worker = new Worker(new URL('./worker.ts', import.meta.url), { workerData: task });
   worker.on('message', (report: WorkerReport) => {
     if (!onReport(report)) void worker.terminate();

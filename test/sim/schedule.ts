@@ -52,7 +52,8 @@ function live(world: World): void {
   const isOver = (): boolean => world.violation !== undefined;
   const horizonMs = random.between(4_000, 16_000);
 
-  for (const node of world.nodes) node.elect(random.chance(0.7) ? random.between(0, 300) : random.between(0, 5_000));
+  for (const node of world.nodes)
+    node.elect(random.chance(0.7) ? random.between(0, 300) : random.between(0, 5_000));
   const faults = random.chance(0.08) ? 0 : random.integer(1, 5);
   for (let fault = 0; fault < faults; fault += 1) {
     plan(world, random.chance(0.3) ? random.between(0, 600) : random.between(0, horizonMs));
@@ -72,14 +73,18 @@ function live(world: World): void {
       else heldSinceMs = Math.min(heldSinceMs, timeline.nowMs);
       return isOver() || timeline.nowMs - heldSinceMs > 500;
     });
-    if (!isOver() && heldSinceMs === Infinity) checker.violated('nobody gets the lock', `${Math.round(boundMs)} ms after the faults`);
+    if (!isOver() && heldSinceMs === Infinity)
+      checker.violated('nobody gets the lock', `${Math.round(boundMs)} ms after the faults`);
   }
 
   if (!isOver()) {
     world.isOpen = false;
     for (const node of world.nodes) node.endAll();
     timeline.run(timeline.nowMs + EXIT_MS + 3 * world.grantedTtlMs, () => {
-      return isOver() || world.contenders.every(({ process }) => process.state !== 'alive' && process.state !== 'ending');
+      return (
+        isOver() ||
+        world.contenders.every(({ process }) => process.state !== 'alive' && process.state !== 'ending')
+      );
     });
     const late = world.contenders.find(({ process }) => process.state === 'alive');
     if (!isOver() && late !== undefined) checker.violated('the exit is late', `${late.name} is still there`);

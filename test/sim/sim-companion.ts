@@ -86,9 +86,12 @@ export class SimCompanion implements Companion {
     const left = this.#limit - this.#uptime();
     if (left > 0) {
       // Never early: `read -t` counts the whole time, and then the script looks at /proc/uptime again.
-      this.#waiting = timeline.at(machine.instantOf(machine.localMs(timeline.nowMs) + left * 10) + 0.01, () => {
-        this.#step();
-      });
+      this.#waiting = timeline.at(
+        machine.instantOf(machine.localMs(timeline.nowMs) + left * 10) + 0.01,
+        () => {
+          this.#step();
+        },
+      );
     } else if (this.#lines.length > 0) this.#step();
     else {
       this.#stop();

@@ -122,10 +122,10 @@ export class SimMember implements Member {
           if (!isOver) happen();
         });
       };
-      lastMs = Math.max(lastMs, this.#link.send('from', true, arrive, lastMs));
+      lastMs = Math.max(lastMs, this.#link.send('from', connection, arrive, lastMs));
     };
     this.#process.act(() => {
-      this.#link.send('to', connection.stands, () => {
+      this.#link.send('to', connection.stands ? connection : undefined, () => {
         if (!node.up) this.#lose(connection, 'connection refused');
         node.run(() => {
           if (isOver) return;
@@ -208,7 +208,7 @@ export class SimMember implements Member {
 
     const back = (isChange: boolean, happen: () => void): void => {
       if (isChange && this.#link.losesAnswers && this.#process.machine.random.chance(0.7)) return;
-      this.#link.send('from', true, () => {
+      this.#link.send('from', connection, () => {
         this.#process.deliver(() => {
           if (!isOpen) return;
           connection.stands = true;
@@ -243,10 +243,10 @@ export class SimMember implements Member {
       };
       // The first message on a connection follows a handshake.
       const ready = (): void => {
-        this.#link.send('to', connection.stands, arrive);
+        this.#link.send('to', connection.stands ? connection : undefined, arrive);
       };
       if (connection.stands) ready();
-      else this.#link.send('to', false, ready);
+      else this.#link.send('to', undefined, ready);
     });
     return promise;
   }
@@ -269,7 +269,7 @@ export class SimMember implements Member {
 
   /** The connection breaks; the process hears of it if the way back is open. */
   #lose(connection: Connection, message: string): void {
-    this.#link.send('from', false, () => {
+    this.#link.send('from', undefined, () => {
       this.#process.deliver(() => {
         this.#end(connection, message);
       });

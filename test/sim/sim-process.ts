@@ -16,6 +16,18 @@ export function runningProcess(): SimProcess {
   return running;
 }
 
+/** Runs something, and all that follows from it at once, as `process`. */
+function runAs(process: SimProcess, happen: () => void): void {
+  const before = running;
+  running = process;
+  try {
+    happen();
+    drain();
+  } finally {
+    running = before;
+  }
+}
+
 interface Input {
   readonly isTimer: boolean;
   readonly happen: () => void;
@@ -177,15 +189,8 @@ export class SimProcess implements Clock {
   }
 
   #turn(happen: () => void): void {
-    const before = running;
-    running = this;
     this.#turnDelayMs = 0;
-    try {
-      happen();
-      drain();
-    } finally {
-      running = before;
-    }
+    runAs(this, happen);
     const delayMs = this.#turnDelayMs;
     this.#turnDelayMs = 0;
     if (delayMs > 0) this.freeze(delayMs);

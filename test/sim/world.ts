@@ -124,6 +124,7 @@ export class World {
 
   /** The machine stands still with all its processes; its clock goes on when it wakes up as if it had never stopped. */
   suspend(machine: Machine, forMs: number): void {
+    if (machine.stoppedUntilMs > this.timeline.nowMs) return;
     this.count('machine suspended');
     this.#suspendedUntilMs.set(machine, this.timeline.nowMs + forMs);
     this.#stop(machine, forMs);
@@ -131,6 +132,7 @@ export class World {
 
   /** Like suspend, but none of its own clocks notices; the wall clock is set right when it goes on. */
   pause(machine: Machine, forMs: number): void {
+    if (machine.stoppedUntilMs > this.timeline.nowMs) return;
     this.count('virtual machine paused');
     machine.wasPaused = true;
     this.#pausedUntilMs.set(machine, this.timeline.nowMs + forMs);
@@ -212,7 +214,8 @@ function drawMachines(world: World): Machine[] {
 }
 
 // The shipped one-way door, watched: who moves it, and when.
-const { extendTo, shortenTo } = Deadline.prototype;
+const extendTo = Reflect.get<Deadline, 'extendTo'>(Deadline.prototype, 'extendTo');
+const shortenTo = Reflect.get<Deadline, 'shortenTo'>(Deadline.prototype, 'shortenTo');
 Deadline.prototype.extendTo = function (atMs) {
   const contender = runningContender();
   const [beforeMs, nowMs] = [this.atMs, contender.process.peek()];
