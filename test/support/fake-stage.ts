@@ -1,0 +1,135 @@
+import type { DeadMansSwitch } from '../../src/dead-mans-switch.ts';
+import type { LeaseId } from '../../src/etcd.ts';
+import { formatHolder } from '../../src/holder.ts';
+import type { Host, ProcessIdentity } from '../../src/host.ts';
+import { live, type ExitStatus, type LifecycleTools } from '../../src/lifecycle.ts';
+import type { Log } from '../../src/log.ts';
+import { Members } from '../../src/members.ts';
+import { makeStatusPipe } from '../../src/status.ts';
+import { timingOf, type Timing } from '../../src/timing.ts';
+import { FakeClock } from './fake-clock.ts';
+import { FakeMember } from './fake-member.ts';
+
+export const DIRECTORY = '/_locks/_ctdb/NAME/';
+export const LEASE = '26' as LeaseId;
+
+/** The value of a key as a helper of process `process` writes it. */
+export function holderValue(process: ProcessIdentity, timing: Timing): string {
+  return formatHolder({
+    node: 'fs1',
+    host: 'fs1',
+    pnn: 1,
+    process,
+    since: '2026-01-02T03:04:05.000Z',
+    version: '1.0.0',
+    ttlMs: timing.ttlMs,
+    refreshMs: timing.refreshMs,
+  });
+}
+
+/** Everything that `live` needs, in the hands of a test. */
+export class FakeStage {
+  readonly clock = new FakeClock();
+  readonly timing: Timing;
+  readonly fakes: readonly FakeMember[];
+  readonly members: Members;
+  /** What was written to stdout, and when it was closed, in order: `0`, `closed`. */
+  readonly stdout: string[] = [];
+  /** What was told to the dead man's switch: `start`, instants, `release`. */
+  readonly fed: (number | 'start' | 'release')[] = [];
+  readonly errors: string[] = [];
+  readonly termination = new AbortController();
+  parentPid = 4711;
+  isDead = false;
+  exitStatus: ExitStatus | undefined;
+  /** Called before a byte is written. */
+  onWrite: () => void = () => undefined;
+  readonly self: ProcessIdentity = { bootId: 'boot', namespaces: '1/2', pid: 815, startTicks: 99 };
+
+  constructor(members = 3, ttlMs = 9_000, refreshMs = 2_000) {
+    this.timing = timingOf({ ttlMs, refreshMs, readTimeoutMs: undefined });
+    this.fakes = Array.from({ length: members }, (_, index) => new FakeMember(`etcd${index}:2379`));
+    this.members = new Members(this.fakes, this.clock, this.timing);
+  }
+
+  get fake(): FakeMember {
+    const [first] = this.fakes;
+    if (first === undefined) throw new Error('A stage has members');
+    return first;
+  }
+
+  get allCalls(): FakeMember['calls'] {
+    return this.fakes.flatMap(({ calls }) => calls);
+  }
+
+  readonly deadMansSwitch: DeadMansSwitch = {
+    start: () => {
+      this.fed.push('start');
+    },
+    feed: (untilMs) => {
+      this.fed.push(untilMs);
+    },
+    release: () => {
+      this.fed.push('release');
+    },
+  };
+
+  readonly log: Log = {
+    error: (message) => {
+      this.errors.push(message);
+    },
+    warning: () => undefined,
+    info: () => undefined,
+    detail: (message) => {
+      if (typeof message === 'function') message();
+    },
+    trace: (message) => {
+      if (typeof message === 'function') message();
+    },
+  };
+
+  get host(): Host {
+    return {
+      self: this.self,
+      hostName: 'fs1',
+      parentPid: () => this.parentPid,
+      isDead: () => this.isDead,
+    };
+  }
+
+  tools(): LifecycleTools {
+    const { clock, timing, members, log, host, deadMansSwitch } = this;
+    return {
+      members,
+      clock,
+      timing,
+      host,
+      log,
+      deadMansSwitch,
+      status: makeStatusPipe(
+        (byte) => {
+          this.onWrite();
+          this.stdout.push(byte);
+        },
+        () => {
+          this.stdout.push('closed');
+        },
+      ),
+      terminated: this.termination.signal,
+      newLeaseId: () => LEASE,
+      describeUs: () => holderValue(this.self, timing),
+    };
+  }
+
+  /** Lives as the shipped program does; the test turns the clock. */
+  live(directory: Promise<string> = Promise.resolve(DIRECTORY)): void {
+    void live({ directory, startedAtMs: this.clock.now() }, this.tools()).then((status) => {
+      this.exitStatus = status;
+    });
+  }
+
+  /** Lets every member be served by the same etcd. */
+  serveAll(serve: FakeMember['onCall']): void {
+    for (const fake of this.fakes) fake.onCall = serve;
+  }
+}
