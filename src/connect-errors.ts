@@ -80,6 +80,18 @@ function explainAlert(text: string, tls: TlsConfig): ConnectFailure | undefined 
   return { kind: 'tls', message: `the member refused TLS (${alert})` };
 }
 
+/** Proven by a probe, not guessed: see `etcd-probe.ts`. */
+export const SPEAKS_NO_TLS: ConnectFailure = {
+  kind: 'tls',
+  message: 'the member does not speak TLS',
+  remedy: 'set protocol = http, or use its https port',
+};
+export const SPEAKS_TLS: ConnectFailure = {
+  kind: 'tls',
+  message: 'the member speaks TLS',
+  remedy: 'set protocol = https',
+};
+
 /** Says what is wrong with the member's certificate, or with ours. */
 export function explainTlsError(error: unknown, tls: TlsConfig, name: string): ConnectFailure {
   if (error instanceof TlsFileError) return { kind: 'tls', message: error.message, remedy: error.remedy };
@@ -124,11 +136,7 @@ export function explainTlsError(error: unknown, tls: TlsConfig, name: string): C
     case 'ERR_SSL_WRONG_VERSION_NUMBER':
     case 'ERR_SSL_PACKET_LENGTH_TOO_LONG':
     case 'ERR_SSL_HTTP_REQUEST':
-      return {
-        kind: 'tls',
-        message: 'the member does not speak TLS',
-        remedy: 'set protocol = http, or use its https port',
-      };
+      return SPEAKS_NO_TLS;
     default: {
       const alert = explainAlert(text, tls);
       if (alert !== undefined) return alert;

@@ -17,6 +17,7 @@ import { errorText, etcdErrorFrom } from './etcd-errors.ts';
 import { EtcdLink } from './etcd-link.ts';
 import { EtcdLogin } from './etcd-login.ts';
 import * as messages from './etcd-messages.ts';
+import { TlsSuspects } from './etcd-probe.ts';
 import { openStream, type StreamCalls } from './etcd-stubs.ts';
 import { makeSecure } from './etcd-tls.ts';
 import { NameBook } from './name-book.ts';
@@ -29,7 +30,11 @@ export function makeAdminMembers(
   clock: Clock,
 ): EtcdAdminMember[] {
   const { tls, dialTimeoutMs } = config;
-  const how = { names: new NameBook(), secure: makeSecure(tls, new TlsFiles(tls)) };
+  const how = {
+    names: new NameBook(),
+    secure: makeSecure(tls, new TlsFiles(tls)),
+    suspects: new TlsSuspects(),
+  };
   const authority = tls.serverName === undefined ? {} : { 'grpc.default_authority': tls.serverName };
   const options = { clock, dialTimeoutMs, grpcOptions: { ...authority, ...config.grpcOptions } };
   return endpoints.map((endpoint) => new EtcdAdminMember(new EtcdLink(endpoint, how, options), config));

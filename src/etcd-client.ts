@@ -20,6 +20,7 @@ import { errorText, etcdErrorFrom } from './etcd-errors.ts';
 import { EtcdLink } from './etcd-link.ts';
 import { EtcdLogin } from './etcd-login.ts';
 import * as messages from './etcd-messages.ts';
+import { TlsSuspects } from './etcd-probe.ts';
 import { makeSecure } from './etcd-tls.ts';
 import { EtcdVersion } from './etcd-version.ts';
 import { watchKey } from './etcd-watch.ts';
@@ -30,15 +31,21 @@ import { TlsFiles } from './tls-files.ts';
 /** What the transport needs of the world beside the network. */
 export interface TransportDeps {
   readonly clock: Clock;
+  /** Told, once, of what works and should be seen to. */
+  readonly onWarning?: (message: string) => void;
 }
 
 /**
  * The members as configured, one for each endpoint, none of them connected yet.
  * @throws {SetupError} with `srv_domain` only, when DNS does not name any
  */
-export async function makeMembers(config: Config, { clock }: TransportDeps): Promise<Member[]> {
+export async function makeMembers(config: Config, { clock, onWarning }: TransportDeps): Promise<Member[]> {
   const { srvDomain, tls } = config;
-  const how = { names: new NameBook(), secure: makeSecure(tls, new TlsFiles(tls)) };
+  const how = {
+    names: new NameBook(),
+    secure: makeSecure(tls, new TlsFiles(tls)),
+    suspects: new TlsSuspects(),
+  };
   const options: ConnectionOptions = {
     clock,
     dialTimeoutMs: config.dialTimeoutMs,
@@ -53,7 +60,23 @@ export async function makeMembers(config: Config, { clock }: TransportDeps): Pro
   const used = config.useOtherMembers ? endpoints : endpoints.slice(0, 1);
   const links = used.map((endpoint) => new EtcdLink(endpoint, how, options));
   if (srvDomain !== undefined) followRecords(links, clock, find);
-  return links.map((link) => new EtcdMember(link, config));
+  let hasWarned = false;
+  const onAuthOff = (endpoint: string): void => {
+    if (hasWarned) return;
+    hasWarned = true;
+    // No failure: a login must be configured before authentication can be switched on under a holder.
+    onWarning?.(
+      `etcd at ${endpoint}: authentication is not enabled, so anybody may change the lock; run etcdctl auth enable`,
+    );
+  };
+  return links.map((link) => new EtcdMember(link, config, onAuthOff));
+}
+
+/** A member without a leader says so at once, with this, instead of being silent until it has one. */
+function withLeader(metadata: Metadata): Metadata {
+  const result = metadata.clone();
+  result.set('hasleader', 'true');
+  return result;
 }
 
 /** One endpoint over the network: etcd's messages put in our types, and its errors in our words. */
@@ -63,9 +86,9 @@ class EtcdMember implements Member {
   readonly #version: EtcdVersion;
   readonly #config: Config;
 
-  constructor(link: EtcdLink, config: Config) {
+  constructor(link: EtcdLink, config: Config, onAuthOff: (endpoint: string) => void) {
     this.#link = link;
-    this.#login = new EtcdLogin(link, config.login);
+    this.#login = new EtcdLogin(link, config.login, onAuthOff);
     this.#version = new EtcdVersion(link, this.#login);
     this.#config = config;
   }
@@ -175,11 +198,11 @@ class EtcdMember implements Member {
     try {
       const pass = await this.#login.pass(signal);
       try {
-        return await send(pass.metadata);
+        return await send(withLeader(pass.metadata));
       } catch (error) {
         if (!this.#login.canMend(error, pass)) throw error;
         this.#login.forget(pass);
-        return await send((await this.#login.pass(signal)).metadata);
+        return await send(withLeader((await this.#login.pass(signal)).metadata));
       }
     } catch (error) {
       throw this.#inOurWords(error, key);

@@ -6,7 +6,9 @@ import type { Resolver, ResolverListener } from '@grpc/grpc-js/build/src/resolve
 import type { GrpcUri } from '@grpc/grpc-js/build/src/uri-parser.js';
 import type { Socket } from 'node:net';
 import type { Endpoint } from './config.ts';
+import { connectFailureText, SPEAKS_TLS } from './connect-errors.ts';
 import { errorText } from './etcd-errors.ts';
+import type { TlsSuspects } from './etcd-probe.ts';
 import type { NameBook } from './name-book.ts';
 
 /** Makes TLS of a TCP connection; rejects with an error whose message is what a failed call is to say. */
@@ -17,6 +19,7 @@ export interface Dial {
   readonly endpoint: Endpoint;
   readonly names: NameBook;
   readonly secure: Secure;
+  readonly suspects: TlsSuspects;
   /** Ends every socket of the connection. */
   readonly signal: AbortSignal;
 }
@@ -110,16 +113,20 @@ export class DialCredentials extends ChannelCredentials {
   }
 
   override _createSecureConnector(target: GrpcUri, options: ChannelOptions): SecureConnector {
-    const { endpoint, names, secure } = this.#dial;
+    const { endpoint, names, secure, suspects, signal } = this.#dial;
     const plain = credentials.createInsecure()._createSecureConnector(target, options);
     return {
       connect: async (socket) => {
         // The signal ends sockets with an error, for which there is no other listener at times.
         socket.on('error', () => undefined);
         if (socket.remoteAddress !== undefined) names.prefer(endpoint.host, socket.remoteAddress);
-        return endpoint.secure
-          ? { socket: await secure(socket, endpoint), secure: true }
-          : { socket, secure: false };
+        if (endpoint.secure) return { socket: await secure(socket, endpoint), secure: true };
+        if (suspects.take(endpoint)) {
+          socket.destroy();
+          throw new Error(connectFailureText(SPEAKS_TLS));
+        }
+        suspects.watch(endpoint, socket, signal);
+        return { socket, secure: false };
       },
       waitForReady: () => Promise.resolve(),
       getCallCredentials: () => plain.getCallCredentials(),

@@ -39,11 +39,18 @@ export class EtcdLogin {
   readonly #link: EtcdLink;
   readonly #config: LoginConfig | undefined;
   readonly #asking: SharedCall<Pass>;
+  readonly #onAuthOff: (endpoint: string) => void;
   #pass: Pass | undefined;
 
-  constructor(link: EtcdLink, config: LoginConfig | undefined) {
+  /** @param onAuthOff told when a login is configured and the member has authentication switched off */
+  constructor(
+    link: EtcdLink,
+    config: LoginConfig | undefined,
+    onAuthOff: (endpoint: string) => void = () => undefined,
+  ) {
     this.#link = link;
     this.#config = config;
+    this.#onAuthOff = onAuthOff;
     this.#asking = new SharedCall(
       () => link.name,
       (signal) => this.#logIn(signal),
@@ -82,6 +89,7 @@ export class EtcdLogin {
         hasToken = true;
       } catch (error) {
         if (!(error instanceof CallFailure && isAuthOff(error.status))) throw error;
+        this.#onAuthOff(this.#link.name);
       }
     }
     this.#pass = { metadata, hasToken };

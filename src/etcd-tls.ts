@@ -1,8 +1,9 @@
 import { isIP, type Socket } from 'node:net';
 import { connect, type ConnectionOptions } from 'node:tls';
 import type { Endpoint, TlsConfig } from './config.ts';
-import { connectFailureText, explainTlsError } from './connect-errors.ts';
+import { connectFailureText, explainTlsError, SPEAKS_NO_TLS } from './connect-errors.ts';
 import type { Secure } from './etcd-dial.ts';
+import { peerOf, speaksPlainHttp2 } from './etcd-probe.ts';
 import type { TlsFiles } from './tls-files.ts';
 
 /** The name that the member's certificate must have: the configured one, or what was dialled. */
@@ -19,8 +20,16 @@ function expectedName(tls: TlsConfig, endpoint: Endpoint): string {
 export function makeSecure(tls: TlsConfig, files: TlsFiles, protocols: readonly string[] = ['h2']): Secure {
   return (socket: Socket, endpoint: Endpoint) => {
     const { promise, resolve, reject } = Promise.withResolvers<Socket>();
-    const fail = (error: unknown): void => {
-      reject(new Error(connectFailureText(explainTlsError(error, tls, expectedName(tls, endpoint)))));
+    const peer = peerOf(socket);
+    let isOver = false;
+    const fail = async (error: unknown): Promise<void> => {
+      if (isOver) return;
+      isOver = true;
+      const failure = explainTlsError(error, tls, expectedName(tls, endpoint));
+      // It hung up: because it is being stopped, or because it does not speak TLS, which lasts.
+      const hungUp = failure.kind === 'unavailable' && socket.errored?.name !== 'AbortError';
+      const isPlain = hungUp && peer !== undefined && (await speaksPlainHttp2(peer));
+      reject(new Error(connectFailureText(isPlain ? SPEAKS_NO_TLS : failure)));
     };
     try {
       const name = expectedName(tls, endpoint);
@@ -34,15 +43,16 @@ export function makeSecure(tls: TlsConfig, files: TlsFiles, protocols: readonly 
         rejectUnauthorized: !tls.insecureSkipVerify,
       };
       const secured = connect(options, () => {
+        isOver = true;
         resolve(secured);
       });
       // Also after the handshake: a client certificate that TLS 1.3 refuses is refused only then.
-      secured.on('error', fail);
+      secured.on('error', (error) => void fail(error));
       secured.once('close', () => {
-        fail(new Error('the member closed the connection during the TLS handshake'));
+        void fail(new Error('the member closed the connection during the TLS handshake'));
       });
     } catch (error) {
-      fail(error);
+      void fail(error);
     }
     return promise;
   };

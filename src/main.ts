@@ -133,7 +133,14 @@ async function helpCtdb(config: Config, log: Log, status: StatusPipe): Promise<E
   directory.catch(() => undefined); // looked at when the members are known
 
   const guard = new ClusterGuard(config.expectedClusterId);
-  const members = (await makeMembers(config, { clock })).map((member) => guard.guard(member));
+  const members = (
+    await makeMembers(config, {
+      clock,
+      onWarning: (text) => {
+        log.warning(text);
+      },
+    })
+  ).map((member) => guard.guard(member));
   members[0]?.connect();
 
   const describeUs = (): string => {

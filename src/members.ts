@@ -176,8 +176,9 @@ export class Members<M extends Asked = Member> {
         stopTimer: clock.at(endsAtMs, () => {
           if (candidate.attempt !== attempt) return;
           giveUp(candidate, 'timeout');
-          const text = `no answer within ${((endsAtMs - now) / 1000).toFixed(1)} s`;
-          onFailure(candidate, new EtcdError('timeout', candidate.member.endpoint, text));
+          // An attempt that the end of the question cut short tells less than what came before it.
+          const known = endsAtMs < now + attemptMs ? candidate.failure : undefined;
+          onFailure(candidate, known ?? silence(candidate.member.endpoint, endsAtMs - now));
         }),
       };
       candidate.attempt = attempt;
@@ -249,6 +250,11 @@ export class Members<M extends Asked = Member> {
     if (member === undefined) throw new Error(`No member ${index} of ${this.#members.length}`);
     return member;
   }
+}
+
+function silence(endpoint: string, silentMs: number): EtcdError {
+  const message = `no answer within ${(silentMs / 1000).toFixed(1)} s`;
+  return new EtcdError('timeout', endpoint, message, 'check the member, its disk, the network and firewalls');
 }
 
 // The kinds that tell an administrator most come first; the error as a whole takes its kind and remedy from there.

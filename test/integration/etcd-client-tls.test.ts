@@ -1,6 +1,8 @@
 // TLS with real members: what is accepted, what is refused and in which words, and files that change meanwhile.
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
+import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { connect as tlsConnect } from 'node:tls';
@@ -115,6 +117,27 @@ void describe('a member with a good certificate', () => {
     assert.equal(kind, 'unavailable');
     assert.match(message, /closed the connection before a word of HTTP\/2/);
     assert.match(remedy ?? '', /protocol = https/);
+  });
+
+  test('spoken to in plain text is found to speak TLS, which is final for that question', async () => {
+    using member = await reach(cluster.hosts);
+    const proven = await waitFor('the handshake that proves it', async () => {
+      const error = await errorOf(member.readKey(KEY, withinMs()));
+      return error.kind === 'tls' && error;
+    });
+    assert.deepEqual([proven.message, proven.remedy], ['the member speaks TLS', 'set protocol = https']);
+  });
+
+  test('that hangs up on plain text because it is stopped is not taken for one that speaks TLS', async () => {
+    const server = createServer((socket) => socket.once('data', () => socket.end()));
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    using member = await reach(`127.0.0.1:${(server.address() as AddressInfo).port}`);
+    for (let count = 0; count < 5; count += 1) {
+      assert.equal((await errorOf(member.readKey(KEY, withinMs()))).kind, 'unavailable');
+      await new Promise((resolve) => setTimeout(resolve, 150)); // past the pause between two dials
+    }
+    server.close();
   });
 });
 
