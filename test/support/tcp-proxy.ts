@@ -16,13 +16,14 @@ interface Link {
  * - `drop(direction)`: what is sent is thrown away for good, which no stream recovers from;
  * - `cut()`: all connections are reset, new ones are welcome;
  * - `refuse()` / `accept()`: nobody listens on the port any more, and again;
+ * - `lead(endpoint)`: new connections go to another server;
  * - `blackHole()`: both directions paused, for the connections that are open and for all to come.
  */
 export class TcpProxy implements AsyncDisposable {
   readonly #links = new Set<Link>();
   readonly #paused = new Set<Direction>();
   readonly #dropped = new Set<Direction>();
-  readonly #target: { readonly host: string; readonly port: number };
+  #target: { readonly host: string; readonly port: number };
   #server: Server;
   #port = 0;
   /** How many connections were accepted so far. */
@@ -37,8 +38,7 @@ export class TcpProxy implements AsyncDisposable {
 
   /** Starts a relay to `endpoint` (`host:port`) on a free port of 127.0.0.1. */
   static async start(endpoint: string): Promise<TcpProxy> {
-    const colon = endpoint.lastIndexOf(':');
-    const proxy = new TcpProxy({ host: endpoint.slice(0, colon), port: Number(endpoint.slice(colon + 1)) });
+    const proxy = new TcpProxy(targetFrom(endpoint));
     await proxy.accept();
     return proxy;
   }
@@ -82,6 +82,11 @@ export class TcpProxy implements AsyncDisposable {
       client.resetAndDestroy();
       server.resetAndDestroy();
     }
+  }
+
+  /** Relays the connections to come to another server. */
+  lead(endpoint: string): void {
+    this.#target = targetFrom(endpoint);
   }
 
   /** Stops listening; resolves when connections are refused. Open connections stay open. */
@@ -140,6 +145,11 @@ export class TcpProxy implements AsyncDisposable {
     from.on('end', () => to.end());
     if (this.#paused.has(direction)) from.pause();
   }
+}
+
+function targetFrom(endpoint: string): { readonly host: string; readonly port: number } {
+  const colon = endpoint.lastIndexOf(':');
+  return { host: endpoint.slice(0, colon), port: Number(endpoint.slice(colon + 1)) };
 }
 
 function source(link: Link, direction: Direction): Socket {
