@@ -326,8 +326,9 @@ export class Checker implements Agreement, Audience, Traffic {
     const world = this.#world;
     const { process, startedAtMs } = contender;
     const { nowMs } = world.timeline;
+    // A key of its own that somebody put again by hand is not its own any more.
     const others = this.#presences.filter(
-      (each) => each.contender !== contender && each.untilMs >= startedAtMs,
+      (each) => (each.contender !== contender || each.isTouched) && each.untilMs >= startedAtMs,
     );
     if (others.length === 0 && !world.counts.has('fault: member answers reads from the past'))
       this.violated('contention is reported that was none', contender.name);
