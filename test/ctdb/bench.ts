@@ -81,7 +81,7 @@ async function measure(kind: LockKind): Promise<Trial[]> {
       );
       try {
         if (result.okS === undefined) throw new Error('The cluster has no leader');
-        await event.undo(leader);
+        await event.undo(leader, ctdb);
         await ctdb.allOk();
       } catch {
         // What is left of the cluster is of no use for the next trial.

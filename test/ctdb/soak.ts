@@ -46,6 +46,8 @@ function random(below: number): number {
 interface Deed {
   readonly name: string;
   readonly moves: boolean;
+  /** The node that CTDB may make ban itself because of it. */
+  readonly isolated: number | undefined;
   readonly fromMs: number;
   toMs: number;
 }
@@ -105,7 +107,13 @@ while (Date.now() < endMs) {
   const choice = SOAK_ACTIONS.filter(({ moves }) => !(moves && isCalm()));
   const action = choice[random(choice.length)];
   if (action === undefined || other === undefined) throw new Error('Nothing to do');
-  const deed: Deed = { name: action.name, moves: action.moves, fromMs: Date.now(), toMs: Infinity };
+  const deed: Deed = {
+    name: action.name,
+    moves: action.moves,
+    isolated: action.isolates === true ? leader.pnn : undefined,
+    fromMs: Date.now(),
+    toMs: Infinity,
+  };
   deeds.push(deed);
   console.log(`${clock(deed.fromMs)}: node ${leader.pnn} leads; ${action.name}`);
   try {
@@ -140,8 +148,16 @@ for (const { fromMs, toMs } of gaps) {
 }
 for (const node of ctdb.nodes) {
   // An administrator's ban is logged by ctdbd alone; this is recoverd's own.
-  for (const { atMs, text } of node.log.grep(/^Banning node \d/))
-    faults.push(`node ${node.pnn} at ${clock(atMs)}: ${text}`);
+  for (const { atMs, text } of node.log.grep(/^Banning node \d/)) {
+    const isCaused = deeds.some(
+      ({ isolated, fromMs, toMs }) =>
+        isolated === node.pnn &&
+        text.startsWith(`Banning node ${node.pnn} `) &&
+        fromMs < atMs &&
+        atMs < toMs + AFTERMATH_MS,
+    );
+    if (!isCaused) faults.push(`node ${node.pnn} at ${clock(atMs)}: ${text}`);
+  }
 }
 let growth = '';
 for (const [pid, all] of sizes) {

@@ -160,6 +160,26 @@ export class CtdbCluster implements AsyncDisposable {
     });
   }
 
+  /**
+   * Mends the network of a node that was cut off. A leader that CTDB isolates bans itself for 300 s when it finds that it
+   * leads without the lock ("Cluster lock not held - abort recovery, ban node"); that ban is lifted as an administrator would.
+   */
+  async rejoin(node: CtdbNode): Promise<void> {
+    await node.cable.mend();
+    const [observer] = this.others(node);
+    if (observer === undefined) return;
+    await waitFor(
+      `node ${node.pnn} is seen again`,
+      async () => {
+        const flags = (await this.status(observer))?.flags[node.pnn];
+        return flags !== undefined && !flags.includes('DISCONNECTED');
+      },
+      { withinMs: 60_000, everyMs: 250 },
+    );
+    const flags = (await this.status(node))?.flags[node.pnn];
+    if (flags?.includes('BANNED') === true) await node.ctdb('unban');
+  }
+
   /** Pulls the plug on all nodes and removes their files. */
   async stop(): Promise<void> {
     await Promise.all(this.nodes.map((node) => node.powerOff()));

@@ -12,7 +12,7 @@ export interface LeaderEvent {
   readonly losesNode: boolean;
   happen(leader: CtdbNode): unknown;
   /** Brings the node back; all nodes are OK some time after. */
-  undo(leader: CtdbNode): unknown;
+  undo(leader: CtdbNode, ctdb: CtdbCluster): unknown;
 }
 
 /** Starts CTDB again once the last of it has ended. */
@@ -83,7 +83,7 @@ export const LEADER_EVENTS: readonly LeaderEvent[] = [
     title: 'network of the node cut',
     losesNode: true,
     happen: (leader) => leader.cable.cut(),
-    undo: (leader) => leader.cable.mend(),
+    undo: (leader, ctdb) => ctdb.rejoin(leader),
   },
 ];
 

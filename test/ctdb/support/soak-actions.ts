@@ -21,6 +21,8 @@ export interface Scene {
 /** What an administrator or bad luck does to a cluster, and undoes. */
 export interface SoakAction {
   readonly name: string;
+  /** Whether CTDB may make the leader ban itself because of it. */
+  readonly isolates?: boolean;
   /** Whether the leader may change by it. */
   readonly moves: boolean;
   run(scene: Scene): Promise<unknown>;
@@ -56,10 +58,10 @@ async function banAndUnban(node: CtdbNode, seconds: number): Promise<void> {
   await node.ctdb('unban');
 }
 
-async function cutAndMend(node: CtdbNode, seconds: number): Promise<void> {
+async function cutAndMend(bed: Bed, node: CtdbNode, seconds: number): Promise<void> {
   await node.cable.cut();
   await delay(seconds * TICK_S);
-  await node.cable.mend();
+  await bed.ctdb.rejoin(node);
 }
 
 async function freezeFor(pid: number | undefined, seconds: number): Promise<void> {
@@ -178,7 +180,8 @@ export const SOAK_ACTIONS: readonly SoakAction[] = [
   {
     name: 'cut the leader off',
     moves: true,
-    run: ({ leader, random }) => cutAndMend(leader, 5 + random(45)),
+    isolates: true,
+    run: ({ bed, leader, random }) => cutAndMend(bed, leader, 5 + random(45)),
   },
   {
     name: 'lose the majority of etcd',
