@@ -56,6 +56,9 @@ const ORPHAN_LIMIT_MS = 1_000;
 // A contender that finds a holder alive answers within this, members that do not answer included.
 const CONTENTION_LIMIT_MS = 1_600;
 
+// Before its exit, a process that gives up has looked for late grants within this.
+const LAST_LOOK_MS = 250;
+
 // In a calm network a watch stands, if it broke, after CALM_MS, and tells of a deletion within WATCH_MS.
 const CALM_MS = 2_000;
 const WATCH_MS = 450;
@@ -397,6 +400,12 @@ export class Checker implements Agreement, Audience, Traffic {
     for (const [leaseId, { author }] of store.leases) {
       if (author.kind !== 'contender' || author.name !== contender.name) continue;
       const hasKey = store.keys.some((key) => key.leaseId === leaseId);
+      // A grant that was under way for longer than the release may take leaves a lease, without a key, for its TTL.
+      const grantedMs = this.#committedGrants.get(leaseId) ?? 0;
+      if (!hasKey && nowMs - grantedMs < LAST_LOOK_MS) {
+        world.count('lease left by a late grant');
+        continue;
+      }
       this.violated('something is left behind', `${contender.name} leaves ${hasKey ? 'its key' : 'a lease'}`);
     }
   }

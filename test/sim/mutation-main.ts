@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import { MUTATIONS, type PlannedMutation } from './mutations.ts';
 import { runWorker } from './run-workers.ts';
+import type { WorkerReport } from './worker.ts';
 
 const USAGE = `Usage: npm run sim:mutations -- [--only TEXT] [--jobs J] [--seed S]
 
@@ -29,20 +30,36 @@ interface Finding {
   readonly seed: number | undefined;
 }
 
-async function look(mutation: PlannedMutation, firstSeed: number): Promise<Finding> {
-  let found: Finding | undefined;
-  let schedules = 0;
-  const task = { mutation, firstSeed, stride: 1, schedules: mutation.within };
-  await runWorker(task, (report) => {
-    const [first] = report.violations;
-    if (first !== undefined) {
-      const property = first.violation?.property;
-      found ??= { mutation, schedules: first.seed - firstSeed + 1, property, seed: first.seed };
-    }
-    schedules += report.schedules;
-    return found === undefined;
+/** Whether the source fails in this schedule as it stands: then the mutation has nothing to do with it. */
+async function failsUnmutated(seed: number): Promise<boolean> {
+  let fails = false;
+  await runWorker({ mutation: undefined, firstSeed: seed, stride: 1, schedules: 1 }, ({ violations }) => {
+    fails = violations.length > 0;
+    return true;
   });
-  return found ?? { mutation, schedules, property: undefined, seed: undefined };
+  return fails;
+}
+
+async function look(mutation: PlannedMutation, firstSeed: number): Promise<Finding> {
+  let next = firstSeed;
+  const endSeed = firstSeed + mutation.within;
+  while (next < endSeed) {
+    const found: WorkerReport['violations'][number][] = [];
+    const task = { mutation, firstSeed: next, stride: 1, schedules: endSeed - next };
+    await runWorker(task, ({ violations }) => {
+      found.push(...violations);
+      return found.length === 0;
+    });
+    const [first] = found;
+    if (first === undefined) break;
+    const { seed, violation } = first;
+    if (!(await failsUnmutated(seed)))
+      return { mutation, schedules: seed - firstSeed + 1, property: violation?.property, seed };
+    console.log(`Seed ${seed} fails without any mutation: npm run sim -- --replay ${seed}`);
+    process.exitCode = 1;
+    next = seed + 1;
+  }
+  return { mutation, schedules: mutation.within, property: undefined, seed: undefined };
 }
 
 function tell({ mutation, schedules, property }: Finding): void {
@@ -83,4 +100,4 @@ async function main(): Promise<number> {
 }
 
 if (values.help) console.log(USAGE);
-else process.exitCode = await main();
+else if ((await main()) !== 0) process.exitCode = 1;
