@@ -69,7 +69,7 @@ export async function hold(held: HeldKey, deadline: Deadline, tools: HoldTools):
   try {
     return await Promise.race(watchers.map((watcher) => watcher(ended.signal)));
   } finally {
-    ended.abort();
+    ended.abort('over');
     deadline.dispose();
   }
 }

@@ -52,7 +52,7 @@ export async function live(errand: Errand, tools: LifecycleTools): Promise<ExitS
       Promise.all(sessions.map((session) => session.revoke(byMs, giveUp.signal))),
       sleepUntil(clock, byMs, giveUp.signal),
     ]);
-    giveUp.abort();
+    giveUp.abort('over');
   };
 
   try {
@@ -165,8 +165,8 @@ async function ask(
   };
 
   const answer = await Promise.race([asking(), untilTerminated(), untilParentGone(), untilTooLate()]);
-  settled.abort();
-  stop.abort();
+  settled.abort('over');
+  stop.abort('over');
   return answer;
 }
 

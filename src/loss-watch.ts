@@ -30,7 +30,7 @@ export async function watchForLoss(
     const member = members.preferred;
     const ended = new AbortController();
     const finish = (): void => {
-      ended.abort();
+      ended.abort('over');
     };
     signal.addEventListener('abort', finish);
     const seen = { deleted: false };

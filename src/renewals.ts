@@ -135,7 +135,7 @@ export class Renewals {
   async #pauseUntil(atMs: number, signal: AbortSignal): Promise<void> {
     const woken = new AbortController();
     const wake = (): void => {
-      woken.abort();
+      woken.abort('over');
     };
     this.#wake = wake;
     signal.addEventListener('abort', wake);

@@ -106,7 +106,7 @@ export class Session {
     if (this.#openGrants.size === 0) return;
     const waited = new AbortController();
     const stop = (): void => {
-      waited.abort();
+      waited.abort('over');
     };
     signal.addEventListener('abort', stop);
     const untilMs = Math.min(this.#clock.now() + this.#timing.attemptMs / 2, byMs);
