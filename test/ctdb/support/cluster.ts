@@ -141,8 +141,9 @@ export class CtdbCluster implements AsyncDisposable {
    * otherwise.
    */
   async allOk(nodes: readonly CtdbNode[] = this.nodes, options: WaitOptions = {}): Promise<CtdbNode> {
+    let said: readonly (CtdbStatus | undefined)[] = [];
     const agree = async (): Promise<CtdbNode | undefined> => {
-      const said = await Promise.all(nodes.map((node) => this.status(node)));
+      said = await Promise.all(nodes.map((node) => this.status(node)));
       const leader = said[0]?.leader;
       const isOk = said.every(
         (one) =>
@@ -153,11 +154,14 @@ export class CtdbCluster implements AsyncDisposable {
       );
       return isOk ? nodes.find(({ pnn }) => pnn === leader) : undefined;
     };
-    return waitFor(`nodes ${nodes.map(({ pnn }) => pnn).join(', ')} are OK`, agree, {
-      withinMs: 120_000,
-      everyMs: 250,
-      ...options,
-    });
+    const what = `nodes ${nodes.map(({ pnn }) => pnn).join(', ')} are OK`;
+    try {
+      return await waitFor(what, agree, { withinMs: 120_000, everyMs: 250, ...options });
+    } catch (error) {
+      throw new Error(`It did not come true that ${what}; last they said ${JSON.stringify(said)}`, {
+        cause: error,
+      });
+    }
   }
 
   /**
