@@ -1,3 +1,4 @@
+import { appendFileSync, writeFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { cpus } from 'node:os';
 import { join } from 'node:path';
@@ -43,6 +44,10 @@ const limitS = Number(values.limit);
 const kinds = KINDS.filter(({ kind }) => values.kinds.split(',').includes(kind));
 const events = LEADER_EVENTS.filter(({ name }) => values.events.split(',').includes(name));
 
+// Each trial is written down as it ends: a run that is interrupted has still measured something.
+const csv = join(values.out, 'handover.csv');
+writeFileSync(csv, 'helper,event,took_s,ok_s\n');
+
 interface Trial extends HandOver {
   readonly kind: LockKind;
   readonly event: string;
@@ -76,6 +81,7 @@ async function measure(kind: LockKind): Promise<Trial[]> {
       await delay(1_000 + Math.random() * 2_000);
       const result = await handOver(ctdb, leader, event, limitS * 1000);
       found.push({ kind, event: event.name, ...result });
+      appendFileSync(csv, `${[kind, event.name, result.tookS, result.okS].join()}\n`);
       console.log(
         `${kind} ${event.name}: leader after ${show(result.tookS)}, all OK after ${show(result.okS)}`,
       );
@@ -162,11 +168,4 @@ await writeFile(
     })),
     limitS,
   ),
-);
-await writeFile(
-  join(values.out, 'handover.csv'),
-  [
-    'helper,event,took_s,ok_s',
-    ...found.map(({ kind, event, tookS, okS }) => [kind, event, tookS, okS].join()),
-  ].join('\n') + '\n',
 );
