@@ -103,8 +103,9 @@ export function makeSwitch(
     start,
     feed(untilMs) {
       start();
-      const inMs = untilMs - now();
-      const limitMs = uptimeMs() + inMs;
+      // The uptime first: if we are frozen between the two looks, the limit comes out too early, never too late.
+      const uptimeNowMs = uptimeMs();
+      const limitMs = uptimeNowMs + (untilMs - now());
       if (Number.isFinite(limitMs)) companion?.write(`${Math.max(0, Math.ceil(limitMs / 10))}\n`);
     },
     release() {

@@ -1,0 +1,113 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { makeSwitch, type DeadMansSwitch } from '../../src/dead-mans-switch.ts';
+
+interface Scene {
+  readonly deadMansSwitch: DeadMansSwitch;
+  readonly lines: string[];
+  readonly warnings: string[];
+  /** For each companion that was started, the way to end it. */
+  readonly ends: ((reason: string) => void)[];
+  readonly closed: () => number;
+  nowMs: number;
+  /** What the next look at either clock costs. */
+  stallMs: number;
+}
+
+function scene(): Scene {
+  const lines: string[] = [];
+  const warnings: string[] = [];
+  const ends: ((reason: string) => void)[] = [];
+  let closed = 0;
+  const look = (): number => {
+    const shown = made.nowMs;
+    made.nowMs += made.stallMs;
+    made.stallMs = 0;
+    return shown;
+  };
+  const made: Scene = {
+    lines,
+    warnings,
+    ends,
+    closed: () => closed,
+    nowMs: 100_000,
+    stallMs: 0,
+    deadMansSwitch: makeSwitch(
+      (onEnd) => {
+        ends.push(onEnd);
+        return {
+          write: (line) => void lines.push(line),
+          end: () => {
+            closed += 1;
+          },
+        };
+      },
+      look,
+      () => look() + 5_000,
+      (message) => void warnings.push(message),
+    ),
+  };
+  return made;
+}
+
+void describe("the dead man's switch", () => {
+  void it('is told an instant of uptime, in hundredths of a second', () => {
+    const { deadMansSwitch, lines } = scene();
+    deadMansSwitch.feed(107_700);
+    assert.deepEqual(lines, ['11270\n']);
+  });
+
+  void it('is never given more time by a freeze between two looks at the clocks', () => {
+    for (const looksBefore of [0, 1, 2]) {
+      const each = scene();
+      each.deadMansSwitch.start();
+      let left = looksBefore;
+      const nowMs = each.nowMs;
+      Object.defineProperty(each, 'nowMs', {
+        get: () => {
+          left -= 1;
+          return left < 0 ? nowMs + 1_000 : nowMs;
+        },
+        set: () => undefined,
+      });
+      each.deadMansSwitch.feed(nowMs + 7_700);
+      const [line = 'nothing'] = each.lines;
+      assert.ok(
+        Number(line) <= (nowMs + 5_000 + 7_700) / 10,
+        `${looksBefore} looks before the freeze: ${line}`,
+      );
+    }
+  });
+
+  void it('is told 0 rather than an instant before the machine started', () => {
+    const { deadMansSwitch, lines } = scene();
+    deadMansSwitch.feed(-1_000_000);
+    assert.deepEqual(lines, ['0\n']);
+  });
+
+  void it('has one companion, which is ended with the claim, without a warning', () => {
+    const { deadMansSwitch, ends, closed, warnings } = scene();
+    deadMansSwitch.start();
+    deadMansSwitch.start();
+    deadMansSwitch.feed(107_700);
+    deadMansSwitch.release();
+    ends[0]?.('it ended with status 0');
+    assert.deepEqual([ends.length, closed(), warnings], [1, 1, []]);
+    deadMansSwitch.feed(108_000);
+    assert.equal(ends.length, 1, 'starts none after the release');
+  });
+
+  void it('says once that nobody watches, and starts another companion a minute later', () => {
+    const each = scene();
+    each.deadMansSwitch.start();
+    each.ends[0]?.('spawn /bin/bash ENOENT');
+    assert.match(each.warnings.join(), /^No dead man's switch \(spawn \/bin\/bash ENOENT\): .*watchdog = no/);
+    each.deadMansSwitch.feed(107_700);
+    assert.deepEqual([each.ends.length, each.lines], [1, []]);
+    each.nowMs += 60_000;
+    each.deadMansSwitch.feed(167_700);
+    assert.deepEqual([each.ends.length, each.lines.length], [2, 1]);
+    each.ends[1]?.('it was ended by SIGKILL');
+    assert.equal(each.warnings.length, 1);
+  });
+});
