@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import { hookLoader } from './hooks.ts';
+import { MUTATIONS } from './mutations.ts';
 import { runWorker } from './run-workers.ts';
 import type { WorkerReport } from './worker.ts';
 
@@ -12,7 +13,8 @@ Runs the shipped lock in simulated schedules and checks what must hold in each o
   --minutes M    stop after this time
   --seed S       seed of the first schedule; each further one has the next (1)
   --jobs J       worker threads (one per processor)
-  --replay SEED  run one schedule and print its history`;
+  --replay SEED  run one schedule and print its history
+  --mutation N   with --replay: with the mistake of that name (test/sim/mutations.ts)`;
 
 const { values } = parseArgs({
   options: {
@@ -21,6 +23,7 @@ const { values } = parseArgs({
     seed: { type: 'string', default: '1' },
     jobs: { type: 'string', default: String(availableParallelism()) },
     replay: { type: 'string' },
+    mutation: { type: 'string' },
     help: { type: 'boolean', default: false },
   },
 });
@@ -33,7 +36,10 @@ function number(name: 'schedules' | 'minutes' | 'seed' | 'jobs' | 'replay'): num
 }
 
 async function replay(seed: number): Promise<number> {
-  hookLoader(undefined);
+  const mutation = MUTATIONS.find(({ name }) => name === values.mutation);
+  if (mutation === undefined && values.mutation !== undefined)
+    throw new Error(`--mutation is "${values.mutation}", want a name in test/sim/mutations.ts`);
+  hookLoader(mutation);
   const { onUnhandled, runSchedule } = await import('./schedule.ts');
   process.on('unhandledRejection', onUnhandled);
   return new Promise((resolve) => {
