@@ -145,6 +145,7 @@ export class Checker implements Agreement, Audience, Traffic {
   onSend(process: SimProcess, what: string, leaseId: LeaseId | undefined): void {
     const { history } = this.#world;
     history.tell(process.label, () => `sends ${what}${leaseId === undefined ? '' : `, lease ${leaseId}`}`);
+    this.#world.onSend(process, what);
     if (leaseId === undefined || !what.startsWith('revoke')) return;
     const owner = this.#ownerOfLease.get(leaseId);
     if (owner === undefined || owner.process === process) return;

@@ -137,6 +137,32 @@ function reachOnlyAnOldLeader(world: World): void {
   });
 }
 
+/**
+ * A holder is frozen right after it has sent a keepalive, and finds the answer when it wakes up, which by then is old. Then
+ * it is cut off, so that no later renewal puts right what it made of that answer.
+ */
+function freezeAtRenewal(world: World): void {
+  const { holder, random, timeline, network, timing, grantedTtlMs } = world;
+  if (holder === undefined) return;
+  const { process } = holder;
+  const windowMs = grantedTtlMs - timing.marginMs(grantedTtlMs);
+  const frozenMs = random.between(0.2, 0.9) * windowMs;
+  let isOver = false;
+  const before = world.onSend;
+  world.onSend = (sender, what) => {
+    before(sender, what);
+    if (isOver || !world.isOpen || sender !== process || !what.startsWith('keepAlive')) return;
+    isOver = true;
+    // Not in the middle of the run that sends.
+    timeline.after(0.001, () => {
+      process.freeze(frozenMs);
+    });
+    timeline.after(frozenMs + random.between(1, 300), () => {
+      cutLinks(world, network.linksOf(process.machine));
+    });
+  };
+}
+
 function mend(link: Link): void {
   link.mend('to');
   link.mend('from');
@@ -366,6 +392,13 @@ const FAULTS: readonly (readonly [name: string, weight: number, fault: Fault])[]
     },
   ],
   [
+    'process frozen while it renews, then cut off',
+    4,
+    (world) => {
+      freezeAtRenewal(world);
+    },
+  ],
+  [
     'process frozen after its start',
     5,
     (world) => {
@@ -528,6 +561,7 @@ export function healAll(world: World): void {
     node.lagMs = 2;
     node.readsBack = 0;
   }
+  for (const { process } of world.contenders) process.ambush = undefined;
   world.cluster.slowMs = 0;
   unite(world);
   for (const link of world.network.links) mend(link);

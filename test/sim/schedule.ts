@@ -62,6 +62,7 @@ function live(world: World): void {
 
   if (!isOver()) {
     world.onStart = () => undefined;
+    world.onSend = () => undefined;
     healAll(world);
     const thawMs = 3 * world.grantedTtlMs; // the longest freeze, begun last
     const boundMs = ELECTION_MS + world.grantedTtlMs + LEASE_END_MS + RETRIES_MS + thawMs;

@@ -11,6 +11,7 @@ import { Machine } from './machine.ts';
 import { Network } from './network.ts';
 import { Random } from './random.ts';
 import { runningContender } from './running.ts';
+import type { SimProcess } from './sim-process.ts';
 import { Timeline } from './timeline.ts';
 
 export interface WorldTraits {
@@ -48,6 +49,8 @@ export class World {
   isOpen = true;
   /** Told of each helper before it runs. */
   onStart: (contender: Contender) => void = () => undefined;
+  /** Told of each request as it leaves. */
+  onSend: (sender: SimProcess, what: string) => void = () => undefined;
   readonly #pausedUntilMs = new Map<Machine, number>();
   readonly #suspendedUntilMs = new Map<Machine, number>();
 
