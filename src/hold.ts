@@ -5,18 +5,17 @@ import { watchForLoss } from './loss-watch.ts';
 import type { ParentWatch } from './parent.ts';
 import type { HeldKey } from './renewal.ts';
 import { Renewals, type RenewalTools } from './renewals.ts';
+import type { WallWatch } from './wall-watch.ts';
 
 export interface HoldTools extends RenewalTools {
   readonly parent: ParentWatch;
   readonly terminated: AbortSignal;
+  /** Made before the lease was asked for. */
+  readonly wallWatch: WallWatch;
 }
 
 /** Ends with a reason to let go. When `signal` is aborted it stops, and what it ends with then is not looked at. */
 type Watcher = (signal: AbortSignal) => Promise<EndReason>;
-
-// A wall clock that gains this much on the monotonic one between two looks was stepped, or the machine stood still
-// without its own clocks noticing (a paused virtual machine). Far above the 500 ppm that NTP slews.
-const WALL_JUMP_MS = 1_000;
 
 /**
  * Holds the lock until there is a reason not to. All watchers are armed before this gives its promise back; the first of
@@ -39,16 +38,12 @@ export async function hold(held: HeldKey, deadline: Deadline, tools: HoldTools):
 
   /** The heartbeat: looks at the deadline, the parent and the wall clock. */
   const untilParentGone: Watcher = async (signal) => {
-    let wallLeadMs = clock.wallNow() - clock.now();
     for (;;) {
       await sleepUntil(clock, clock.now() + timing.parentCheckMs, signal);
       if (signal.aborted || deadline.hasPassed()) return untilDeadline(signal);
       if (parent.isGone()) return { kind: 'parentGone' };
-      const leadMs = clock.wallNow() - clock.now();
-      const gainMs = leadMs - wallLeadMs;
-      wallLeadMs = leadMs;
-      if (gainMs > WALL_JUMP_MS) {
-        log.detail(() => `Wall clock jumped ahead by ${Math.round(gainMs)} ms, proving the lock anew`);
+      if (tools.wallWatch.hasJumped()) {
+        log.detail('Wall clock jumped ahead, proving the lock anew');
         renewals.doubt();
       }
     }

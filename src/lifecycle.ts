@@ -9,12 +9,13 @@ import { ParentWatch } from './parent.ts';
 import type { HeldKey } from './renewal.ts';
 import type { Session } from './session.ts';
 import { STATUS, type StatusPipe } from './status.ts';
+import { WallWatch } from './wall-watch.ts';
 
 /** With which status the process exits; for people, CTDB does not look at it. */
 export const EXIT = { released: 0, contended: 1, usage: 2, failed: 3, lost: 4 } as const;
 export type ExitStatus = (typeof EXIT)[keyof typeof EXIT];
 
-export type LifecycleTools = Omit<AcquireTools & HoldTools, 'onSession' | 'parent'> & {
+export type LifecycleTools = Omit<AcquireTools & HoldTools, 'onSession' | 'parent' | 'wallWatch'> & {
   readonly status: StatusPipe;
   /** A fuller value for our key, of what was not known in time for `describeUs`; undefined: nothing to add. Never rejects. */
   readonly laterValue?: Promise<string | undefined>;
@@ -41,6 +42,7 @@ type Answer =
 export async function live(errand: Errand, tools: LifecycleTools): Promise<ExitStatus> {
   const { clock, timing, status, log, deadMansSwitch } = tools;
   const parent = new ParentWatch(tools.host);
+  const wallWatch = new WallWatch(clock);
   const sessions: Session[] = [];
 
   const letGo = async (): Promise<void> => {
@@ -86,10 +88,11 @@ export async function live(errand: Errand, tools: LifecycleTools): Promise<ExitS
 
     const { deadline, held } = answer;
     // Not armed when it is too late already: the switch would kill us before we have answered and undone it.
-    const holding = deadline.hasPassed() ? undefined : hold(held, deadline, { ...tools, parent });
+    const holding = deadline.hasPassed() ? undefined : hold(held, deadline, { ...tools, parent, wallWatch });
     holding?.catch(() => undefined); // looked at below, unless we let go before
-    if (holding === undefined || deadline.hasPassed()) {
-      log.error('Cannot take the cluster lock: etcd granted it too late to be of use');
+    // A machine that was paused while the answer was on its way may not know how old it is.
+    if (holding === undefined || deadline.hasPassed() || wallWatch.hasJumped()) {
+      log.error('Cannot take the cluster lock: too much time may have passed since etcd granted it');
       status.answer(STATUS.error);
       await letGo();
       return EXIT.failed;
