@@ -1,9 +1,14 @@
 import { monotonicMs } from '../support/mutex-parent.ts';
-import type { CtdbNode } from './node.ts';
-import { MEMBERS, type World } from './world.ts';
+import { MEMBERS } from './world.ts';
 
 // After a member came or went, the others may need an election: 1 to 2 s, and twice that when votes are split.
 const ELECTION_MS = 4_000;
+
+/** What of a world it looks at. */
+interface Ground {
+  readonly nodes: readonly { readonly host: string }[];
+  readonly network: { reaches(from: string, to: string): boolean };
+}
 
 interface Reading {
   readonly atMs: number;
@@ -16,13 +21,14 @@ interface Reading {
  * worked and reached each other, and the node reached one of them both ways. Errs towards foul.
  */
 export class Weather {
-  readonly #world: World;
+  readonly #world: Ground;
   readonly #readings: Reading[] = [];
   readonly #brokenMembers = new Map<string, number>();
   readonly #badNodes = new Map<string, number>();
-  #shakenUntilMs = -Infinity;
+  /** When members came or went. */
+  readonly #shocks: number[] = [];
 
-  constructor(world: World) {
+  constructor(world: Ground) {
     this.#world = world;
     this.look();
   }
@@ -30,7 +36,7 @@ export class Weather {
   /** A member stops to work, or works again (`change` -1), or what the members need of each other changes (no host). */
   member(host: string | undefined, change: 1 | -1 | 0): void {
     if (host !== undefined) this.#brokenMembers.set(host, (this.#brokenMembers.get(host) ?? 0) + change);
-    this.#shakenUntilMs = monotonicMs() + ELECTION_MS;
+    this.#shocks.push(monotonicMs());
     this.look();
   }
 
@@ -42,38 +48,44 @@ export class Weather {
 
   /** To be called after each change of the network. */
   look(): void {
-    const atMs = monotonicMs();
-    this.#settle(atMs);
-    this.#readings.push({ atMs, fine: atMs < this.#shakenUntilMs ? new Set() : this.#fineNodes() });
+    this.#readings.push({ atMs: monotonicMs(), fine: this.#fineNodes() });
   }
 
   /** The longest span without a fault for the node, within a stretch of time. */
   longestFineMs(host: string, fromMs: number, toMs: number): number {
-    this.#settle(monotonicMs());
+    const shocks = this.#shocks.filter((atMs) => atMs + ELECTION_MS > fromMs && atMs < toMs);
+    // All instants at which something may begin or end.
+    const marks = [
+      ...this.#readings.map(({ atMs }) => atMs),
+      ...shocks.flatMap((atMs) => [atMs, atMs + ELECTION_MS]),
+    ].filter((atMs) => atMs > fromMs && atMs < toMs);
+    const edges = [fromMs, ...marks.sort((a, b) => a - b), toMs];
     let longest = 0;
     let since: number | undefined;
-    for (const [index, reading] of this.#readings.entries()) {
-      const endMs = Math.min(this.#readings[index + 1]?.atMs ?? Infinity, toMs);
-      const startMs = Math.max(reading.atMs, fromMs);
-      if (!reading.fine.has(host)) since = undefined;
-      else if (endMs > startMs) {
+    for (const [index, startMs] of edges.slice(0, -1).entries()) {
+      const reading = this.#readings.findLast(({ atMs }) => atMs <= startMs);
+      const isShaken = shocks.some((atMs) => atMs <= startMs && startMs < atMs + ELECTION_MS);
+      if (reading?.fine.has(host) !== true || isShaken) since = undefined;
+      else {
         since ??= startMs;
-        longest = Math.max(longest, endMs - since);
+        longest = Math.max(longest, (edges[index + 1] ?? toMs) - since);
       }
     }
     return longest;
   }
 
+  /** True when there is no fault anywhere, and no election can be under way. */
+  get isCalm(): boolean {
+    const nowMs = monotonicMs();
+    return (
+      this.#readings.at(-1)?.fine.size === this.#world.nodes.length &&
+      this.#shocks.every((atMs) => atMs + ELECTION_MS < nowMs)
+    );
+  }
+
   /** True when the node had no fault in all of a stretch of time. */
   wasFine(host: string, fromMs: number, toMs: number): boolean {
     return this.longestFineMs(host, fromMs, toMs) >= toMs - fromMs;
-  }
-
-  /** Ends the time after a shock with a reading of its own. */
-  #settle(nowMs: number): void {
-    const last = this.#readings.at(-1);
-    if (last === undefined || last.atMs >= this.#shakenUntilMs || nowMs < this.#shakenUntilMs) return;
-    this.#readings.push({ atMs: this.#shakenUntilMs, fine: this.#fineNodes() });
   }
 
   #fineNodes(): ReadonlySet<string> {
@@ -84,7 +96,7 @@ export class Weather {
     const majority = working.filter((member) =>
       working.some((other) => other !== member && both(member, other)),
     );
-    const isFine = (node: CtdbNode): boolean =>
+    const isFine = (node: Ground['nodes'][number]): boolean =>
       (this.#badNodes.get(node.host) ?? 0) === 0 && majority.some((member) => both(node.host, member));
     return new Set(nodes.filter(isFine).map(({ host }) => host));
   }
