@@ -148,7 +148,7 @@ export function explainTlsError(error: unknown, tls: TlsConfig, name: string): C
           remedy: 'if it does not speak TLS, set protocol = http',
         };
       }
-      return { kind: 'tls', message: `TLS failed: ${firstLine(text)}` };
+      return { kind: 'tls', message: `TLS failed: ${reasonOf(text)}`, remedy: CHECK_HOSTS };
     }
   }
 }
@@ -158,6 +158,11 @@ function namesOf(error: unknown): string {
   if (!(error instanceof Error && 'cert' in error)) return '';
   const names = (error.cert as { subjectaltname?: string } | undefined)?.subjectaltname;
   return names === undefined ? '' : `, but for ${firstLine(names.replaceAll('IP Address:', 'IP:'))}`;
+}
+
+/** What OpenSSL says without where in its source it says so: `ID:error:CODE:LIBRARY:FUNCTION:REASON:FILE:LINE:`. */
+function reasonOf(text: string): string {
+  return /:error:[0-9A-F]+:[^:]*:[^:]*:([^:]+):/.exec(text)?.[1] ?? firstLine(text);
 }
 
 function firstLine(text: string): string {

@@ -176,6 +176,7 @@ function fromCode(code: number, details: string, endpoint: string): EtcdError {
     case 1: // CANCELLED: the member ended the stream
     case 8: // RESOURCE_EXHAUSTED
     case 13: // INTERNAL: the stream was reset, or what came was no message
+      return new EtcdError('unavailable', endpoint, details, NOT_ETCD);
     case 14: // UNAVAILABLE
       return new EtcdError('unavailable', endpoint, details);
     case 4: // DEADLINE_EXCEEDED
