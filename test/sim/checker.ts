@@ -56,6 +56,9 @@ const ORPHAN_LIMIT_MS = 1_000;
 // A contender that finds a holder alive answers within this, members that do not answer included.
 const CONTENTION_LIMIT_MS = 1_600;
 
+// The least jump of the wall clock that the helper takes seriously.
+const WALL_JUMP_MS = 1_000;
+
 // Before its exit, a process that gives up has looked for late grants within this.
 const LAST_LOOK_MS = 250;
 
@@ -170,7 +173,10 @@ export class Checker implements Agreement, Audience, Traffic {
     world.count(`answered ${byte}`);
     if (byte === '0') this.#openClaim(contender);
     if (byte === '1') this.#checkContention(contender);
-    if (byte === '3' && process.frozenMs === 0 && world.health.wasWell(process.machine, startedAtMs, nowMs))
+    // A lock is not claimed when more time may have passed during the take than its own clock shows.
+    const wallGainMs = process.machine.wallOffsetMs - contender.wallOffsetAtStartMs;
+    const wasWell = world.health.wasWell(process.machine, startedAtMs, nowMs);
+    if (byte === '3' && process.frozenMs === 0 && wallGainMs < WALL_JUMP_MS && wasWell)
       this.violated('an error is reported without need', `${contender.name}: ${contender.complaint}`);
   }
 

@@ -30,6 +30,7 @@ export class Contender {
   readonly world: World;
   readonly process: SimProcess;
   readonly startedAtMs: number;
+  readonly wallOffsetAtStartMs: number;
   readonly leases: LeaseId[] = [];
   readonly members: readonly SimMember[];
   companion: SimCompanion | undefined;
@@ -58,6 +59,7 @@ export class Contender {
     this.process = new SimProcess(machine, label, parentPid);
     introduce(this);
     this.startedAtMs = world.timeline.nowMs;
+    this.wallOffsetAtStartMs = this.process.machine.wallOffsetMs;
     this.#audience = audience;
     this.members = world.servers.map((server, index) => {
       const link = world.network.linksOf(machine)[index];
