@@ -94,16 +94,15 @@ export class Renewals {
 
   /** One renewal, on whichever member proves it first; undefined when none did before the deadline. */
   async #renew(signal: AbortSignal): Promise<Renewal | undefined> {
-    const { members, clock } = this.#tools;
+    const { members, clock, timing } = this.#tools;
+    const hasTimeForOne = clock.now() + timing.attemptMs <= this.#deadline.atMs;
     try {
       return await members.ask(
         async (member, call) => {
           try {
             return await renewOn(member, call, this.#held, clock);
           } catch (error) {
-            if (error instanceof EtcdError) {
-              this.#lastFailure = `${error.endpoint}: ${error.message}`;
-            }
+            if (error instanceof EtcdError) this.#note(error, this.#deadline.hasPassed());
             throw error;
           }
         },
@@ -113,11 +112,17 @@ export class Renewals {
     } catch (error) {
       if (!(error instanceof EtcdError)) throw error;
       if (!signal.aborted) {
-        this.#lastFailure = error.message;
+        this.#note(error, !hasTimeForOne);
         members.preferNext();
       }
       return undefined;
     }
+  }
+
+  /** Silence of an attempt that the deadline cut short tells less than what came before it. */
+  #note(error: EtcdError, isCutShort: boolean): void {
+    if (isCutShort && error.kind === 'timeout' && this.#lastFailure !== undefined) return;
+    this.#lastFailure = textOf(error);
   }
 
   #isOver(signal: AbortSignal): boolean {
@@ -143,4 +148,9 @@ export class Renewals {
     signal.removeEventListener('abort', wake);
     this.#wake = () => undefined;
   }
+}
+
+/** A failure of all members names each of them itself. */
+function textOf({ endpoint, message }: EtcdError): string {
+  return endpoint === '' ? message : `${endpoint}: ${message}`;
 }
