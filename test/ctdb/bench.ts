@@ -1,4 +1,4 @@
-import { appendFileSync, writeFileSync } from 'node:fs';
+import { appendFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { cpus } from 'node:os';
 import { join } from 'node:path';
@@ -30,12 +30,13 @@ const { values } = parseArgs({
     kinds: { type: 'string', default: KINDS.map(({ kind }) => kind).join() },
     events: { type: 'string', default: LEADER_EVENTS.map(({ name }) => name).join() },
     out: { type: 'string', default: DOCS },
+    from: { type: 'string' },
     help: { type: 'boolean', default: false },
   },
 });
 if (values.help) {
   console.log(
-    'Usage: npm run bench:ctdb -- [--trials N] [--limit SECONDS] [--kinds LIST] [--events LIST] [--out DIR]',
+    'Usage: npm run bench:ctdb -- [--trials N] [--limit SECONDS] [--kinds LIST] [--events LIST] [--out DIR] [--from CSV]',
   );
   process.exit(0);
 }
@@ -46,7 +47,7 @@ const events = LEADER_EVENTS.filter(({ name }) => values.events.split(',').inclu
 
 // Each trial is written down as it ends: a run that is interrupted has still measured something.
 const csv = join(values.out, 'handover.csv');
-writeFileSync(csv, 'helper,event,took_s,ok_s\n');
+if (values.from === undefined) writeFileSync(csv, 'helper,event,took_s,ok_s\n');
 
 interface Trial extends HandOver {
   readonly kind: LockKind;
@@ -111,7 +112,8 @@ function cell(results: readonly (number | undefined)[]): string {
   if (first !== undefined && middle !== undefined && last !== undefined)
     parts.push(`${middle.toFixed(2)} (${first.toFixed(2)}–${last.toFixed(2)})`);
   if (none > 0) parts.push(`**none in ${limitS} s: ${none} of ${results.length}**`);
-  return parts.length === 0 ? '–' : parts.join('; ');
+  if (parts.length === 0) return '–';
+  return `${parts.join('; ')}${results.length < trials ? `, n=${results.length}` : ''}`;
 }
 
 function report(found: readonly Trial[]): string {
@@ -127,8 +129,8 @@ function report(found: readonly Trial[]): string {
     ].join('\n');
   return `# Hand-over: how long the cluster has no leader
 
-Written by \`npm run bench:ctdb\`; do not edit. CTDB ${version} with three nodes, etcd 3.4 with three members, ${trials}
-trials each, ${cpus().length} cores. The three clusters ran side by side, each helper with its defaults. Seconds:
+Written by \`npm run bench:ctdb\`; do not edit. ${version === '' ? 'CTDB' : `CTDB ${version}`} with three nodes, etcd 3.4 with three members, ${trials}
+trials each unless n is given, ${cpus().length} cores. The three clusters ran side by side, each helper with its defaults. Seconds:
 median (fastest–slowest).
 
 ![Seconds from the event to "Took cluster lock", every trial](handover.svg)
@@ -150,7 +152,22 @@ The fcntl helper has no row for the network: its lock is on a file that here nee
 `;
 }
 
-const found = (await Promise.all(kinds.map(({ kind }) => measure(kind)))).flat();
+/** The trials of an earlier run. */
+function readTrials(file: string): Trial[] {
+  const seconds = (text: string | undefined): number | undefined =>
+    text === undefined || text === '' ? undefined : Number(text);
+  const lines = readFileSync(file, 'utf8').trimEnd().split('\n').slice(1);
+  return lines.flatMap((line) => {
+    const [helper, event = '', took, ok] = line.split(',');
+    const kind = KINDS.find((one) => one.kind === helper)?.kind;
+    return kind === undefined ? [] : [{ kind, event, tookS: seconds(took), okS: seconds(ok) }];
+  });
+}
+
+const found =
+  values.from === undefined
+    ? (await Promise.all(kinds.map(({ kind }) => measure(kind)))).flat()
+    : readTrials(values.from);
 await writeFile(join(values.out, 'handover.md'), report(found));
 await writeFile(
   join(values.out, 'handover.svg'),
