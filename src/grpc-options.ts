@@ -36,7 +36,6 @@ export const GRPC_OPTIONS: ReadonlyMap<string, GrpcOption> = new Map([
   ['grpc.initial_reconnect_backoff_ms', numberOption(10, 10_000)],
   ['grpc.max_reconnect_backoff_ms', numberOption(100, 10_000)],
   ['grpc.client_idle_timeout_ms', numberOption(1_000, 2_147_483_647)],
-  ['grpc.dns_min_time_between_resolutions_ms', numberOption(100, 600_000)],
   // Answers are a few hundred bytes; the upper limit bounds what a hostile server can make us hold.
   ['grpc.max_receive_message_length', numberOption(65_536, 16_777_216)],
   ['grpc.max_send_message_length', numberOption(65_536, 16_777_216)],
