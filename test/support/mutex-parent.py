@@ -26,11 +26,15 @@ Events, `atMs` on the machine's monotonic clock:
   {"event": "exit", "id", "status"|"signal", "atMs"}
 """
 
+import os
+
+# Like the pipe between ctdbd and recoverd: made when the parent starts, long before any helper.
+OLD_PIPE = os.pipe()
+
 import ctypes
 import errno
 import fcntl
 import json
-import os
 import select
 import signal
 import socket
@@ -62,7 +66,8 @@ class Helper:
         answer_read, answer_write = os.pipe()
         # As in ctdbd: the log pipe's both ends, and more, have no close-on-exec and leak into the helper.
         self.stderr_read, stderr_write = os.pipe()
-        leaked = [self.stderr_read, *os.pipe(), *(end.detach() for end in socket.socketpair())]
+        sockets = [end.detach() for end in socket.socketpair()]
+        leaked = [self.stderr_read, *OLD_PIPE, *sockets]
         for fd in leaked:
             os.set_inheritable(fd, True)
         mode = command.get("stderr", "pipe")
@@ -96,8 +101,10 @@ class Helper:
         os.close(null)
         os.close(answer_write)
         os.close(stderr_write)
-        for fd in leaked[1:]:
+        for fd in sockets:
             os.close(fd)
+        for fd in OLD_PIPE:
+            cloexec(fd)
         cloexec(self.stderr_read)
         self.answer = cloexec(answer_read)
         self.pidfd = os.pidfd_open(self.pid)
