@@ -150,6 +150,11 @@ export class Contender {
         order.map((member) => guard.guard(member)),
         process,
         timing,
+        ({ endpoint, kind, message }) => {
+          world.history.tell(this.name, () => `hears from ${endpoint}: ${message}`);
+          if (kind === 'unproven' || kind === 'stale')
+            world.count(`not believed: ${message.replace(/ \d+/, '')}`);
+        },
       ),
       clock: process,
       timing,

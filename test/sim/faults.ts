@@ -112,12 +112,8 @@ function reachOnlyAnOldLeader(world: World): void {
   const { cluster, network, random, timeline, grantedTtlMs } = world;
   const { node } = cluster.leader;
   const links = network.linksOf(aMachine(world));
-  const cut = (link: Link): void => {
-    link.cut.to = true;
-    link.cut.from = true;
-  };
-  const oldMs = random.between(0.2, 1) * grantedTtlMs;
-  for (const link of links) if (link.node !== node) cut(link);
+  const oldMs = random.between(0.3, 0.9) * grantedTtlMs;
+  for (const link of links) if (link.node !== node) cutBothWays(link);
   if (random.chance(0.7)) node.stuck = true;
   else node.side = 1;
   cluster.reconsider();
@@ -127,11 +123,11 @@ function reachOnlyAnOldLeader(world: World): void {
     node.side = 0;
     cluster.reconsider();
   });
-  timeline.after(oldMs + random.between(10, 1_500), () => {
-    if (random.chance(0.7)) links.forEach(cut);
+  timeline.after(oldMs + random.between(10, random.pick([600, 1_500])), () => {
+    if (random.chance(0.8)) links.forEach(cutBothWays);
     world.health.assess();
   });
-  timeline.after(oldMs + 1_500 + lengthMs(world), () => {
+  timeline.after(oldMs + 1_500 + random.between(0.2, 1.3) * grantedTtlMs, () => {
     links.forEach(mend);
     world.health.assess();
   });
@@ -146,7 +142,10 @@ function freezeAtRenewal(world: World): void {
   if (holder === undefined) return;
   const { process } = holder;
   const windowMs = grantedTtlMs - timing.marginMs(grantedTtlMs);
-  const frozenMs = random.between(0.2, 0.9) * windowMs;
+  // Just within an attempt, so that the attempt is not given up, or for much longer.
+  const frozenMs = random.chance(0.7)
+    ? random.between(0.7, 1) * timing.attemptMs
+    : random.between(0.2, 0.9) * windowMs;
   let isOver = false;
   const before = world.onSend;
   world.onSend = (sender, what) => {
@@ -158,7 +157,13 @@ function freezeAtRenewal(world: World): void {
       process.freeze(frozenMs);
     });
     timeline.after(frozenMs + random.between(1, 300), () => {
-      cutLinks(world, network.linksOf(process.machine));
+      const links = network.linksOf(process.machine);
+      links.forEach(cutBothWays);
+      world.health.assess();
+      timeline.after(grantedTtlMs + 2_000, () => {
+        links.forEach(mend);
+        world.health.assess();
+      });
     });
   };
 }
@@ -176,6 +181,11 @@ function cutLinks(world: World, links: readonly Link[]): void {
   spoil(world, links, (link) => {
     for (const direction of directions) link.cut[direction] = true;
   });
+}
+
+function cutBothWays(link: Link): void {
+  link.cut.to = true;
+  link.cut.from = true;
 }
 
 function linksTo(world: World, node: EtcdNode): Link[] {
@@ -537,6 +547,13 @@ const FAULTS: readonly (readonly [name: string, weight: number, fault: Fault])[]
 
 const WEIGHT = FAULTS.reduce((sum, [, weight]) => sum + weight, 0);
 
+function happen(world: World, name: string, fault: Fault): void {
+  if (!world.isOpen) return;
+  world.count(`fault: ${name}`);
+  world.history.tell('FAULT', () => name);
+  fault(world);
+}
+
 /** Lets one fault happen at some time. */
 export function plan(world: World, atMs: number): void {
   let left = world.random.fraction() * WEIGHT;
@@ -544,10 +561,18 @@ export function plan(world: World, atMs: number): void {
   if (chosen === undefined) return;
   const [name, , fault] = chosen;
   world.timeline.at(atMs, () => {
-    if (!world.isOpen) return;
-    world.count(`fault: ${name}`);
-    world.history.tell('FAULT', () => name);
-    fault(world);
+    happen(world, name, fault);
+  });
+}
+
+/** Lets one of the hardest cases happen, with nothing else before it and time to work itself out. */
+export function planHardCase(world: World, atMs: number): void {
+  const [name, fault] = world.random.pick<readonly [string, Fault]>([
+    ['only an old leader is reached', reachOnlyAnOldLeader],
+    ['process frozen while it renews, then cut off', freezeAtRenewal],
+  ]);
+  world.timeline.at(atMs, () => {
+    happen(world, name, fault);
   });
 }
 

@@ -1,5 +1,5 @@
 import type { Violation } from './checker.ts';
-import { healAll, plan } from './faults.ts';
+import { healAll, plan, planHardCase } from './faults.ts';
 import { World } from './world.ts';
 
 export interface ScheduleResult {
@@ -50,13 +50,17 @@ export function runSchedule(seed: number, keepsHistory: boolean): ScheduleResult
 function live(world: World): void {
   const { random, timeline, checker } = world;
   const isOver = (): boolean => world.violation !== undefined;
-  const horizonMs = random.between(4_000, 16_000);
+  const isHardCase = random.chance(0.08);
+  const horizonMs = isHardCase ? 3_000 + 3 * world.grantedTtlMs : random.between(4_000, 16_000);
 
   for (const node of world.nodes)
     node.elect(random.chance(0.7) ? random.between(0, 300) : random.between(0, 5_000));
-  const faults = random.chance(0.08) ? 0 : random.integer(1, 5);
-  for (let fault = 0; fault < faults; fault += 1) {
-    plan(world, random.chance(0.3) ? random.between(0, 600) : random.between(0, horizonMs));
+  if (isHardCase) planHardCase(world, random.between(300, 3_000));
+  else {
+    const faults = random.chance(0.08) ? 0 : random.integer(1, 5);
+    for (let fault = 0; fault < faults; fault += 1) {
+      plan(world, random.chance(0.3) ? random.between(0, 600) : random.between(0, horizonMs));
+    }
   }
   timeline.run(horizonMs, isOver);
 

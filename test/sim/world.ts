@@ -183,7 +183,7 @@ export class World {
 }
 
 function drawTiming(random: Random): Timing {
-  const ttlMs = random.pick([2, 3, 3, 4, 4, 5, 6, 9, 9]) * 1_000;
+  const ttlMs = random.pick([2, 3, 3, 4, 4, 5, 6, 7, 9, 9]) * 1_000;
   const refreshMs = random.chance(0.6)
     ? defaultRefreshMs(ttlMs)
     : random.between(longestRefreshMs(ttlMs) / 4, longestRefreshMs(ttlMs));
