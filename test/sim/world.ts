@@ -136,6 +136,8 @@ export class World {
   /** Like suspend, but none of its own clocks notices; the wall clock is set right when it goes on. */
   pause(machine: Machine, forMs: number): void {
     if (machine.stoppedUntilMs > this.timeline.nowMs) return;
+    // The rest of a run that was cut in two has seen a clock that counts the pause already.
+    if (this.contenders.some(({ process }) => process.machine === machine && process.isFrozen)) return;
     this.count('virtual machine paused');
     machine.wasPaused = true;
     this.#pausedUntilMs.set(machine, this.timeline.nowMs + forMs);
