@@ -91,8 +91,8 @@ export const MUTATIONS: readonly PlannedMutation[] = [
   {
     name: 'the 0 is written without a look at the deadline',
     file: 'src/lifecycle.ts',
-    find: `if (holding === undefined || deadline.hasPassed()) {`,
-    replace: `if (holding === undefined) {`,
+    find: `holding === undefined || deadline.hasPassed() ||`,
+    replace: `holding === undefined ||`,
     within: 50_000,
   },
   {
@@ -173,9 +173,9 @@ export const MUTATIONS: readonly PlannedMutation[] = [
   },
   {
     name: 'a jump of the wall clock is ignored',
-    file: 'src/hold.ts',
-    find: `if (gainMs > WALL_JUMP_MS) {`,
-    replace: `if (gainMs > WALL_JUMP_MS * Infinity) {`,
+    file: 'src/wall-watch.ts',
+    find: `return gainMs > JUMP_MS;`,
+    replace: `return gainMs > JUMP_MS * Infinity;`,
     within: 100_000,
   },
   {
@@ -271,8 +271,8 @@ export const MUTATIONS: readonly PlannedMutation[] = [
   {
     name: 'a revoke that finds no lease is believed although a grant is on its way',
     file: 'src/session.ts',
-    find: `        if (this.#deadline !== undefined || !mayYetArrive) return true;`,
-    replace: `        return mayYetArrive || true;`,
+    find: `      if (!this.#mayYetArrive()) return true;`,
+    replace: `      if (byMs > 0) return true;`,
     within: 100_000,
   },
   {
