@@ -35,15 +35,22 @@ const BUILD: BuildInfo =
 
 const STDOUT = 1;
 
-/** Aborted by the first request to end; the second one ends us at once. */
+// CTDB sends SIGTERM to a helper whose stdout has ended, and ours ends first of all when somebody else asks us to end. That
+// second request must not cut the release short, or nobody gets the lock until the lease has ended.
+const SAME_REQUEST_MS = 500;
+
+/** Aborted by the first request to end; a second one that comes later than CTDB's own echo of it ends us at once. */
 function terminationSignal(status: StatusPipe): AbortSignal {
   const terminated = new AbortController();
+  let requestedAtMs = 0;
   const onRequest = (): void => {
-    if (terminated.signal.aborted) {
+    if (!terminated.signal.aborted) {
+      requestedAtMs = performance.now();
+      terminated.abort('over');
+    } else if (performance.now() - requestedAtMs > SAME_REQUEST_MS) {
       status.close();
       process.exit(EXIT.released);
     }
-    terminated.abort();
   };
   process.on('SIGTERM', onRequest);
   process.on('SIGINT', onRequest);
