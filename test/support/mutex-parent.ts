@@ -219,8 +219,9 @@ export class MutexParent implements AsyncDisposable {
   /** Kills the helpers that still run, then the parent. */
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#process.exitCode !== null || this.#process.signalCode !== null) return;
-    for (const helper of this.#helpers.values()) helper.signal('SIGKILL');
-    await Promise.all([...this.#helpers.values()].map((helper) => helper.exited()));
+    const running = [...this.#helpers.values()].filter((helper) => helper.exit === undefined);
+    for (const helper of running) helper.signal('SIGKILL');
+    await Promise.all(running.map((helper) => helper.exited()));
     await this.kill();
   }
 
