@@ -70,7 +70,14 @@ const ETCD_ERRORS: readonly (readonly [
   words: string,
   meaning: Meaning | ((context: ErrorContext) => Meaning),
 ])[] = [
-  ['requested lease not found', { kind: 'leaseNotFound', message: 'lease not found' }],
+  [
+    'requested lease not found',
+    {
+      kind: 'leaseNotFound',
+      message: 'lease not found',
+      remedy: 'somebody revoked it by hand; CTDB tries again by itself',
+    },
+  ],
   ['lease already exists', { kind: 'leaseExists', message: 'lease already exists' }],
   [
     'no leader',

@@ -176,7 +176,13 @@ export class Checker implements Agreement, Audience, Traffic {
     // A lock is not claimed when more time may have passed during the take than its own clock shows.
     const wallGainMs = process.machine.wallOffsetMs - contender.wallOffsetAtStartMs;
     const wasWell = world.health.wasWell(process.machine, startedAtMs, nowMs);
-    if (byte === '3' && process.frozenMs === 0 && wallGainMs < WALL_JUMP_MS && wasWell)
+    if (
+      byte === '3' &&
+      process.frozenMs === 0 &&
+      wallGainMs < WALL_JUMP_MS &&
+      wasWell &&
+      !this.#wasRobbed(contender)
+    )
       this.violated('an error is reported without need', `${contender.name}: ${contender.complaint}`);
   }
 
@@ -298,7 +304,7 @@ export class Checker implements Agreement, Audience, Traffic {
       claim.excuse = 'dying';
       return;
     }
-    const excusedUntilMs = world.pauseExcuse(process.machine);
+    const excusedUntilMs = world.pauseExcuse(process);
     if (excusedUntilMs !== undefined) {
       claim.excuse = 'paused';
       this.#mustEndBy(claim, excusedUntilMs);
@@ -324,12 +330,20 @@ export class Checker implements Agreement, Audience, Traffic {
     world.timeline.at(byMs, () => {
       if (this.claims.get(contender) !== claim || process.isKilledFromOutside) return;
       const justThawedMs = process.lastThawMs + LATE_TIMERS_MS;
-      const excusedUntilMs = Math.max(world.pauseExcuse(process.machine) ?? 0, justThawedMs);
+      const excusedUntilMs = Math.max(world.pauseExcuse(process) ?? 0, justThawedMs);
       if (excusedUntilMs > byMs) this.#mustEndBy(claim, excusedUntilMs);
       else if (!process.isFrozen)
         this.violated('a loss is seen too late', `${contender.name} claims for longer than its lease`);
       else if (!isWatched(contender)) claim.excuse = 'frozen';
       else this.violated('a loss is seen too late', `${contender.name} is frozen, and the switch lets it`);
+    });
+  }
+
+  /** Its key was taken away before it knew that it had one: what it says of the take then is as true as can be. */
+  #wasRobbed(contender: Contender): boolean {
+    return this.#presences.some((each) => {
+      const author = each.contender === contender ? this.#removedBy.get(each.key) : undefined;
+      return author?.kind === 'administrator' || author?.kind === 'staleExpiry';
     });
   }
 

@@ -59,6 +59,8 @@ export class SimProcess implements Clock {
   /** Total time for which it was frozen, in milliseconds. */
   frozenMs = 0;
   lastThawMs = -Infinity;
+  /** When it was frozen last. */
+  lastFreezeMs = -Infinity;
   onFreeze: () => void = () => undefined;
   onThaw: () => void = () => undefined;
   onEnd: () => void = () => undefined;
@@ -150,6 +152,7 @@ export class SimProcess implements Clock {
     const untilMs = timeline.nowMs + forMs;
     if (this.#frozenSinceMs === undefined) {
       this.#frozenSinceMs = timeline.nowMs;
+      this.lastFreezeMs = timeline.nowMs;
       this.onFreeze();
     } else if (untilMs <= this.#frozenUntilMs) return;
     this.#frozenUntilMs = untilMs;

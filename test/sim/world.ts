@@ -154,13 +154,15 @@ export class World {
     return this.timeline.nowMs <= (this.#suspendedUntilMs.get(machine) ?? -Infinity) ? 520 : 5;
   }
 
-  /** By when claims on this machine have to end, if a pause that nobody could see is why they live. */
-  pauseExcuse(machine: Machine): number | undefined {
-    const untilMs = Math.max(
+  /** By when the claim of this process has to end, if a pause of its machine that nobody could see is why it lives. */
+  pauseExcuse({ machine, lastFreezeMs, lastThawMs }: SimProcess): number | undefined {
+    const wokeUpMs = Math.max(
       this.#pausedUntilMs.get(machine) ?? -Infinity,
       this.#suspendedUntilMs.get(machine) ?? -Infinity,
     );
-    const byMs = untilMs + this.#wallProofMs;
+    // Frozen before it could look at its clocks, it looks when it goes on; no switch knows of the pause either.
+    const couldNotLook = lastThawMs > wokeUpMs && lastFreezeMs < wokeUpMs + this.#wallProofMs;
+    const byMs = (couldNotLook ? lastThawMs : wokeUpMs) + this.#wallProofMs;
     return this.timeline.nowMs < byMs ? byMs : undefined;
   }
 
