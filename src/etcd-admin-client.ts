@@ -1,4 +1,3 @@
-import type { Metadata } from '@grpc/grpc-js';
 import type { Clock } from './clock.ts';
 import type { Config, Endpoint } from './config.ts';
 import { EtcdError } from './errors.ts';
@@ -12,16 +11,12 @@ import type {
   ListedMember,
   MemberStatus,
 } from './etcd-admin.ts';
-import { CallFailure, callUnary } from './etcd-call.ts';
-import { errorText, etcdErrorFrom } from './etcd-errors.ts';
-import { EtcdLink } from './etcd-link.ts';
-import { EtcdLogin } from './etcd-login.ts';
+import { callUnary } from './etcd-call.ts';
+import { EtcdCaller } from './etcd-caller.ts';
+import type { EtcdLink } from './etcd-link.ts';
+import { makeLinks } from './etcd-links.ts';
 import * as messages from './etcd-messages.ts';
-import { TlsSuspects } from './etcd-probe.ts';
-import { openStream, type StreamCalls } from './etcd-stubs.ts';
-import { makeSecure } from './etcd-tls.ts';
-import { NameBook } from './name-book.ts';
-import { TlsFiles } from './tls-files.ts';
+import { watchRange } from './etcd-watch.ts';
 
 /** One member for each of `endpoints`, none of them connected yet. */
 export function makeAdminMembers(
@@ -29,27 +24,21 @@ export function makeAdminMembers(
   endpoints: readonly Endpoint[],
   clock: Clock,
 ): EtcdAdminMember[] {
-  const { tls, dialTimeoutMs } = config;
-  const how = {
-    names: new NameBook(),
-    secure: makeSecure(tls, new TlsFiles(tls)),
-    suspects: new TlsSuspects(),
-  };
-  const authority = tls.serverName === undefined ? {} : { 'grpc.default_authority': tls.serverName };
-  const options = { clock, dialTimeoutMs, grpcOptions: { ...authority, ...config.grpcOptions } };
-  return endpoints.map((endpoint) => new EtcdAdminMember(new EtcdLink(endpoint, how, options), config));
+  return makeLinks(config, endpoints, clock).map(
+    (link) => new EtcdAdminMember(new EtcdCaller(link, config), config.expectedClusterId),
+  );
 }
 
 /** One endpoint over the network, as the administrator's commands ask it. */
 export class EtcdAdminMember implements AdminMember {
+  readonly #caller: EtcdCaller;
   readonly #link: EtcdLink;
-  readonly #login: EtcdLogin;
-  readonly #config: Config;
+  readonly #expectedClusterId: string | undefined;
 
-  constructor(link: EtcdLink, config: Config) {
-    this.#link = link;
-    this.#login = new EtcdLogin(link, config.login);
-    this.#config = config;
+  constructor(caller: EtcdCaller, expectedClusterId: string | undefined) {
+    this.#caller = caller;
+    this.#link = caller.link;
+    this.#expectedClusterId = expectedClusterId;
   }
 
   get endpoint(): string {
@@ -62,14 +51,14 @@ export class EtcdAdminMember implements AdminMember {
 
   async logIn({ signal }: CallOptions): Promise<{ readonly isAuthOn: boolean }> {
     try {
-      return { isAuthOn: (await this.#login.pass(signal)).hasToken };
+      return { isAuthOn: (await this.#caller.login.pass(signal)).hasToken };
     } catch (error) {
-      throw this.#inOurWords(error, undefined);
+      throw this.#caller.inOurWords(error, undefined);
     }
   }
 
   status({ signal }: CallOptions): Promise<MemberStatus> {
-    return this.#ask(undefined, signal, async (metadata) => {
+    return this.#caller.ask(undefined, signal, async (metadata) => {
       const answer = await callUnary(this.#link, signal, 'status', {}, metadata);
       return {
         header: this.#headerFrom(answer.header),
@@ -86,7 +75,7 @@ export class EtcdAdminMember implements AdminMember {
   listMembers({
     signal,
   }: CallOptions): Promise<{ readonly header: Header; readonly members: ListedMember[] }> {
-    return this.#ask(undefined, signal, async (metadata) => {
+    return this.#caller.ask(undefined, signal, async (metadata) => {
       const answer = await callUnary(this.#link, signal, 'memberList', {}, metadata);
       const members = answer.members.map(({ ID, name, clientURLs, isLearner }) => ({
         id: ID,
@@ -99,7 +88,7 @@ export class EtcdAdminMember implements AdminMember {
   }
 
   alarms({ signal }: CallOptions): Promise<readonly Alarm[]> {
-    return this.#ask(undefined, signal, async (metadata) => {
+    return this.#caller.ask(undefined, signal, async (metadata) => {
       const { alarms } = await callUnary(this.#link, signal, 'alarm', { action: 'Get' }, metadata);
       return alarms.map(({ memberID, alarm }) => ({ memberId: memberID, alarm: alarm.toUpperCase() }));
     });
@@ -107,14 +96,14 @@ export class EtcdAdminMember implements AdminMember {
 
   readDirectory(directory: string, { signal }: CallOptions): Promise<Directory> {
     const request = { ...messages.oldestRequest(directory), limit: 0 };
-    return this.#ask(directory, signal, async (metadata) => {
+    return this.#caller.ask(directory, signal, async (metadata) => {
       const { header, kvs } = await callUnary(this.#link, signal, 'range', request, metadata);
       return { header: this.#headerFrom(header), keys: kvs.map(messages.keyValueFrom) };
     });
   }
 
   timeToLive(leaseId: LeaseId, { signal }: CallOptions): Promise<TimeToLiveAnswer> {
-    return this.#ask(undefined, signal, async (metadata) =>
+    return this.#caller.ask(undefined, signal, async (metadata) =>
       messages.timeToLiveFrom(
         await callUnary(this.#link, signal, 'leaseTimeToLive', { ID: leaseId }, metadata),
       ),
@@ -132,7 +121,7 @@ export class EtcdAdminMember implements AdminMember {
       ...(success === undefined ? {} : { success }),
       ...(failure === undefined ? {} : { failure }),
     };
-    return this.#ask(directory, signal, async (metadata) => {
+    return this.#caller.ask(directory, signal, async (metadata) => {
       const answer = await callUnary(this.#link, signal, 'txn', request, metadata);
       if (answer.succeeded) throw new messages.StrangeAnswer('a key has a version below 0');
       const { oldest } = messages.lockAnswerFrom(answer);
@@ -154,108 +143,37 @@ export class EtcdAdminMember implements AdminMember {
       ],
       success: [{ request_delete_range: { key } }],
     };
-    return this.#ask(found.key, signal, async (metadata) => {
+    return this.#caller.ask(found.key, signal, async (metadata) => {
       const { header, succeeded } = await callUnary(this.#link, signal, 'txn', request, metadata);
       return { header: this.#headerFrom(header), succeeded };
     });
   }
 
   watchDirectory(directory: string, fromRevision: bigint, handlers: DirectoryWatchHandlers): () => void {
-    let stop = (): void => undefined;
-    const stopped = new AbortController();
-    const end = (error: unknown): void => {
-      if (stopped.signal.aborted) return;
-      stopped.abort('unwanted');
-      stop();
-      handlers.onEnd(this.#inOurWords(error, directory));
-    };
-    const open = async (): Promise<void> => {
-      const pass = await this.#login.pass(stopped.signal);
-      if (stopped.signal.aborted) return;
-      const connection = this.#link.current();
-      const release = connection.hold();
-      const metadata = pass.metadata.clone();
-      metadata.set('hasleader', 'true');
-      const stream = openStream(connection.host, 'watch', metadata);
-      stop = () => {
-        stream.cancel();
-        release();
-      };
-      stream.on('data', ({ events, canceled, cancel_reason }: StreamCalls['watch']['response']) => {
-        if (events.length > 0 && !stopped.signal.aborted) handlers.onChange();
-        if (!canceled) return;
-        this.#login.forget(pass);
-        end(new EtcdError('unavailable', this.endpoint, cancel_reason));
-      });
-      // Also after the end: an 'error' without a handler would end the process.
-      stream.on('error', (error: Error & { code?: number; details?: string }) => {
-        end(new CallFailure({ code: error.code ?? 2, details: error.details ?? error.message }));
-      });
-      stream.on('end', () => {
-        end(new EtcdError('unavailable', this.endpoint, 'the member ended the watch'));
-      });
-      const { key, range_end } = messages.rangeUnder(directory);
-      stream.write({ create_request: { key, range_end, start_revision: fromRevision.toString() } });
-    };
-    open().catch(end);
-    return () => {
-      if (stopped.signal.aborted) return;
-      stopped.abort('unwanted');
-      stop();
-    };
+    const { key, range_end } = messages.rangeUnder(directory);
+    return watchRange(this.#caller, { key, range_end }, fromRevision, {
+      onDelete: handlers.onChange,
+      onPut: handlers.onChange,
+      onEnd: (error) => {
+        handlers.onEnd(this.#caller.inOurWords(error, directory));
+      },
+    });
   }
 
   close(): void {
     this.#link.close();
   }
 
-  async #ask<T>(
-    key: string | undefined,
-    signal: AbortSignal,
-    send: (metadata: Metadata) => Promise<T>,
-  ): Promise<T> {
-    try {
-      const pass = await this.#login.pass(signal);
-      try {
-        return await send(pass.metadata);
-      } catch (error) {
-        if (!this.#login.canMend(error, pass)) throw error;
-        this.#login.forget(pass);
-        return await send((await this.#login.pass(signal)).metadata);
-      }
-    } catch (error) {
-      throw this.#inOurWords(error, key);
-    }
-  }
-
   /** The header, when it comes from the cluster that the configuration expects. */
   #headerFrom(header: Parameters<typeof messages.headerFrom>[0]): Header {
     const read = messages.headerFrom(header);
-    const { expectedClusterId } = this.#config;
-    if (expectedClusterId === undefined || read.clusterId === expectedClusterId) return read;
+    const expected = this.#expectedClusterId;
+    if (expected === undefined || read.clusterId === expected) return read;
     throw new EtcdError(
       'wrongCluster',
       this.endpoint,
-      `belongs to cluster ${read.clusterId}, want ${expectedClusterId} (expected_cluster_id)`,
+      `belongs to cluster ${read.clusterId}, want ${expected} (expected_cluster_id)`,
       'correct hosts or expected_cluster_id',
     );
-  }
-
-  #inOurWords(error: unknown, key: string | undefined): EtcdError {
-    if (error instanceof EtcdError) return error;
-    if (error instanceof CallFailure) {
-      return etcdErrorFrom(error.status, {
-        endpoint: this.endpoint,
-        isSecure: this.#link.endpoint.secure,
-        tls: this.#config.tls,
-        username: this.#config.login?.username,
-        key,
-        closedBecause: error.closedBecause,
-      });
-    }
-    if (error instanceof messages.StrangeAnswer) {
-      return new EtcdError('notEtcd', this.endpoint, `not etcd: ${error.message}`, 'correct hosts and port');
-    }
-    return new EtcdError('unknown', this.endpoint, errorText(error));
   }
 }

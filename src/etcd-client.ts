@@ -1,7 +1,6 @@
 import type { Metadata } from '@grpc/grpc-js';
 import type { Clock } from './clock.ts';
 import type { Config, Endpoint } from './config.ts';
-import { EtcdError } from './errors.ts';
 import type {
   CallOptions,
   Header,
@@ -13,20 +12,15 @@ import type {
   TimeToLiveAnswer,
   WatchHandlers,
 } from './etcd.ts';
-import { CallFailure, callOnStream, callUnary } from './etcd-call.ts';
-import type { ConnectionOptions } from './etcd-connection.ts';
+import { callOnStream, callUnary } from './etcd-call.ts';
+import { EtcdCaller } from './etcd-caller.ts';
 import { followRecords } from './etcd-discovery.ts';
-import { errorText, etcdErrorFrom } from './etcd-errors.ts';
-import { EtcdLink } from './etcd-link.ts';
-import { EtcdLogin } from './etcd-login.ts';
+import type { EtcdLink } from './etcd-link.ts';
+import { makeLinks } from './etcd-links.ts';
 import * as messages from './etcd-messages.ts';
-import { TlsSuspects } from './etcd-probe.ts';
-import { makeSecure } from './etcd-tls.ts';
 import { EtcdVersion } from './etcd-version.ts';
-import { watchKey } from './etcd-watch.ts';
-import { NameBook } from './name-book.ts';
+import { watchRange } from './etcd-watch.ts';
 import { discover, makeResolveSrv } from './srv.ts';
-import { TlsFiles } from './tls-files.ts';
 
 /** What the transport needs of the world beside the network. */
 export interface TransportDeps {
@@ -40,25 +34,11 @@ export interface TransportDeps {
  * @throws {SetupError} with `srv_domain` only, when DNS does not name any
  */
 export async function makeMembers(config: Config, { clock, onWarning }: TransportDeps): Promise<Member[]> {
-  const { srvDomain, tls } = config;
-  const how = {
-    names: new NameBook(),
-    secure: makeSecure(tls, new TlsFiles(tls)),
-    suspects: new TlsSuspects(),
-  };
-  const options: ConnectionOptions = {
-    clock,
-    dialTimeoutMs: config.dialTimeoutMs,
-    grpcOptions: {
-      ...(tls.serverName === undefined ? {} : { 'grpc.default_authority': tls.serverName }),
-      ...config.grpcOptions,
-    },
-  };
+  const { srvDomain } = config;
   const find = (): Promise<readonly Endpoint[]> =>
     srvDomain === undefined ? Promise.resolve(config.endpoints) : discover(srvDomain, makeResolveSrv(clock));
   const endpoints = await find();
-  const used = config.useOtherMembers ? endpoints : endpoints.slice(0, 1);
-  const links = used.map((endpoint) => new EtcdLink(endpoint, how, options));
+  const links = makeLinks(config, config.useOtherMembers ? endpoints : endpoints.slice(0, 1), clock);
   if (srvDomain !== undefined) followRecords(links, clock, find);
   let hasWarned = false;
   const onAuthOff = (endpoint: string): void => {
@@ -69,7 +49,7 @@ export async function makeMembers(config: Config, { clock, onWarning }: Transpor
       `etcd at ${endpoint}: authentication is not enabled, so anybody may change the lock; run etcdctl auth enable`,
     );
   };
-  return links.map((link) => new EtcdMember(link, config, onAuthOff));
+  return links.map((link) => new EtcdMember(new EtcdCaller(link, config, onAuthOff)));
 }
 
 /** A member without a leader says so at once, with this, instead of being silent until it has one. */
@@ -81,16 +61,14 @@ function withLeader(metadata: Metadata): Metadata {
 
 /** One endpoint over the network: etcd's messages put in our types, and its errors in our words. */
 class EtcdMember implements Member {
+  readonly #caller: EtcdCaller;
   readonly #link: EtcdLink;
-  readonly #login: EtcdLogin;
   readonly #version: EtcdVersion;
-  readonly #config: Config;
 
-  constructor(link: EtcdLink, config: Config, onAuthOff: (endpoint: string) => void) {
-    this.#link = link;
-    this.#login = new EtcdLogin(link, config.login, onAuthOff);
-    this.#version = new EtcdVersion(link, this.#login);
-    this.#config = config;
+  constructor(caller: EtcdCaller) {
+    this.#caller = caller;
+    this.#link = caller.link;
+    this.#version = new EtcdVersion(caller.link, caller.login);
   }
 
   get endpoint(): string {
@@ -171,17 +149,17 @@ class EtcdMember implements Member {
   }
 
   watch(key: string, fromRevision: bigint, handlers: WatchHandlers): () => void {
-    return watchKey(this.#link, this.#login, key, fromRevision, {
+    return watchRange(this.#caller, { key: Buffer.from(key) }, fromRevision, {
       ...handlers,
       onEnd: (error) => {
-        handlers.onEnd(this.#inOurWords(error, key).message);
+        handlers.onEnd(this.#caller.inOurWords(error, key).message);
       },
     });
   }
 
   connect(): void {
     this.#link.current().connect();
-    this.#login.start();
+    this.#caller.login.start();
     this.#version.start();
   }
 
@@ -189,41 +167,11 @@ class EtcdMember implements Member {
     this.#link.close();
   }
 
-  /** Runs one call with our login; where the member refuses the login, once more with a new one. */
-  async #ask<T>(
+  #ask<T>(
     key: string | undefined,
     signal: AbortSignal,
     send: (metadata: Metadata) => Promise<T>,
   ): Promise<T> {
-    try {
-      const pass = await this.#login.pass(signal);
-      try {
-        return await send(withLeader(pass.metadata));
-      } catch (error) {
-        if (!this.#login.canMend(error, pass)) throw error;
-        this.#login.forget(pass);
-        return await send(withLeader((await this.#login.pass(signal)).metadata));
-      }
-    } catch (error) {
-      throw this.#inOurWords(error, key);
-    }
-  }
-
-  #inOurWords(error: unknown, key: string | undefined): EtcdError {
-    if (error instanceof EtcdError) return error;
-    if (error instanceof CallFailure) {
-      return etcdErrorFrom(error.status, {
-        endpoint: this.endpoint,
-        isSecure: this.#link.endpoint.secure,
-        tls: this.#config.tls,
-        username: this.#config.login?.username,
-        key,
-        closedBecause: error.closedBecause,
-      });
-    }
-    if (error instanceof messages.StrangeAnswer) {
-      return new EtcdError('notEtcd', this.endpoint, `not etcd: ${error.message}`, 'correct hosts and port');
-    }
-    return new EtcdError('unknown', this.endpoint, errorText(error));
+    return this.#caller.ask(key, signal, (metadata) => send(withLeader(metadata)));
   }
 }

@@ -2,8 +2,8 @@ import type { Metadata } from '@grpc/grpc-js';
 import type { WatchHandlers } from './etcd.ts';
 import { CallFailure } from './etcd-call.ts';
 import { errorText, isLoginWanted, isStaleLogin } from './etcd-errors.ts';
+import type { EtcdCaller } from './etcd-caller.ts';
 import type { EtcdLink } from './etcd-link.ts';
-import type { EtcdLogin } from './etcd-login.ts';
 import { openStream, type Stream, type StreamCalls } from './etcd-stubs.ts';
 
 const UNAVAILABLE = 14;
@@ -16,14 +16,19 @@ export interface WatchEvents extends Pick<WatchHandlers, 'onDelete' | 'onPut'> {
   readonly onEnd: (error: unknown) => void;
 }
 
+/** One key, or all from `key` to before `range_end`. */
+export interface WatchedRange {
+  readonly key: Buffer;
+  readonly range_end?: Buffer;
+}
+
 /**
- * Watches one key from `fromRevision` on, until stopped by the function that is returned. A login that the member refuses
- * is renewed once.
+ * Watches keys from `fromRevision` on, until stopped by the function that is returned. A login that the member refuses is
+ * renewed once.
  */
-export function watchKey(
-  link: EtcdLink,
-  login: EtcdLogin,
-  key: string,
+export function watchRange(
+  { link, login }: EtcdCaller,
+  range: WatchedRange,
   fromRevision: bigint,
   events: WatchEvents,
 ): () => void {
@@ -31,14 +36,14 @@ export function watchKey(
   const { signal } = stopping;
   const watch = async (): Promise<void> => {
     const pass = await login.pass(signal);
-    const { error, hasTold } = await watchOnce(link, pass.metadata, key, fromRevision, events, signal);
+    const { error, hasTold } = await watchOnce(link, pass.metadata, range, fromRevision, events, signal);
     // etcd 3.4 calls each refusal of a watch "permission denied", whatever is wrong with the login.
     const isRefused =
       error instanceof CallFailure && (isStaleLogin(error.status) || isLoginWanted(error.status));
     if (!isRefused || hasTold) throw error;
     login.forget(pass);
     const { metadata } = await login.pass(signal);
-    throw (await watchOnce(link, metadata, key, fromRevision, events, signal)).error;
+    throw (await watchOnce(link, metadata, range, fromRevision, events, signal)).error;
   };
   watch().catch((error: unknown) => {
     if (!signal.aborted) events.onEnd(error);
@@ -58,7 +63,7 @@ interface WatchEnd {
 function watchOnce(
   link: EtcdLink,
   metadata: Metadata,
-  key: string,
+  range: WatchedRange,
   fromRevision: bigint,
   events: WatchEvents,
   signal: AbortSignal,
@@ -109,7 +114,7 @@ function watchOnce(
     stream.on('end', () => {
       end(UNAVAILABLE, 'the member ended the watch');
     });
-    stream.write({ create_request: { key: Buffer.from(key), start_revision: fromRevision.toString() } });
+    stream.write({ create_request: { ...range, start_revision: fromRevision.toString() } });
   } catch (error) {
     // The channel was closed in the same moment.
     end(UNAVAILABLE, errorText(error));

@@ -115,7 +115,7 @@ void describe('a holder', { concurrency: 2 }, () => {
       };
       const first = await look();
       const passed = async (what: string): Promise<void> => {
-        await renewedOnce(cluster);
+        await renewedOnce(cluster, helper);
         assert.equal(helper.endOfFileAtMs, undefined, `${what}: ${helper.stderr}`);
         const now = await look();
         t.diagnostic(`${what}: ${now}`);

@@ -42,7 +42,7 @@ void describe('a password that is changed under a holder', () => {
     await writeFile(passwordFile, 'old\n', { mode: 0o600 });
     const helper = await base.run();
     assert.equal(await helper.answer(), '0', helper.stderr);
-    await renewedOnce(cluster);
+    await renewedOnce(cluster, helper);
     return helper;
   }
 
@@ -61,7 +61,7 @@ void describe('a password that is changed under a holder', () => {
     await setPassword(cluster, 'samba', 'new', ROOT);
     await waitFor('a new login is refused, twice', async () => (await refusals()) >= before + 2);
     await writeFile(passwordFile, 'new\n');
-    await renewedOnce(cluster);
+    await renewedOnce(cluster, helper);
     const [now] = await cluster.keys(DIRECTORY, ROOT);
     assert.ok(key !== undefined);
     assert.deepEqual([now?.leaseHex, now?.createRevision], [key.leaseHex, key.createRevision]);

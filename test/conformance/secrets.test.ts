@@ -109,9 +109,9 @@ void describe('a secret', () => {
       await using base = await HelperBase.make({ ...settings, ...change });
       const helper = await base.run({ args: ['-vvv'] });
       assert.equal(await helper.answer(), '0', helper.stderr);
-      await renewedOnce(cluster);
+      await renewedOnce(cluster, helper);
       relay.cut();
-      await renewedOnce(cluster);
+      await renewedOnce(cluster, helper);
       assertNoSecret('/proc', processTexts(helper.pid), privateKey);
       await helper.release();
       assertNoSecret('its output', helper.bytes + helper.stderr, privateKey);

@@ -1,4 +1,5 @@
 import { etcdProgram, type EtcdCluster, type EtcdctlOptions } from './etcd-cluster.ts';
+import type { Helper } from './mutex-parent.ts';
 import { runChecked } from './processes.ts';
 import { waitFor } from './wait.ts';
 
@@ -25,14 +26,15 @@ export function loginsOf(cluster: EtcdCluster): Promise<number> {
   return counterOf(cluster, 'grpc_server_handled_total{grpc_code="OK"', 'grpc_method="Authenticate"');
 }
 
-/** Resolves when a lease was renewed after this call; the only holder is the one in question. */
-export async function renewedOnce(cluster: EtcdCluster): Promise<void> {
+/** Resolves when a lease was renewed after this call; `helper` is the only holder. Rejects with its words when it has ended. */
+export async function renewedOnce(cluster: EtcdCluster, helper: Helper): Promise<void> {
   const count = (): Promise<number> => counterOf(cluster, 'etcd_debugging_lease_renewed_total');
   const before = await count();
-  await waitFor('the lease is renewed', async () => (await count()) > before, {
-    withinMs: 20_000,
-    everyMs: 100,
-  });
+  const isRenewed = async (): Promise<boolean> => {
+    if (helper.endOfFileAtMs !== undefined) throw new Error(`The helper has ended: ${helper.stderr}`);
+    return (await count()) > before;
+  };
+  await waitFor('the lease is renewed', isRenewed, { withinMs: 20_000, everyMs: 100 });
 }
 
 /** Restarts one member after the other, each when the one before is healthy again. */
