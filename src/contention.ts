@@ -2,7 +2,7 @@ import { sleepUntil, type Clock } from './clock.ts';
 import { EtcdError } from './errors.ts';
 import type { KeyValue, TimeToLiveAnswer } from './etcd.ts';
 import { parseHolder, type HolderRecord } from './holder.ts';
-import type { Host } from './host.ts';
+import type { Host, ProcessIdentity } from './host.ts';
 import type { Members } from './members.ts';
 import { lockPlace } from './mutex.ts';
 
@@ -10,6 +10,9 @@ import { lockPlace } from './mutex.ts';
 const TTL_STEP_MS = 1_000;
 
 const POLL_MS = 100;
+
+// A process that was killed is seen to end some milliseconds after its files were closed, on a busy machine up to some tens.
+const ENDING_POLL_MS = 10;
 
 // What is kept of the answer budget when the wait was in vain, for the `1`; when it was not, it is enough to take the
 // lock in (about 30 ms).
@@ -38,7 +41,8 @@ function isDying(left: TimeToLiveAnswer, record: HolderRecord): boolean {
 /**
  * Decides about a key that stands in our way.
  *
- * - The holder's process is provably dead, on this very host: revoke its lease; nobody can claim by it any more.
+ * - The holder's process is provably dead, on this very host: revoke its lease; nobody can claim by it any more. CTDB
+ *   reads end of file from a killed helper, and starts us, before the last of its threads is gone: that is waited for.
  * - Its lease has missed its renewals: wait for its end for as long as CTDB waits for our answer, because a `1` would
  *   cost CTDB another `leader timeout` (5 s). Should it renew after all, it is alive: contended. A wait in vain costs
  *   nothing: CTDB counts the 5 s from the start of its attempt, not from our answer (`leader_handler` in samba's
@@ -57,6 +61,7 @@ export async function judgeHolder(
   // A key that is not named after its lease is not as its holder left it (somebody put it by hand, which takes the lease
   // off it): no end of any lease will take it away.
   if (record === null || found.key !== lockPlace(directory, found.leaseId).key) return 'contended';
+  await waitForEnding(record.process, host, clock, byMs - ANSWER_RESERVE_MS, signal);
   if (host.isDead(record.process)) {
     try {
       await members.ask((member, call) => member.revoke(found.leaseId, call), byMs, signal);
@@ -74,6 +79,19 @@ export async function judgeHolder(
     // That somebody held the lock when we looked is all that CTDB needs to know.
     if (error instanceof EtcdError) return 'contended';
     throw error;
+  }
+}
+
+/** Until the process is dead, as long as nothing can keep it from that. */
+async function waitForEnding(
+  holder: ProcessIdentity,
+  host: Host,
+  clock: Clock,
+  untilMs: number,
+  signal: AbortSignal,
+): Promise<void> {
+  while (!host.isDead(holder) && host.isEnding(holder) && clock.now() < untilMs && !signal.aborted) {
+    await sleepUntil(clock, clock.now() + ENDING_POLL_MS, signal);
   }
 }
 

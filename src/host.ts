@@ -24,4 +24,9 @@ export interface Host {
    * does not exist, is another process by its start time, or is a zombie without threads. Any doubt is false.
    */
   isDead(process: ProcessIdentity): boolean;
+  /**
+   * True only when the same process has begun to end: its main thread is on its way out or a zombie, but the process is not
+   * dead yet. Nothing brings it back; whoever waits for its death waits for the scheduler.
+   */
+  isEnding(process: ProcessIdentity): boolean;
 }

@@ -6,6 +6,8 @@ import type { Host, ProcessIdentity } from './host.ts';
 interface ProcessStat {
   /** One letter: Z is a zombie, X is dead. */
   readonly state: string;
+  /** PF_* of the kernel's include/linux/sched.h. */
+  readonly flags: number;
   readonly threads: number;
   readonly startTicks: number;
 }
@@ -13,10 +15,17 @@ interface ProcessStat {
 /** Reads /proc/PID/stat (proc(5)); the command name in it may contain anything, so count from its closing parenthesis. */
 function parseStat(text: string): ProcessStat | undefined {
   const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
-  const [state, threads, startTicks] = [fields[0], Number(fields[17]), Number(fields[19])];
-  if (state === undefined || !Number.isInteger(threads) || !Number.isInteger(startTicks)) return undefined;
-  return { state, threads, startTicks };
+  const [state, flags, threads, startTicks] = [fields[0], ...[6, 17, 19].map((nth) => Number(fields[nth]))];
+  if (state === undefined || flags === undefined || threads === undefined || startTicks === undefined)
+    return undefined;
+  if (![flags, threads, startTicks].every(Number.isInteger)) return undefined;
+  return { state, flags, threads, startTicks };
 }
+
+/** The thread has entered do_exit(). */
+const PF_EXITING = 0x4;
+
+const isZombie = ({ state }: ProcessStat): boolean => state === 'Z' || state === 'X';
 
 function readOr(path: string, otherwise: string): string {
   try {
@@ -60,17 +69,30 @@ export function makeLinuxHost(runtime: RuntimeProcess): Host {
     }
   };
 
+  /** Its pid means to us what it means to it. */
+  const isNeighbour = (other: ProcessIdentity): boolean =>
+    self.bootId !== '' &&
+    other.bootId === self.bootId &&
+    other.namespaces === self.namespaces &&
+    Number.isInteger(other.pid) &&
+    other.pid > 0;
+
   const isDead = (other: ProcessIdentity): boolean => {
-    if (self.bootId === '' || other.bootId !== self.bootId || other.namespaces !== self.namespaces)
-      return false;
-    if (!Number.isInteger(other.pid) || other.pid <= 0) return false;
+    if (!isNeighbour(other)) return false;
     if (!exists(other.pid)) return true;
     const stat = parseStat(readOr(`/proc/${other.pid}/stat`, ''));
     if (stat === undefined) return false;
     if (stat.startTicks !== other.startTicks) return true;
     // A zombie has closed all its files once it is the last of its threads.
-    return (stat.state === 'Z' || stat.state === 'X') && stat.threads <= 1;
+    return isZombie(stat) && stat.threads <= 1;
   };
 
-  return { self, hostName: hostname(), parentPid: () => runtime.ppid, isDead };
+  const isEnding = (other: ProcessIdentity): boolean => {
+    if (!isNeighbour(other)) return false;
+    const stat = parseStat(readOr(`/proc/${other.pid}/stat`, ''));
+    if (stat?.startTicks !== other.startTicks) return false;
+    return isZombie(stat) ? stat.threads > 1 : (stat.flags & PF_EXITING) !== 0;
+  };
+
+  return { self, hostName: hostname(), parentPid: () => runtime.ppid, isDead, isEnding };
 }

@@ -308,14 +308,16 @@ export const MUTATIONS: readonly PlannedMutation[] = [
   {
     name: 'a neighbour is reclaimed whatever its boot ID',
     file: 'src/linux-host.ts',
-    find: ` || other.bootId !== self.bootId`,
+    find: `    other.bootId === self.bootId &&
+`,
     replace: ``,
     within: 5_000,
   },
   {
     name: 'a neighbour is reclaimed whatever its pid namespace',
     file: 'src/linux-host.ts',
-    find: ` || other.namespaces !== self.namespaces`,
+    find: `    other.namespaces === self.namespaces &&
+`,
     replace: ``,
     within: 20_000,
   },

@@ -94,6 +94,7 @@ export class FakeStage {
       hostName: 'fs1',
       parentPid: () => this.parentPid,
       isDead: () => this.isDead,
+      isEnding: () => false,
     };
   }
 

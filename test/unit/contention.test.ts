@@ -47,6 +47,8 @@ interface Scene {
   /** When it renews again, counted from then. */
   readonly renewsAtMs?: number;
   readonly isDead?: boolean;
+  /** Its process is killed already, and dead this long after the contender's look at it. */
+  readonly endsAtMs?: number;
   readonly value?: string;
   /** The lease that the key is under now, where that is not the one it is named after. */
   readonly leaseId?: string;
@@ -104,7 +106,14 @@ async function judge(scene: Scene): Promise<{ verdict: Verdict; atMs: number; re
     close: () => undefined,
   } as unknown as Member; // the calls that a contender makes
   const members = new Members([member], clock, { attemptMs: 1_500, hedgeDelayMs: 250, retryDelayMs: 100 });
-  const host: Host = { self: process, hostName: 'fs1', parentPid: () => 2, isDead: () => isDead };
+  const { endsAtMs } = scene;
+  const host: Host = {
+    self: process,
+    hostName: 'fs1',
+    parentPid: () => 2,
+    isDead: () => isDead || (endsAtMs !== undefined && clock.now() >= endsAtMs),
+    isEnding: () => endsAtMs !== undefined && clock.now() < endsAtMs,
+  };
   const never = new AbortController().signal;
   const verdict = await judgeHolder(key, DIRECTORY, { members, clock, host }, ANSWER_MS, never);
   return { verdict, atMs: clock.now(), revokes };
@@ -152,6 +161,18 @@ void describe('a contender that finds the lock held', () => {
     const { verdict, atMs } = await judge({ sinceRenewalMs: 8_500, value: '' });
     assert.equal(verdict, 'contended');
     assert.equal(atMs, 0);
+  });
+
+  void it('waits until a neighbour that was killed is dead, and revokes its lease then', async () => {
+    const { verdict, atMs, revokes } = await judge({ sinceRenewalMs: 100, endsAtMs: 300 });
+    assert.deepEqual([verdict, revokes], ['wait is over', 1]);
+    assert.ok(atMs >= 300 && atMs < 350, `${atMs} ms`);
+  });
+
+  void it('does not revoke for a neighbour that does not get to its end in time', async () => {
+    const { verdict, atMs, revokes } = await judge({ sinceRenewalMs: 100, endsAtMs: Infinity });
+    assert.deepEqual([verdict, revokes], ['contended', 0]);
+    assert.ok(atMs > ANSWER_MS - 500 && atMs < ANSWER_MS, `${atMs} ms`);
   });
 
   void it('revokes the lease of a dead neighbour, and of no one else', async () => {

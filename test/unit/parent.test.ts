@@ -9,6 +9,7 @@ function watchOf(...pids: number[]): ParentWatch {
     hostName: '',
     parentPid: () => pids[Math.min(looks++, pids.length - 1)] ?? 0,
     isDead: () => false,
+    isEnding: () => false,
   });
 }
 
