@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { after, before, beforeEach, describe, it } from 'node:test';
 import { Bed, SHORT } from './support/bed.ts';
 import { LOCK_DIRECTORY } from './support/cluster.ts';
@@ -6,10 +7,22 @@ import type { CtdbCluster } from './support/cluster.ts';
 import { Judge } from './support/judge.ts';
 import { sendSignal } from './support/node.ts';
 import type { CtdbNode } from './support/node.ts';
+import { forceRecoveries, tellRecoveries } from './support/recoveries.ts';
 import { waitFor } from '../support/wait.ts';
 
 const RECOVERIES = SHORT ? 20 : 200;
 const LONG = { skip: SHORT ? 'long' : false };
+
+/** The pipes and sockets of a process, by descriptor. */
+const openFiles = (pid: number): [number, string][] =>
+  readdirSync(`/proc/${pid}/fd`).flatMap((name): [number, string][] => {
+    try {
+      const file = readlinkSync(`/proc/${pid}/fd/${name}`);
+      return /^(pipe|socket):/.test(file) ? [[Number(name), file]] : [];
+    } catch {
+      return []; // closed meanwhile
+    }
+  });
 
 const BANNED = /^(?!OK).*BANNED/;
 const TOOK = /^Took cluster lock/;
@@ -81,13 +94,21 @@ void describe('CTDB 4.17 with its lock in etcd', () => {
     assert.ok(taken.atMs - attempt.atMs < 1_000, `took ${taken.atMs - attempt.atMs} ms`);
   });
 
-  void it(`stays with its leader through ${RECOVERIES} forced recoveries`, async () => {
+  void it('has nothing open that is CTDB’s but its own three streams, and waits in the root directory', () => {
+    const holder = leader.holder();
+    const [daemon, recoverd] = [leader.ctdbd(), leader.recoverd()];
+    assert.ok(holder !== undefined && daemon !== undefined && recoverd !== undefined);
+    const theirs = new Set([...openFiles(daemon.pid), ...openFiles(recoverd.pid)].map(([, file]) => file));
+    const shared = openFiles(holder.pid).filter(([fd, file]) => fd > 2 && theirs.has(file));
+    assert.deepEqual(shared, []);
+    assert.equal(readlinkSync(`/proc/${holder.pid}/cwd`), readlinkSync(`/proc/${holder.pid}/root`));
+    assert.doesNotMatch(readFileSync(`/proc/${holder.pid}/environ`, 'latin1'), /(^|\0)HOME=/);
+  });
+
+  void it(`stays with its leader through ${RECOVERIES} forced recoveries`, async (test) => {
     const [key] = await bed.etcd.keys(LOCK_DIRECTORY);
-    for (const node of ctdb.nodes) await node.ctdb('setvar', 'RerecoveryTimeout', '1');
-    for (let round = 0; round < RECOVERIES; round += 1) {
-      await ctdb.node(round % ctdb.nodes.length).ctdb('recover');
-    }
-    for (const node of ctdb.nodes) await node.ctdb('setvar', 'RerecoveryTimeout', '10');
+    const seconds = await forceRecoveries(ctdb, RECOVERIES);
+    test.diagnostic(tellRecoveries(seconds, judge));
     const finished = leader.log.grep(/Recovery complete/, judge.since(leader)).length;
     assert.ok(finished >= RECOVERIES, `${finished} recoveries`);
     await settle();

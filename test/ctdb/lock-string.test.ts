@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { startEtcd, SHORT } from './support/bed.ts';
 import { CtdbCluster, LOCK_DIRECTORY } from './support/cluster.ts';
@@ -48,6 +50,31 @@ void describe('the lock string of CTDB 4.17', () => {
     });
     const leader = await ctdb.allOk();
     await new Judge(ctdb).assertTidy(leader);
+  });
+
+  void it('of a helper that cannot take the lock leads to one line that says why, and to a leader once it can', async () => {
+    await using etcd = await startEtcd();
+    await using ctdb = await CtdbCluster.boot({
+      etcd,
+      lockArguments: '-c /shared/etcd.conf',
+      configFile: 'etcd.conf',
+    });
+    const config = join(ctdb.node(0).plan.shared, 'etcd.conf');
+    const right = readFileSync(config, 'utf8');
+    writeFileSync(config, `${right}lock_ttl = soon\n`);
+    const judge = new Judge(ctdb);
+    await Promise.all(ctdb.nodes.map((node) => node.startCtdb()));
+    await judge.awaitLine(/^Unable to take cluster lock - unknown error/);
+    const said = judge.lines(/Cannot read config/);
+    assert.match(
+      said[0] ?? '',
+      /^node \d: Cannot read config "\/shared\/etcd\.conf": line \d+: lock_ttl is "soon"/,
+    );
+    assert.deepEqual(judge.lines(/Took cluster lock/), []);
+    writeFileSync(config, right);
+    const leader = await ctdb.allOk();
+    await judge.assertTidy(leader);
+    assert.deepEqual(judge.lines(/Banning node/), []);
   });
 
   void it(

@@ -4,21 +4,21 @@ import { waitFor } from '../support/wait.ts';
 import { Bed, SHORT } from './support/bed.ts';
 import { Judge } from './support/judge.ts';
 import { sendSignal } from './support/node.ts';
+import { forceRecoveries, tellRecoveries } from './support/recoveries.ts';
 
 const RECOVERIES = SHORT ? 5 : 200;
 
 const RELEASES = { trixie: '4.22', forky: '4.25' } as const;
 
 for (const release of ['trixie', 'forky'] as const) {
-  void it(`CTDB ${RELEASES[release]} starts, recovers, stops and crashes with its lock in etcd`, async () => {
+  void it(`CTDB ${RELEASES[release]} starts, recovers, stops and crashes with its lock in etcd`, async (test) => {
     await using bed = await Bed.make({ release });
     const { ctdb } = bed;
     let leader = await ctdb.allOk();
     assert.match(await leader.ctdb('version'), new RegExp(RELEASES[release].replace('.', '\\.')));
     let judge = new Judge(ctdb);
 
-    for (const node of ctdb.nodes) await node.ctdb('setvar', 'RerecoveryTimeout', '1');
-    for (let round = 0; round < RECOVERIES; round += 1) await ctdb.node(round % 3).ctdb('recover');
+    test.diagnostic(tellRecoveries(await forceRecoveries(ctdb, RECOVERIES), judge));
     assert.equal(await ctdb.allOk(), leader);
     await judge.assertTidy(leader);
     judge.assertNoComplaint();
