@@ -1,4 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
+import { copyFile, mkdir } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Bed } from './support/bed.ts';
@@ -13,11 +16,12 @@ const { values } = parseArgs({
   options: {
     minutes: { type: 'string', default: '10' },
     seed: { type: 'string', default: String(Date.now() % 1_000_000) },
+    logs: { type: 'string', default: join(tmpdir(), 'ctdb-soak') },
     help: { type: 'boolean', default: false },
   },
 });
 if (values.help) {
-  console.log('Usage: npm run soak:ctdb -- [--minutes N] [--seed N]');
+  console.log('Usage: npm run soak:ctdb -- [--minutes N] [--seed N] [--logs DIR]');
   process.exit(0);
 }
 const minutes = Number(values.minutes);
@@ -25,7 +29,7 @@ const startMs = Date.now();
 const endMs = startMs + minutes * 60_000;
 
 // Half of each period spares the leader, so that one holder lives long enough for its memory to be looked at.
-const PERIOD_MS = 10 * 60_000;
+const PERIOD_MS = Math.max(10, minutes / 3) * 60_000;
 const isCalm = (): boolean => minutes >= 10 && (Date.now() - startMs) % PERIOD_MS < PERIOD_MS / 2;
 
 // After what its cause allows, a pause is CTDB's own: finding out (35 s for a lost host) and electing.
@@ -178,4 +182,9 @@ console.log(`${deeds.length} actions, ${claims.length} claims, ${gaps.length} pa
 console.log(`pauses: median ${median.toFixed(2)} s, longest ${longest.toFixed(2)} s`);
 console.log(`holders that lived for three minutes and more:\n${growth === '' ? '  none\n' : growth}`);
 console.log(faults.length === 0 ? 'no faults' : `FAULTS:\n${faults.join('\n')}`);
+if (faults.length > 0) {
+  await mkdir(values.logs, { recursive: true });
+  for (const { pnn, log } of ctdb.nodes) await copyFile(log.file, join(values.logs, `node${pnn}.log`));
+  console.log(`start was ${new Date(startMs).toISOString()}; CTDB's logs are in ${values.logs}`);
+}
 process.exitCode = faults.length === 0 ? 0 : 1;

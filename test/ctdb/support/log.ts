@@ -22,13 +22,13 @@ function parse(line: string): LogLine | undefined {
 
 /** CTDB's log file of one node, read as it grows. */
 export class CtdbLog {
-  readonly #file: string;
+  readonly file: string;
   readonly #lines: LogLine[] = [];
   #offset = 0;
   #rest = '';
 
   constructor(file: string) {
-    this.#file = file;
+    this.file = file;
   }
 
   /** All lines until now. */
@@ -49,7 +49,7 @@ export class CtdbLog {
 
   /** Resolves to the first line from place `from` on that matches. */
   awaitLine(pattern: RegExp, from: number, options: WaitOptions = {}): Promise<LogLine> {
-    return waitFor(`${this.#file} has a line ${String(pattern)}`, () => this.grep(pattern, from)[0], {
+    return waitFor(`${this.file} has a line ${String(pattern)}`, () => this.grep(pattern, from)[0], {
       withinMs: 60_000,
       everyMs: 50,
       ...options,
@@ -57,8 +57,8 @@ export class CtdbLog {
   }
 
   #read(): void {
-    if (!existsSync(this.#file)) return;
-    const file = openSync(this.#file, 'r');
+    if (!existsSync(this.file)) return;
+    const file = openSync(this.file, 'r');
     try {
       const size = fstatSync(file).size;
       if (size === this.#offset) return;
