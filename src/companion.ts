@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
 import { COMPANION_SCRIPT, type Companion } from './dead-mans-switch.ts';
 import type { ProcessIdentity } from './host.ts';
 
@@ -13,6 +13,7 @@ const TITLE = 'ctdb_etcd_lock-watchdog';
  * anything else.
  *
  * @param onEnd called once, when it has ended or could not be started.
+ * @throws {Error} where Node does not keep a failure to fork for `onEnd` (ENOMEM, EPERM)
  */
 export function spawnCompanion(us: ProcessIdentity, onEnd: (reason: string) => void): Companion {
   const args = [
@@ -24,7 +25,8 @@ export function spawnCompanion(us: ProcessIdentity, onEnd: (reason: string) => v
     String(us.pid),
     String(us.startTicks),
   ];
-  const child = spawn(BASH, args, {
+  // Typed like this because it has no pipe when there was no descriptor left for one (EMFILE, ENFILE).
+  const child: ChildProcess = spawn(BASH, args, {
     argv0: TITLE,
     cwd: '/',
     env: { SCRIPT: COMPANION_SCRIPT }, // not an argument: `ps` shows those
@@ -37,13 +39,13 @@ export function spawnCompanion(us: ProcessIdentity, onEnd: (reason: string) => v
     onEnd(signal === null ? `it ended with status ${String(code)}` : `it was ended by ${signal}`);
   });
   // A broken pipe is told by its end.
-  child.stdin.on('error', () => undefined);
+  child.stdin?.on('error', () => undefined);
   return {
     write: (line) => {
-      child.stdin.write(line);
+      child.stdin?.write(line);
     },
     end: () => {
-      child.stdin.destroy();
+      child.stdin?.destroy();
     },
   };
 }

@@ -69,7 +69,8 @@ const RESTART_MS = 60_000;
 /**
  * The real switch.
  *
- * @param spawn starts bash on COMPANION_SCRIPT; calls its argument once when the companion has ended or could not start.
+ * @param spawn starts bash on COMPANION_SCRIPT; calls its argument, later and once, when the companion has ended or could not
+ *   start; may throw instead.
  * @param now the clock's now, milliseconds.
  * @param uptimeMs the kernel's uptime, suspend included; NaN when unknown.
  * @param warn is told, once, why nobody watches.
@@ -85,18 +86,27 @@ export function makeSwitch(
   let released = false;
   let warned = false;
 
+  const warnOnce = (reason: string): void => {
+    if (released || warned) return;
+    warned = true;
+    warn(
+      `No dead man's switch (${reason}): a frozen helper is not killed; install bash, or set watchdog = no`,
+    );
+  };
+
   const start = (): void => {
     if (companion !== undefined || released || now() - startedAtMs < RESTART_MS) return;
     startedAtMs = now();
-    const started: Companion = spawn((reason) => {
-      if (companion === started || companion === undefined) companion = undefined;
-      if (released || warned) return;
-      warned = true;
-      warn(
-        `No dead man's switch (${reason}): a frozen helper is not killed; install bash, or set watchdog = no`,
-      );
-    });
-    companion = started;
+    try {
+      const started = spawn((reason) => {
+        if (companion === started) companion = undefined;
+        warnOnce(reason);
+      });
+      companion = started;
+    } catch (error) {
+      // Whatever the reason, it must not cost the lock.
+      warnOnce(error instanceof Error ? error.message : String(error));
+    }
   };
 
   return {
@@ -107,6 +117,7 @@ export function makeSwitch(
       const uptimeNowMs = uptimeMs();
       const limitMs = uptimeNowMs + (untilMs - now());
       if (Number.isFinite(limitMs)) companion?.write(`${Math.max(0, Math.ceil(limitMs / 10))}\n`);
+      else warnOnce('/proc/uptime cannot be read');
     },
     release() {
       released = true;

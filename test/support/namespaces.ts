@@ -22,3 +22,8 @@ export function mayChroot(): string[] {
 export function inOwnNetwork(setUp: string): string[] {
   return ['unshare', ...AS_ROOT, '--net', '--mount', 'sh', '-c', `${setUp} && exec "$@"`, 'sh'];
 }
+
+/** A command in front of another that gives it mounts of its own, changed by `setUp`, a shell command. */
+export function inOwnMounts(setUp: string): string[] {
+  return ['unshare', ...AS_ROOT, '--mount', 'sh', '-c', `${setUp} && exec "$@"`, 'sh'];
+}

@@ -14,7 +14,7 @@ interface Scene {
   stallMs: number;
 }
 
-function scene(): Scene {
+function scene(uptimeAheadMs = 5_000): Scene {
   const lines: string[] = [];
   const warnings: string[] = [];
   const ends: ((reason: string) => void)[] = [];
@@ -43,7 +43,7 @@ function scene(): Scene {
         };
       },
       look,
-      () => look() + 5_000,
+      () => look() + uptimeAheadMs,
       (message) => void warnings.push(message),
     ),
   };
@@ -109,5 +109,34 @@ void describe("the dead man's switch", () => {
     assert.deepEqual([each.ends.length, each.lines.length], [2, 1]);
     each.ends[1]?.('it was ended by SIGKILL');
     assert.equal(each.warnings.length, 1);
+  });
+
+  void it('that cannot be started at all costs one warning and nothing else', () => {
+    const warnings: string[] = [];
+    let [tries, nowMs] = [0, 0];
+    const deadMansSwitch = makeSwitch(
+      () => {
+        tries += 1;
+        throw new Error('spawn ENOMEM');
+      },
+      () => nowMs,
+      () => nowMs,
+      (message) => void warnings.push(message),
+    );
+    deadMansSwitch.start();
+    deadMansSwitch.feed(7_700);
+    nowMs = 60_000;
+    deadMansSwitch.feed(67_700);
+    deadMansSwitch.release();
+    assert.deepEqual([tries, warnings.length], [2, 1]);
+    assert.match(warnings.join(), /^No dead man's switch \(spawn ENOMEM\): /);
+  });
+
+  void it('says once when there is no uptime to reckon with', () => {
+    const { deadMansSwitch, warnings, lines } = scene(NaN);
+    deadMansSwitch.feed(107_700);
+    deadMansSwitch.feed(109_700);
+    assert.deepEqual([warnings.length, lines], [1, []]);
+    assert.match(warnings.join(), /^No dead man's switch \(\/proc\/uptime cannot be read\): /);
   });
 });

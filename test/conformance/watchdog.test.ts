@@ -1,0 +1,117 @@
+// The dead man's switch of the packed binary: the companion that ends a helper which is frozen past its deadline.
+import assert from 'node:assert/strict';
+import { readdirSync } from 'node:fs';
+import { after, before, describe, test } from 'node:test';
+import { EtcdCluster } from '../support/etcd-cluster.ts';
+import { LockBench } from '../support/lock-bench.ts';
+import type { Helper } from '../support/mutex-parent.ts';
+import { inOwnMounts } from '../support/namespaces.ts';
+import { childrenOf, isRunning, processState, runChecked } from '../support/processes.ts';
+import { TcpProxy } from '../support/tcp-proxy.ts';
+import { waitFor } from '../support/wait.ts';
+
+const TTL_S = 3;
+const WARNING =
+  /^Warning: No dead man's switch \(.+\): a frozen helper is not killed; install bash, or set watchdog = no$/;
+
+/** The companion of a helper, once it runs. */
+function companionOf(helper: Helper): Promise<number> {
+  return waitFor('the companion', () => childrenOf(helper.pid).find((pid) => isRunning(pid)));
+}
+
+/** A holder that renews its lease, and lets go when it is told to. */
+async function livesOn(bench: LockBench, holder: Helper): Promise<void> {
+  const lease = (await bench.key())?.leaseHex ?? '';
+  await bench.renewed(lease);
+  assert.equal(holder.endOfFileAtMs, undefined, holder.stderr);
+  assert.equal((await holder.release()).status, 0);
+  assert.equal(holder.bytes, '0');
+  assert.deepEqual(await bench.leftovers(), []);
+}
+
+void describe("the dead man's switch", () => {
+  let cluster: EtcdCluster;
+  before(async () => {
+    cluster = await EtcdCluster.start();
+  });
+  after(() => cluster.stop());
+
+  test('a helper that is frozen for three TTL is killed before its lease ends, and the next one holds after that', async () => {
+    await using bench = await LockBench.make(cluster, { lock_ttl: TTL_S });
+    const holder = await bench.hold();
+    const lease = (await bench.key())?.leaseHex ?? '';
+    const companion = await companionOf(holder);
+    const frozenAtMs = performance.now();
+    holder.signal('SIGSTOP');
+    await holder.endOfFile(TTL_S * 1_000);
+    assert.ok((await cluster.leases()).includes(lease), 'the lease lives on when CTDB sees end of file');
+    assert.equal((await holder.exited()).signal, 'SIGKILL');
+    await waitFor('the companion is gone', () => processState(companion) === undefined);
+    // The parent is not there to tell of the freeze: CTDB would elect, and the dead neighbour is found out.
+    const next = await bench.hold();
+    assert.ok((next.answeredAtMs ?? 0) > (holder.endOfFileAtMs ?? Infinity));
+    await waitFor('three TTL are over', () => performance.now() - frozenAtMs > 3_000 * TTL_S, {
+      withinMs: 4_000 * TTL_S,
+    });
+    assert.deepEqual([holder.bytes, next.endOfFileAtMs], ['0', undefined]);
+    await next.release();
+    assert.deepEqual(await bench.leftovers(), []);
+  });
+
+  test('it goes with the helper, whichever way that ends, and leaves no zombie', async () => {
+    await using bench = await LockBench.make(cluster, { lock_ttl: TTL_S });
+    for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
+      const holder = await bench.hold();
+      const companion = await companionOf(holder);
+      holder.signal(signal);
+      await holder.exited();
+      await waitFor('the companion is gone', () => processState(companion) === undefined);
+    }
+  });
+
+  test('killed, it is no zombie, and no reason to let go', async () => {
+    await using bench = await LockBench.make(cluster);
+    const holder = await bench.hold();
+    const companion = await companionOf(holder);
+    process.kill(companion, 'SIGKILL');
+    await waitFor('the companion was reaped', () => processState(companion) === undefined);
+    await livesOn(bench, holder);
+    assert.deepEqual(holder.stderrLines.filter((line) => WARNING.test(line)).length, 1, holder.stderr);
+  });
+
+  test('no bash: one warning, and the lock is held', async () => {
+    // Whatever else in a PATH is written in bash is not what this is about.
+    const withoutBash = inOwnMounts('mount --bind /dev/null /bin/bash && PATH=/usr/bin:/bin');
+    await using bench = await LockBench.make(cluster, {}, withoutBash);
+    const holder = await bench.hold();
+    assert.deepEqual(childrenOf(holder.pid).filter(isRunning), []);
+    await livesOn(bench, holder);
+    assert.equal(holder.stderrLines.length, 1, holder.stderr);
+    assert.match(holder.stderr.trimEnd(), WARNING);
+  });
+
+  test('no descriptor left for its pipe: one warning, and the lock is held', async () => {
+    await using proxy = await TcpProxy.start(cluster.hosts);
+    await using bench = await LockBench.make(cluster, { hosts: proxy.endpoint });
+    // The lock is looked at before the companion is started. Once that has been asked, all is open that is needed.
+    proxy.pause('fromServer');
+    const holder = await bench.run();
+    await waitFor('the first question', () => proxy.relayed.toServer > 100);
+    const taken = new Set(readdirSync(`/proc/${holder.pid}/fd`).map(Number));
+    const firstFree = Array.from(taken, (_, fd) => fd).find((fd) => !taken.has(fd)) ?? taken.size;
+    await runChecked('prlimit', [`--pid=${holder.pid}`, `--nofile=${firstFree}`]);
+    proxy.resume();
+    assert.equal(await holder.answer(), '0', holder.stderr);
+    await livesOn(bench, holder);
+    assert.equal(holder.stderrLines.length, 1, holder.stderr);
+    assert.match(holder.stderr.trimEnd(), WARNING);
+  });
+
+  test('watchdog = no: there is none, and nothing is said about it', async () => {
+    await using bench = await LockBench.make(cluster, { watchdog: 'no' });
+    const holder = await bench.hold();
+    assert.deepEqual(childrenOf(holder.pid).filter(isRunning), []);
+    await livesOn(bench, holder);
+    assert.equal(holder.stderr, '');
+  });
+});
