@@ -27,14 +27,6 @@ const PF_EXITING = 0x4;
 
 const isZombie = ({ state }: ProcessStat): boolean => state === 'Z' || state === 'X';
 
-function readOr(path: string, otherwise: string): string {
-  try {
-    return readFileSync(path, 'latin1').trim();
-  } catch {
-    return otherwise;
-  }
-}
-
 function namespaceOr(name: string, otherwise: string): string {
   try {
     return /\d+/.exec(readlinkSync(`/proc/self/ns/${name}`))?.[0] ?? otherwise;
@@ -50,15 +42,28 @@ interface RuntimeProcess {
   kill(pid: number, signal: 0): true;
 }
 
-export function makeLinuxHost(runtime: RuntimeProcess): Host {
+const readFile = (path: string): string => readFileSync(path, 'latin1');
+
+/** @param read the text of a file in /proc, or an exception; the tests have their own. */
+export function makeLinuxHost(runtime: RuntimeProcess, read = readFile): Host {
+  const readOr = (path: string, otherwise: string): string => {
+    try {
+      return read(path).trim();
+    } catch {
+      return otherwise;
+    }
+  };
+
   const bootId = readOr('/proc/sys/kernel/random/boot_id', '');
   // A kernel without time namespaces has one time for all.
   const namespaces = `${namespaceOr('pid', '')}/${namespaceOr('time', '0')}`;
+  const startTicks = parseStat(readOr('/proc/self/stat', ''))?.startTicks ?? 0;
   const self: ProcessIdentity = {
-    bootId: namespaces.startsWith('/') ? '' : bootId,
+    // Who cannot say all of it must not be compared with anybody.
+    bootId: namespaces.startsWith('/') || startTicks === 0 ? '' : bootId,
     namespaces,
     pid: runtime.pid,
-    startTicks: parseStat(readOr('/proc/self/stat', ''))?.startTicks ?? 0,
+    startTicks,
   };
 
   const exists = (pid: number): boolean => {
@@ -75,7 +80,8 @@ export function makeLinuxHost(runtime: RuntimeProcess): Host {
     other.bootId === self.bootId &&
     other.namespaces === self.namespaces &&
     Number.isInteger(other.pid) &&
-    other.pid > 0;
+    other.pid > 0 &&
+    other.startTicks > 0;
 
   const isDead = (other: ProcessIdentity): boolean => {
     if (!isNeighbour(other)) return false;
