@@ -68,7 +68,9 @@ export class Renewals {
   /** Resolves when a renewal finds that the lock is lost, or when the deadline has passed. */
   async run(signal: AbortSignal): Promise<EndReason> {
     const { clock, timing, log } = this.#tools;
-    let nextMs = clock.now() + timing.refreshMs;
+    // From the send of the grant, as if that had been a renewal: a take that was slow has used up some of the lease.
+    const grantSentMs = this.#deadline.atMs - (timing.ttlMs - timing.marginMs(timing.ttlMs));
+    let nextMs = Math.min(grantSentMs, clock.now()) + timing.refreshMs;
     for (;;) {
       await this.#pauseUntil(nextMs, signal);
       if (this.#isOver(signal)) return this.#overtaken();

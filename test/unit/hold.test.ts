@@ -29,6 +29,23 @@ void describe('a holder', () => {
     assert.equal(limits[4], 1_000 + 8_000 + 7_500 + 200);
   });
 
+  void it('renews at once when the take has used up the time until the first renewal', async () => {
+    const stage = new FakeStage(1, 5_000, 1_000);
+    const etcd = new KindEtcd();
+    etcd.ttlMs = 5_000;
+    const startMs = stage.clock.now();
+    stage.fake.onCall = (call) => {
+      // The grant is answered, and then etcd is silent until shortly before the answer is due.
+      if (call.name !== 'lock' || stage.clock.now() - startMs > 3_000) etcd.serve(call);
+    };
+    stage.live();
+    const tookMs = await stage.clock.advanceUntil(() => stage.stdout.length > 0, 3_700);
+    assert.deepEqual(stage.stdout, ['0']);
+    assert.ok(tookMs > 3_000, `${tookMs} ms`);
+    await stage.clock.advance(10_000);
+    assert.deepEqual(stage.stdout, ['0'], stage.errors.join());
+  });
+
   void it('lets go at SIGTERM: stdout first, then the switch, then the lease', async () => {
     const { stage, etcd } = await holding();
     let openAtRevoke: boolean | undefined;
