@@ -14,6 +14,8 @@ export interface TakeOver {
   readonly ms: number;
   /** From the start of the helper that took it; of the first attempt after the end where one came before. */
   readonly fromNextAttemptMs: number;
+  /** Of that, for how long no processor was free for the helper that took it. */
+  readonly waitedMs: number;
   /** True when etcd or the network was at fault at that time. */
   readonly excused: boolean;
 }
@@ -27,6 +29,8 @@ export interface Verdict {
   readonly outageLosses: readonly string[];
   /** Other facts that the history contradicts. */
   readonly problems: readonly string[];
+  /** Errors and late answers of helpers that the machine kept waiting for too long to do better. */
+  readonly starved: readonly string[];
   readonly claims: number;
   readonly attempts: number;
   readonly slowestAnswerMs: number;
@@ -36,6 +40,9 @@ export interface Verdict {
 
 // CTDB's own limit for the contender beside the holder.
 const CTDB_PATIENCE_MS = 5_000;
+
+// Half of the time in which an answer is promised. A take needs a tenth of it.
+const STARVED_MS = 2_000;
 
 /** Of the helpers, milliseconds. */
 export interface Times {
@@ -87,13 +94,18 @@ export function judge(
       .filter((claim) => claim.toMs !== undefined && claim.deed === undefined && !excuses.loss(claim))
       .filter((claim) => isOutage(claim.toMs ?? nowMs, times, history) === inOutage)
       .map((claim) => `${claim.helper} lost the lock at ${seconds(claim.toMs, history)}`);
+  const complaints = history.attempts.map((attempt) => ({
+    isStarved: attempt.waitedMs > STARVED_MS,
+    found: problemsOf(attempt, history, excuses),
+  }));
   const slowest = history.attempts.map((attempt) => (attempt.answeredAtMs ?? nowMs) - attempt.startedAtMs);
   return {
     overlaps: overlapsOf(claims, nowMs),
     takeOvers: takeOversOf(claims, history, excuses),
     needlessLosses: lossesOf(false),
     outageLosses: lossesOf(true),
-    problems: history.attempts.flatMap((attempt) => problemsOf(attempt, history, excuses)),
+    problems: complaints.flatMap(({ found, isStarved }) => (isStarved ? [] : found)),
+    starved: complaints.flatMap(({ found, isStarved }) => (isStarved ? found : [])),
     claims: claims.length,
     attempts: history.attempts.length,
     slowestAnswerMs: Math.round(Math.max(0, ...slowest)),
@@ -117,13 +129,15 @@ function takeOversOf(claims: readonly Claim[], history: History, excuses: Excuse
     const before = claims[index];
     if (before?.toMs === undefined) return [];
     const endMs = before.toMs;
-    const tries = history.attempts
-      .filter((attempt) => attempt.purpose === 'take' && attempt.startedAtMs >= endMs)
-      .map((attempt) => attempt.startedAtMs);
+    const tries = history.attempts.filter(
+      (attempt) => attempt.purpose === 'take' && attempt.startedAtMs >= endMs,
+    );
     return {
       after: before.deed ?? 'lost',
       ms: claim.fromMs - endMs,
-      fromNextAttemptMs: claim.fromMs - Math.min(claim.fromMs, ...tries),
+      fromNextAttemptMs:
+        claim.fromMs - Math.min(claim.fromMs, ...tries.map(({ startedAtMs }) => startedAtMs)),
+      waitedMs: tries.find(({ helper }) => helper === claim.helper)?.waitedMs ?? 0,
       excused: excuses.takeOver(before, claim),
     };
   });

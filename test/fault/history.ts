@@ -26,6 +26,8 @@ export interface Attempt {
   answeredAtMs: number | undefined;
   /** '' for end of file without a byte. */
   answer: string | undefined;
+  /** Of the time until the answer, for how long no processor was free for it. */
+  waitedMs: number;
 }
 
 /** A key of the lock, as the first member that told of it did. */
@@ -120,7 +122,7 @@ export class History {
       ),
       ...this.attempts.map((attempt) => ({
         atMs: attempt.startedAtMs,
-        text: `${attempt.node} ${attempt.purpose} ${attempt.helper} -> ${attempt.answer ?? 'no answer'} after ${Math.round((attempt.answeredAtMs ?? NaN) - attempt.startedAtMs)} ms`,
+        text: `${attempt.node} ${attempt.purpose} ${attempt.helper} -> ${attempt.answer ?? 'no answer'} after ${Math.round((attempt.answeredAtMs ?? NaN) - attempt.startedAtMs)} ms, ${Math.round(attempt.waitedMs)} of them without a processor`,
       })),
       ...[...this.keys.values()].flatMap((life) => [
         { atMs: life.createdAtMs, text: `etcd: ${life.key} put: ${life.value}` },

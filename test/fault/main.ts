@@ -91,6 +91,8 @@ async function runAll(
         `${String(outcomes.length).padStart(3)}/${work.length} ${state} ${outcome.name} (etcd ${outcome.release}, ${outcome.seconds.toFixed(0)} s)`,
       );
       for (const complaint of complaintsOf(outcome)) console.log(`        ${complaint}`);
+      for (const fact of outcome.verdict?.starved ?? [])
+        console.log(`        no processor was free: ${fact}`);
     }
   };
   await Promise.all(Array.from({ length: jobs }, worker));

@@ -137,11 +137,7 @@ export class CtdbNode implements AsyncDisposable {
     this.#isDead = true;
     this.stopContending();
     if (this.held !== undefined) this.#do('killed');
-    for (const helper of this.#running) {
-      this.#options.history.deadHelpers.add(this.#nameOf(helper));
-      helper.killParent();
-      helper.signal('SIGKILL');
-    }
+    for (const helper of this.#running) this.#slay(helper);
   }
 
   /** The lock is about to be taken from the holder by an administrator. */
@@ -191,6 +187,12 @@ export class CtdbNode implements AsyncDisposable {
     helper.signal('SIGTERM');
   }
 
+  #slay(helper: Helper): void {
+    this.#options.history.deadHelpers.add(this.#nameOf(helper));
+    helper.killParent();
+    helper.signal('SIGKILL');
+  }
+
   #do(deed: Deed): void {
     const claim = this.held?.claim;
     if (claim === undefined || claim.toMs !== undefined) return;
@@ -232,16 +234,19 @@ export class CtdbNode implements AsyncDisposable {
       startedAtMs: helper.startedAtMs,
       answeredAtMs: undefined,
       answer: undefined,
+      waitedMs: 0,
     };
     history.attempts.push(attempt);
     this.#running.add(helper);
     if (this.#leaving) this.#dismiss(helper);
+    if (this.#isDead) this.#slay(helper); // it was being started as the node died
     void helper.exited(NEVER_MS).then(({ status, signal, atMs }) => {
       this.#running.delete(helper);
       const end = `${name} exits: ${status ?? signal ?? 'unknown'} at ${Math.round(atMs - history.startedAtMs)} ms`;
       history.stderr.push({ helper: name, text: `${helper.stderr}${end}\n` });
     });
     attempt.answer = await helper.answer(ANSWER_LIMIT_MS).catch(() => undefined);
+    attempt.waitedMs = helper.waitedMs;
     attempt.answeredAtMs = helper.answeredAtMs ?? helper.endOfFileAtMs ?? monotonicMs();
     return { helper, attempt };
   }

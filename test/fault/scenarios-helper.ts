@@ -208,7 +208,7 @@ export const HELPER_SCENARIOS: readonly Scenario[] = [
       await world.expectWithin(
         'the helper noticed',
         3_000,
-        () => linesOf(world, helper, /Wall clock jumped ahead by 3[56]\d{5} ms/) === 2,
+        () => linesOf(world, helper, /Wall clock jumped ahead/) === 2,
       );
     },
   },

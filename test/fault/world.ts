@@ -21,6 +21,9 @@ export const DIRECTORY = `/_locks/_ctdb/${LOCK}/`;
 // Beside the holder, as ctdbd does after each recovery; more often than in any real cluster.
 const CHECK_EVERY_MS = 3_000;
 
+// For a claim to be there that was just made, or will be by the next attempt: on a busy machine the news takes a while.
+const STEADY_MS = 7_000;
+
 export interface WorldOptions {
   readonly release: EtcdRelease;
   /** The packed helper. */
@@ -180,7 +183,7 @@ export class World implements AsyncDisposable {
     forMs: number,
     faults: () => Promise<unknown> = () => Promise.resolve(),
   ): Promise<void> {
-    const claim = this.history.openClaim;
+    const claim = await this.#steadyClaim();
     const startedAtMs = monotonicMs();
     this.note(`begin: ${what}`);
     await faults();
@@ -225,6 +228,15 @@ export class World implements AsyncDisposable {
     await Promise.allSettled(this.nodes.map((node) => node[Symbol.asyncDispose]()));
     await this.cluster.stop();
     await this.network[Symbol.asyncDispose]();
+  }
+
+  /** The claim of somebody who was not told to let go; undefined when there is none soon. */
+  async #steadyClaim(): Promise<Claim | undefined> {
+    const look = (): Claim | undefined => {
+      const { openClaim } = this.history;
+      return openClaim?.deed === undefined ? openClaim : undefined;
+    };
+    return waitFor('somebody holds', look, { withinMs: STEADY_MS, everyMs: 10 }).catch(() => undefined);
   }
 
   async #checkBesideHolder(): Promise<void> {

@@ -20,7 +20,8 @@ Options of "start":
 
 Events, `atMs` on the machine's monotonic clock:
   {"event": "started", "id", "pid", "answerPipe": "pipe:[N]", "leaked": ["pipe:[N]", ...], "atMs"}
-  {"event": "byte", "id", "byte": "0", "atMs"}       every byte on the helper's stdout, not only the first
+  {"event": "byte", "id", "byte": "0", "atMs", "waitedMs"}   every byte on the helper's stdout, not only the first;
+                                                     waitedMs: for how long it had been kept waiting for a processor
   {"event": "eof", "id", "atMs"}                     end of file on the helper's stdout
   {"event": "stderr", "id", "text"}                  what one read(2) of the helper's stderr returned
   {"event": "exit", "id", "status"|"signal", "atMs"}
@@ -51,6 +52,15 @@ def now_ms():
 
 def emit(**event):
     os.write(1, (json.dumps(event) + "\n").encode())
+
+
+def waited_ms(pid):
+    """For how long the main thread could have run and did not (Linux, Documentation/scheduler/sched-stats.rst)."""
+    try:
+        with open(f"/proc/{pid}/schedstat") as file:
+            return int(file.read().split()[1]) / 1e6
+    except OSError:
+        return 0
 
 
 def cloexec(fd):
@@ -135,7 +145,8 @@ class Helper:
             emit(event="eof", id=self.id, atMs=now_ms())
             self.drop(self.answer)
             return
-        emit(event="byte", id=self.id, byte=byte.decode("latin-1"), atMs=now_ms())
+        at = now_ms()
+        emit(event="byte", id=self.id, byte=byte.decode("latin-1"), atMs=at, waitedMs=waited_ms(self.pid))
         if byte != b"0" and self.auto_term:
             self.auto_term = False
             self.signal(signal.SIGTERM)

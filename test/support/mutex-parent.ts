@@ -66,6 +66,7 @@ interface ParentEvent {
   readonly status?: number;
   readonly signal?: string;
   readonly atMs: number;
+  readonly waitedMs?: number;
 }
 
 /** One run of the helper under a `MutexParent`. */
@@ -81,6 +82,8 @@ export class Helper {
   bytes = '';
   /** When the first byte came; undefined before. */
   answeredAtMs: number | undefined;
+  /** For how long, until then, it was ready to run and no processor was free for it. */
+  waitedMs = 0;
   /** When its stdout ended; undefined before. */
   endOfFileAtMs: number | undefined;
   /** Everything it wrote on stderr so far. */
@@ -105,6 +108,7 @@ export class Helper {
   accept(event: ParentEvent): void {
     if (event.event === 'byte') {
       this.bytes += event.byte;
+      if (this.answeredAtMs === undefined) this.waitedMs = event.waitedMs ?? 0;
       this.answeredAtMs ??= event.atMs;
     } else if (event.event === 'eof') this.endOfFileAtMs = event.atMs;
     else if (event.event === 'stderr') this.stderr += event.text;

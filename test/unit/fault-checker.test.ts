@@ -22,6 +22,7 @@ const attempt = (startedAtMs: number, answer: string, tookMs = 100): Attempt => 
   startedAtMs,
   answeredAtMs: startedAtMs + tookMs,
   answer,
+  waitedMs: 0,
 });
 
 /** A history in which etcd answered all the time, except between the two instants. */
@@ -104,7 +105,9 @@ describe('the checker of the fault runs', () => {
         [attempt(9_000, '1'), attempt(13_000, '1'), attempt(18_200, '0')],
       ),
     );
-    assert.deepEqual(takeOvers, [{ after: 'killed', ms: 8_300, fromNextAttemptMs: 5_300, excused: false }]);
+    assert.deepEqual(takeOvers, [
+      { after: 'killed', ms: 8_300, fromNextAttemptMs: 5_300, waitedMs: 0, excused: false },
+    ]);
   });
 
   it('complains of errors and of silence while etcd was fine, and of late answers', () => {
@@ -112,6 +115,15 @@ describe('the checker of the fault runs', () => {
       historyOf([], [attempt(0, '1'), attempt(1_000, '3'), attempt(2_000, ''), attempt(3_000, '1', 5_100)]),
     );
     assert.equal(problems.length, 3);
+  });
+
+  it('sets apart what a helper did for which no processor was free, but no overlap and no loss', () => {
+    const starved = { ...attempt(1_000, '3', 5_100), waitedMs: 2_100 };
+    const busy = { ...attempt(2_000, '3'), waitedMs: 1_900 };
+    const claims = [claim('n1', 3_000, 20_000), claim('n2', 19_000, 21_000, 'terminated')];
+    const verdict = verdictOf(historyOf(claims, [starved, busy]));
+    assert.deepEqual([verdict.problems.length, verdict.starved.length], [1, 2]);
+    assert.deepEqual([verdict.overlaps.length, verdict.needlessLosses.length], [1, 1]);
   });
 
   it('does not complain of helpers that the run killed before they answered', () => {
