@@ -4,7 +4,7 @@
 # As root, missing Debian packages are installed; otherwise they are unpacked into .cache/root. The etcd packages are
 # always unpacked, into .cache/etcd/, because three releases cannot be installed at once.
 #
-# Usage: test/setup.sh [--no-build]
+# Usage: test/setup.sh [--no-build | --npm-only]
 set -euo pipefail
 
 . "$(dirname "${BASH_SOURCE[0]}")/env.sh"
@@ -31,6 +31,7 @@ flock 9
 . test/setup/apt.sh
 
 install_npm_packages
+if [ "${1-}" = --npm-only ]; then exit; fi
 install_debian_packages "${debian_packages[@]}"
 unpack_etcd_releases "${releases[@]}"
 

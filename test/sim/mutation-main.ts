@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
+import { writeSafetyPart } from '../support/safety-document.ts';
 import { MUTATIONS, type PlannedMutation } from './mutations.ts';
 import { runWorker } from './run-workers.ts';
 import type { WorkerReport } from './worker.ts';
@@ -11,13 +12,15 @@ look for it. A mistake that is not found within its number of schedules means th
 
   --only TEXT  only mutations whose name contains TEXT
   --jobs J     worker threads (one per processor)
-  --seed S     seed of the first schedule (1)`;
+  --seed S     seed of the first schedule (1)
+  --write      put the table into docs/safety.md`;
 
 const { values } = parseArgs({
   options: {
     only: { type: 'string', default: '' },
     jobs: { type: 'string', default: String(availableParallelism()) },
     seed: { type: 'string', default: '1' },
+    write: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
   },
 });
@@ -94,6 +97,7 @@ async function main(): Promise<number> {
   await Promise.all(Array.from({ length: Number(values.jobs) }, workOff));
   const inOrder = chosen.flatMap((mutation) => findings.get(mutation) ?? []);
   console.log(`\n${tableOf(inOrder)}`);
+  if (values.write && chosen.length === MUTATIONS.length) writeSafetyPart('mutations', tableOf(inOrder));
   const survivors = inOrder.filter(({ property }) => property === undefined);
   console.log(`\n${inOrder.length} mutations, ${survivors.length} survived`);
   return survivors.length === 0 && inOrder.length > 0 ? 0 : 1;

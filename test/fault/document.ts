@@ -1,0 +1,113 @@
+// `npm run faults:document -- DIR…`: puts what the runs in DIR… found (their results.json) into docs/safety.md.
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { writeSafetyPart } from '../support/safety-document.ts';
+import { describeTimes, type Outcome, takeOverTimes } from './report.ts';
+import { SCENARIOS } from './scenarios.ts';
+
+interface Results {
+  readonly startedAt: string;
+  readonly lockTtl: number;
+  readonly refresh: number;
+  readonly outcomes: readonly Outcome[];
+}
+
+const runs = process.argv
+  .slice(2)
+  .map((directory) => JSON.parse(readFileSync(join(directory, 'results.json'), 'utf8')) as Results);
+const [first] = runs;
+if (first === undefined) throw new Error('Usage: npm run faults:document -- DIR…');
+const outcomes = runs.flatMap((run) => run.outcomes);
+const releases = [...new Set(outcomes.map(({ release }) => release))].sort((one, other) =>
+  one.localeCompare(other, 'en', { numeric: true }),
+);
+
+const row = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
+
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  return [row(head), row(head.map(() => '---')), ...rows.map(row)].join('\n');
+}
+
+/** `lost after 7.4 s` for the figure `lostAfterMs`. */
+function figureText([name, ms]: readonly [string, number]): string {
+  const words = name.replace(/Ms$/, '').replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
+  return name.endsWith('Ms') ? `${words} ${(ms / 1000).toFixed(ms < 1_000 ? 2 : 1)} s` : `${words} ${ms}`;
+}
+
+function cellOf(name: string, release: string): string {
+  const found = outcomes.find((outcome) => outcome.name === name && outcome.release === release);
+  if (found === undefined) return '–';
+  return [found.held ? 'held' : '**NOT HELD**', ...Object.entries(found.figures).map(figureText)].join(', ');
+}
+
+const sum = (of: readonly Outcome[], count: (outcome: Outcome) => number): string =>
+  String(of.reduce((total, outcome) => total + count(outcome), 0));
+
+function totals(of: readonly Outcome[]): string[] {
+  return [
+    `${of.filter(({ held }) => held).length} of ${of.length}`,
+    sum(of, ({ figures }) => figures['faults'] ?? 0),
+    sum(of, ({ verdict }) => verdict?.claims ?? 0),
+    sum(of, ({ verdict }) => verdict?.overlaps.length ?? NaN),
+    sum(of, ({ verdict }) => verdict?.needlessLosses.length ?? NaN),
+    sum(of, ({ verdict }) => verdict?.outageLosses.length ?? NaN),
+    sum(of, ({ verdict }) => verdict?.starved.length ?? NaN),
+    sum(of, ({ leftovers }) => leftovers.length),
+  ];
+}
+
+const isRandom = ({ name }: Outcome): boolean => name.startsWith('random-');
+const summary = releases.flatMap((release) => {
+  const here = outcomes.filter((outcome) => outcome.release === release);
+  const scenarios = here.filter((outcome) => !isRandom(outcome));
+  return [
+    ...(scenarios.length === 0 ? [] : [[release, 'each scenario once', ...totals(scenarios)]]),
+    ...here.filter(isRandom).map((outcome) => {
+      const [, seed = ''] = outcome.name.split('-');
+      return [
+        release,
+        `at random, ${Math.round(outcome.seconds / 60)} minutes, seed ${seed}`,
+        ...totals([outcome]),
+      ];
+    }),
+  ];
+});
+
+const takeOvers = takeOverTimes(
+  outcomes.flatMap(({ verdict }) => verdict?.takeOvers ?? []),
+  first.lockTtl * 1000,
+);
+
+writeSafetyPart(
+  'fault runs',
+  [
+    `${first.startedAt.slice(0, 10)}, \`lock_ttl\` ${first.lockTtl}, \`refresh\` ${first.refresh}.`,
+    '',
+    table(
+      [
+        'etcd',
+        'run',
+        'held',
+        'faults at random',
+        'claims',
+        'overlaps',
+        'needless losses',
+        'etcd silent',
+        'starved',
+        'left over',
+      ],
+      summary,
+    ),
+    '',
+    ...takeOvers.map((taken) => `- ${describeTimes(taken)}.`),
+    '',
+    table(
+      ['scenario', 'what must hold', ...releases],
+      SCENARIOS.map(({ name, expectation }) => [
+        `\`${name}\``,
+        expectation,
+        ...releases.map((release) => cellOf(name, release)),
+      ]),
+    ),
+  ].join('\n'),
+);
