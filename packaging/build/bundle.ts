@@ -4,6 +4,7 @@ import { statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
+import { bundledPackages } from '../release/components.ts';
 import { fail, kilobytes, say } from './report.ts';
 import { checkGrpcNames, ETCD3, standIns, versionOf } from './stand-ins.ts';
 
@@ -58,8 +59,12 @@ export async function bundle(entry: string, outFile: string): Promise<void> {
     logLevel: 'silent',
   });
   for (const { text, location } of warnings) fail(`esbuild warns: ${text} (${location?.file ?? 'no file'})`);
-  // What went in, for the licences that go with the packages.
-  writeFileSync(`${outFile}.inputs.json`, JSON.stringify(Object.keys(metafile.inputs)));
-  const bytes = statSync(outFile).size;
-  say(`Bundle: ${Object.keys(metafile.inputs).length} modules, ${kilobytes(bytes)}; commit ${info.commit}`);
+  // What went in, for the licences that go with the packages. Looked at here already: a binary that nobody may hand out
+  // is not built.
+  const inputs = Object.keys(metafile.inputs);
+  const packages = bundledPackages(ROOT, inputs);
+  writeFileSync(`${outFile}.inputs.json`, JSON.stringify(inputs));
+  say(
+    `Bundle: ${inputs.length} modules, ${packages.length} packages with their licences, ${kilobytes(statSync(outFile).size)}; commit ${info.commit}`,
+  );
 }
