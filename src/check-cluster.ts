@@ -1,10 +1,10 @@
-import type { SeenEndpoint } from './check-endpoints.ts';
+import type { SeenEndpoint } from './check-seen.ts';
+import { checkMembership, firstOf, hex, unread } from './check-members.ts';
 import type { CheckReport } from './check-report.ts';
 import { limited } from './check-time.ts';
 import type { CommandWorld } from './command-world.ts';
 import type { Config } from './config.ts';
 import { EtcdError } from './errors.ts';
-import type { ListedMember } from './etcd-admin.ts';
 import { bugsOf, isAtLeast } from './etcd-releases.ts';
 
 const GIBIBYTE = 2 ** 30;
@@ -33,33 +33,43 @@ function checkIdentity(config: Config, answered: readonly SeenEndpoint[], report
   if (ids.size === 0) return; // nothing may be read, which the permissions show
   const text = [...ids].join(' and ');
   if (ids.size > 1) {
-    report.add(
-      'problem',
-      'cluster',
+    report.problem(
+      'cluster-several',
       `hosts lead to ${ids.size} clusters, ${text}`,
       'list members of one cluster only',
     );
   } else if (config.expectedClusterId === undefined) {
-    report.add('ok', 'cluster', `ID ${text}; expected_cluster_id = ${text} would refuse any other`);
-  } else report.add('ok', 'cluster', `ID ${text}, as expected_cluster_id says`);
+    report.ok('cluster-ok', `ID ${text}; expected_cluster_id = ${text} would refuse any other`);
+  } else report.ok('cluster-expected', `ID ${text}, as expected_cluster_id says`);
 }
 
 function checkLeader(answered: readonly SeenEndpoint[], report: CheckReport): void {
   const leaderless = answered.filter(({ status }) => status?.leaderId === '0');
+  const text = 'the member has no raft leader';
+  const remedy = 'check that most members run and reach each other';
   for (const { member } of leaderless) {
-    report.add(
-      leaderless.length === answered.length ? 'problem' : 'warning',
-      'leader',
-      'the member has no raft leader',
-      'check that most members run and reach each other',
-      member.endpoint,
+    if (leaderless.length === answered.length) report.problem('leader-none', text, remedy, member.endpoint);
+    else report.warning('leader-none', text, remedy, member.endpoint);
+  }
+  const leaders = new Set(
+    answered.flatMap(({ status }) => status?.leaderId ?? []).filter((id) => id !== '0'),
+  );
+  const [leader] = leaders;
+  if (leaders.size > 1) {
+    const ids = [...leaders].map(hex).join(' and ');
+    report.warning(
+      'leader-several',
+      `members follow different leaders, ${ids}`,
+      'look again; if it stays so, look at the network between the members',
     );
+  } else if (leader !== undefined && leaderless.length === 0) {
+    const endpoint = answered.find(({ header }) => header?.memberId === leader)?.member.endpoint;
+    report.ok('leader-ok', `all follow ${endpoint ?? `member ${hex(leader)}`}`);
   }
   for (const { member, status } of answered) {
     if (status?.isLearner !== true) continue;
-    report.add(
-      'warning',
-      'leader',
+    report.warning(
+      'leader-learner',
       'the member is a learner, which answers no questions about locks',
       'promote it with etcdctl member promote, or take it out of hosts',
       member.endpoint,
@@ -67,90 +77,19 @@ function checkLeader(answered: readonly SeenEndpoint[], report: CheckReport): vo
   }
 }
 
-async function checkMembership(
-  config: Config,
-  seen: readonly SeenEndpoint[],
-  answered: readonly SeenEndpoint[],
-  { clock }: CommandWorld,
-  report: CheckReport,
-): Promise<void> {
-  const listed = await firstOf(answered, (one) => limited(clock, (call) => one.member.listMembers(call)));
-  if (listed instanceof EtcdError) {
-    report.add('note', 'members', unread('its members', listed));
-    return;
-  }
-  const known = new Map(answered.map(({ member, header }) => [header?.memberId, member.endpoint]));
-  for (const { member, header } of answered) {
-    if (header === undefined) continue;
-    const { memberId } = header;
-    const twin = known.get(memberId);
-    if (twin !== member.endpoint)
-      report.add('note', 'members', `leads to the same member as ${twin ?? ''}`, undefined, member.endpoint);
-    if (listed.members.some(({ id }) => id === memberId)) continue;
-    report.add(
-      'problem',
-      'members',
-      'is not a member of this cluster',
-      'take it out of hosts',
-      member.endpoint,
-    );
-  }
-  const isComplete = seen.every(({ header }) => header !== undefined);
-  const missing = listed.members.filter(({ id, isLearner }) => !known.has(id) && !isLearner);
-  for (const member of isComplete && config.srvDomain === undefined ? missing : []) {
-    report.add(
-      'warning',
-      'members',
-      `member ${nameOf(member)} is not in hosts`,
-      'add it, so that the lock survives the others',
-    );
-  }
-  const votes = listed.members.filter(({ isLearner }) => !isLearner).length;
-  const spare = Math.floor((votes - 1) / 2);
-  const text = `${votes} voting member${votes === 1 ? '' : 's'}: the lock survives the loss of ${spare}`;
-  if (spare === 0) report.add('warning', 'members', text, 'run etcd with 3 members');
-  else report.add('ok', 'members', text);
-  if (!config.useOtherMembers) {
-    report.add(
-      'warning',
-      'members',
-      'allow_reconnect is no, so only the first host is used',
-      'remove allow_reconnect',
-    );
-  }
-}
-
-function unread(what: string, { kind, message }: EtcdError): string {
-  return kind === 'permission'
-    ? `etcd shows ${what} to its administrators only`
-    : `etcd did not show ${what}: ${message}`;
-}
-
-function nameOf({ name, clientUrls, id }: ListedMember): string {
-  return `${name === '' ? BigInt(id).toString(16) : name} (${clientUrls.join(' ') || 'never started'})`;
-}
-
-/** The answer of the first member that gives one, or why the last did not. */
-async function firstOf<T>(
-  answered: readonly SeenEndpoint[],
-  ask: (one: SeenEndpoint) => Promise<T>,
-): Promise<T | EtcdError> {
-  let failure = new EtcdError('unavailable', '', 'nobody was asked');
-  for (const one of answered) {
-    try {
-      return await ask(one);
-    } catch (error) {
-      if (!(error instanceof EtcdError)) throw error;
-      failure = error;
+/** @param revision the newest one, up to which history can go */
+function alarmRemedy(alarm: string, member: string, revision: bigint): string {
+  switch (alarm) {
+    case 'NOSPACE': {
+      const compact = `etcdctl compact ${revision.toString()} && etcdctl defrag --cluster`;
+      return `run ${compact} && etcdctl alarm disarm`;
     }
+    case 'CORRUPT':
+      return `replace the member: etcdctl member remove ${member}, empty its data, etcdctl member add`;
+    default:
+      return 'see etcdctl alarm list';
   }
-  return failure;
 }
-
-const ALARM_REMEDY: Readonly<Record<string, string>> = {
-  NOSPACE: 'compact and defragment it, then run etcdctl alarm disarm',
-  CORRUPT: 'replace the member: etcdctl member remove, empty its data, member add',
-};
 
 async function checkAlarms(
   answered: readonly SeenEndpoint[],
@@ -159,19 +98,21 @@ async function checkAlarms(
 ): Promise<void> {
   const alarms = await firstOf(answered, (one) => limited(clock, (call) => one.member.alarms(call)));
   if (alarms instanceof EtcdError) {
-    report.add('note', 'alarms', unread('its alarms', alarms));
+    report.note('alarms-unseen', unread('its alarms', alarms));
     return;
   }
-  if (alarms.length === 0) report.add('ok', 'alarms', 'none');
+  if (alarms.length === 0) report.ok('alarms-ok', 'none');
   for (const { memberId, alarm } of alarms) {
-    const member = BigInt(memberId).toString(16);
-    report.add(
-      'problem',
-      'alarms',
-      `${alarm} on member ${member}`,
-      ALARM_REMEDY[alarm] ?? 'see etcdctl alarm list',
-    );
+    const member = hex(memberId);
+    const remedy = alarmRemedy(alarm, member, newestRevision(answered));
+    report.problem('alarms-raised', `${alarm} on member ${member}`, remedy);
   }
+}
+
+function newestRevision(answered: readonly SeenEndpoint[]): bigint {
+  return answered
+    .map(({ header }) => header?.revision ?? 0n)
+    .reduce((newest, revision) => (revision > newest ? revision : newest), 0n);
 }
 
 function checkSize(answered: readonly SeenEndpoint[], report: CheckReport): void {
@@ -179,12 +120,11 @@ function checkSize(answered: readonly SeenEndpoint[], report: CheckReport): void
   if (sizes.length === 0) return;
   const largest = Math.max(...sizes);
   const text = `${(largest / 2 ** 20).toFixed(1)} MiB`;
-  if (largest < DEFAULT_QUOTA_BYTES * LARGE_SHARE) report.add('ok', 'database', text);
+  if (largest < DEFAULT_QUOTA_BYTES * LARGE_SHARE) report.ok('database-ok', text);
   else {
     const remedy = 'compact and defragment it, or raise --quota-backend-bytes';
-    report.add(
-      'warning',
-      'database',
+    report.warning(
+      'database-large',
       `${text}; etcd refuses leases at its quota, 2048 MiB unless set`,
       remedy,
     );
@@ -194,19 +134,18 @@ function checkSize(answered: readonly SeenEndpoint[], report: CheckReport): void
 function checkVersions(answered: readonly SeenEndpoint[], report: CheckReport): void {
   const versions = [...new Set(answered.flatMap(({ version }) => version ?? []))].sort();
   if (versions.length > 1)
-    report.add('note', 'version', `members run ${versions.join(' and ')}: an upgrade is under way`);
+    report.note('version-mixed', `members run ${versions.join(' and ')}: an upgrade is under way`);
   for (const version of versions) {
     if (!isAtLeast(version, '3.3.0')) {
-      report.add('problem', 'version', `etcd ${version} is too old for the lock`, 'use etcd 3.3 or newer');
+      report.problem('version-old', `etcd ${version} is too old for the lock`, 'use etcd 3.3 or newer');
       continue;
     }
     const bugs = bugsOf(version);
     for (const { issue, what, endangersLock, fixedIn } of bugs) {
       const text = `etcd ${version} has bug #${issue}: ${what}`;
-      if (endangersLock) report.add('warning', 'version', text, `upgrade to ${fixedIn ?? '3.5.13'} or later`);
-      else report.add('note', 'version', `${text}; the lock is proof against it`);
+      if (endangersLock) report.warning('version-bug', text, `upgrade to ${fixedIn ?? '3.5.13'} or later`);
+      else report.note('version-proof', `${text}; the lock is proof against it`);
     }
-    if (bugs.length === 0)
-      report.add('ok', 'version', `etcd ${version} has none of the known bugs with leases`);
+    if (bugs.length === 0) report.ok('version-ok', `etcd ${version} has none of the known bugs with leases`);
   }
 }

@@ -1,6 +1,6 @@
 import { request as requestPlain, type IncomingMessage, type RequestOptions } from 'node:http';
 import { isIP } from 'node:net';
-import { connect, type PeerCertificate, type TLSSocket } from 'node:tls';
+import { connect, type DetailedPeerCertificate, type PeerCertificate, type TLSSocket } from 'node:tls';
 import type { Endpoint, TlsConfig } from './config.ts';
 import type { TlsFiles } from './tls-files.ts';
 
@@ -10,8 +10,8 @@ export interface HttpAnswer {
   readonly body: string;
   /** The member's wall clock, in whole seconds; undefined when the answer has no date. */
   readonly date: Date | undefined;
-  /** Over TLS: what the member showed, and the protocol that was agreed upon. */
-  readonly tls: { readonly certificate: PeerCertificate; readonly protocol: string } | undefined;
+  /** Over TLS: what the member showed, its own certificate first, without the root; and the protocol agreed upon. */
+  readonly tls: { readonly chain: readonly PeerCertificate[]; readonly protocol: string } | undefined;
 }
 
 const MOST_BYTES = 65_536;
@@ -75,5 +75,14 @@ export function httpGet(
 }
 
 function tlsOf(socket: TLSSocket): HttpAnswer['tls'] {
-  return { certificate: socket.getPeerCertificate(), protocol: socket.getProtocol() ?? '' };
+  const chain: PeerCertificate[] = [];
+  // Node types the issuer as always there; where it was not sent and is not among our authorities, it is undefined.
+  let next: DetailedPeerCertificate | undefined = socket.getPeerCertificate(true);
+  while (next !== undefined) {
+    const issuer: DetailedPeerCertificate | undefined = next.issuerCertificate;
+    const isRoot: boolean = issuer === next;
+    if (!isRoot || chain.length === 0) chain.push(next);
+    next = isRoot ? undefined : issuer;
+  }
+  return { chain, protocol: socket.getProtocol() ?? '' };
 }

@@ -11,6 +11,7 @@ import { makeMembers } from './etcd-client.ts';
 import { viewLock } from './lock-view.ts';
 import type { Log } from './log.ts';
 import { Members } from './members.ts';
+import { shellWord } from './named-files.ts';
 import { timingOf } from './timing.ts';
 import { lookForV2Lock } from './v2-lock.ts';
 
@@ -53,7 +54,7 @@ export async function checkLock(
         (member, call) => member.rehearse(directory, directory + leaseHex(leaseId), leaseId, call),
         clock.now() + STEP_LIMIT_MS,
       );
-      report.add('ok', 'permission', `may take a lease, and read and write under ${directory}`);
+      report.ok('permission-ok', `may take a lease, and read and write under ${directory}`);
       await measureRenewals(leaseId, timing.attemptMs, bench);
     } finally {
       await step(bench, (member, call) => member.revoke(leaseId, call));
@@ -61,8 +62,8 @@ export async function checkLock(
   } catch (error) {
     if (!(error instanceof EtcdError)) throw error;
     const area = error.kind === 'permission' || error.kind === 'auth' ? 'permission' : 'lease';
-    const remedy = error.remedy ?? 'see the lines above, and the log of etcd';
-    report.add('problem', area, error.message, remedy, error.endpoint);
+    const { id, endpoint, message, remedy = 'see the lines above, and the log of etcd' } = error;
+    report.add({ verdict: 'problem', area, id, endpoint, text: message, remedy });
   } finally {
     lock.close();
   }
@@ -77,15 +78,14 @@ async function step({ lock, world }: Bench, ask: Ask): Promise<void> {
 async function reportHolder({ directory, admin, world, report }: Bench): Promise<void> {
   const view = await viewLock(directory, admin, world.clock.now() + STEP_LIMIT_MS);
   const [holder] = view.contenders;
-  if (holder === undefined) report.add('ok', 'holder', 'nobody holds the lock now');
+  if (holder === undefined) report.ok('holder-none', 'nobody holds the lock now');
   else if (holder.leaseId === '0') {
-    report.add(
-      'problem',
-      'holder',
+    report.problem(
+      'holder-forever',
       `${holder.key} has no lease, so the lock is never free`,
-      `run etcdctl del ${holder.key}`,
+      `run etcdctl del ${shellWord(holder.key)}`,
     );
-  } else report.add('ok', 'holder', `held by ${describeContender(holder)}`);
+  } else report.ok('holder-ok', `held by ${describeContender(holder)}`);
 }
 
 /** One renewal as the helper does it: a keepalive, then a read that needs a quorum, on the same member. */
@@ -105,10 +105,10 @@ async function measureRenewals(leaseId: LeaseId, attemptMs: number, bench: Bench
   tookMs.sort((a, b) => a - b);
   const [median, worst] = [tookMs[RENEWALS / 2] ?? 0, tookMs.at(-1) ?? 0];
   const text = `a renewal takes ${formatLatency(median)}, at worst ${formatLatency(worst)} of ${formatLatency(attemptMs)}`;
-  if (worst < attemptMs / 3) report.add('ok', 'renewal', text);
+  if (worst < attemptMs / 3) report.ok('renewal-ok', text);
   else {
     const remedy = 'give etcd faster disks or a network of its own, or raise lock_ttl';
-    report.add('warning', 'renewal', text, remedy);
+    report.warning('renewal-slow', text, remedy);
   }
 }
 
@@ -122,7 +122,7 @@ export async function checkPredecessor(
     error: () => undefined,
     warning: (message) => {
       const [text = '', must = ''] = message.split('; ');
-      report.add('warning', 'python', text, `${must}: stop CTDB where the old one runs`);
+      report.warning('python-lock', text, `${must}: stop CTDB where the old one runs`);
     },
     info: () => undefined,
     detail: () => undefined,

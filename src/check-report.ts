@@ -8,11 +8,13 @@ export interface Finding {
   readonly verdict: Verdict;
   /** What it is about, such as `tls`, `permission`, `ctdb`. */
   readonly area: string;
+  /** Names the message for ever, in JSON and in docs/failure-guide.md; its words and numbers may change. */
+  readonly id: string;
   /** The endpoint, or ''. */
   readonly endpoint: string;
   /** What was found, one line without an end. */
   readonly text: string;
-  /** What to do about it; never without one in a problem. */
+  /** What to do about it; never without one in a warning or a problem. */
   readonly remedy: string | undefined;
 }
 
@@ -26,7 +28,10 @@ const STYLES: Readonly<Record<Verdict, Style>> = {
 const VERDICT_WIDTH = 'problem'.length;
 const AREA_WIDTH = 'permission'.length;
 
-/** Collects findings and, unless `quiet`, writes each as it comes. */
+/**
+ * Collects findings and, unless `quiet`, writes each as it comes. An identifier begins with its area: `tls-days` is
+ * about `tls`.
+ */
 export class CheckReport {
   readonly #out: Output;
   readonly #err: Output;
@@ -50,8 +55,27 @@ export class CheckReport {
     this.#endpointWidth = Math.max(0, ...endpoints.map((endpoint) => endpoint.length));
   }
 
-  add(verdict: Verdict, area: string, text: string, remedy?: string, endpoint = ''): void {
-    const finding: Finding = { verdict, area, endpoint, text, remedy };
+  ok(id: string, text: string, endpoint = ''): void {
+    this.add({ verdict: 'ok', area: areaOf(id), id, endpoint, text, remedy: undefined });
+  }
+
+  /** Something worth knowing that asks for nothing. */
+  note(id: string, text: string, endpoint = ''): void {
+    this.add({ verdict: 'note', area: areaOf(id), id, endpoint, text, remedy: undefined });
+  }
+
+  /** The lock works, and something should be seen to. */
+  warning(id: string, text: string, remedy: string, endpoint = ''): void {
+    this.add({ verdict: 'warning', area: areaOf(id), id, endpoint, text, remedy });
+  }
+
+  /** The lock would not work. */
+  problem(id: string, text: string, remedy: string, endpoint = ''): void {
+    this.add({ verdict: 'problem', area: areaOf(id), id, endpoint, text, remedy });
+  }
+
+  /** One whose area its identifier does not tell: a failure in the words that the helper's log has for it. */
+  add(finding: Finding): void {
     this.#findings.push(finding);
     if (this.#quiet) return;
     this.progress('');
@@ -83,10 +107,15 @@ export class CheckReport {
     return paint(this.#out, 'green', 'All is well');
   }
 
-  #line({ verdict, area, endpoint, text, remedy }: Finding): string {
+  #line({ verdict, area, id, endpoint, text, remedy }: Finding): string {
     const where = endpoint === '' ? '' : `${endpoint.padEnd(this.#endpointWidth)}  `;
     const mark = paint(this.#out, STYLES[verdict], verdict.padEnd(VERDICT_WIDTH));
-    const advice = remedy === undefined ? '' : `; ${remedy}`;
-    return `${mark}  ${area.padEnd(AREA_WIDTH)}  ${where}${printable(text + advice)}`;
+    // What asks for something has its entry in the failure guide under this name.
+    const advice = remedy === undefined ? '' : `; ${printable(remedy)} ${paint(this.#out, 'dim', `[${id}]`)}`;
+    return `${mark}  ${area.padEnd(AREA_WIDTH)}  ${where}${printable(text)}${advice}`;
   }
+}
+
+function areaOf(id: string): string {
+  return id.split('-', 1)[0] ?? id;
 }

@@ -25,9 +25,9 @@ export function reportDaysLeft(
   remedy: string,
   endpoint = '',
 ): void {
-  if (days < 0) report.add('problem', 'tls', `${text}, expired ${-days} days ago`, remedy, endpoint);
-  else if (days < SHORT_DAYS) report.add('warning', 'tls', `${text}, ${days} days left`, remedy, endpoint);
-  else report.add('ok', 'tls', `${text}, ${days} days left`, undefined, endpoint);
+  if (days < 0) report.problem('tls-ended', `${text}, expired ${-days} days ago`, remedy, endpoint);
+  else if (days < SHORT_DAYS) report.warning('tls-ends', `${text}, ${days} days left`, remedy, endpoint);
+  else report.ok('tls-days', `${text}, ${days} days left`, endpoint);
 }
 
 /** Looks at our own certificate, key and authorities. */
@@ -41,11 +41,11 @@ export function checkTlsFiles(
     new TlsFiles(tls).context();
   } catch (error) {
     if (!(error instanceof TlsFileError)) throw error;
-    report.add('problem', 'tls', error.message, error.remedy);
+    report.problem(error.id, error.message, error.remedy);
     return;
   }
   if (tls.caFile === undefined)
-    report.add('note', 'tls', "members are verified by the system's own authorities");
+    report.note('tls-system', "members are verified by the system's own authorities");
   for (const [key, path] of [
     ['ca_cert', tls.caFile],
     ['cert', tls.certFile],
@@ -55,9 +55,8 @@ export function checkTlsFiles(
       const text = `${key} ${certificate.subject.replaceAll('\n', ', ')}`;
       reportDaysLeft(report, text, daysLeft(certificate.validTo, nowMs), `renew "${path}"`);
       if (key === 'cert' && !mayBeClient(certificate)) {
-        report.add(
-          'problem',
-          'tls',
+        report.problem(
+          'tls-usage',
           `${text} is not for clients`,
           'issue it with extendedKeyUsage = clientAuth',
         );

@@ -1,9 +1,10 @@
 import { checkCluster } from './check-cluster.ts';
-import { checkConfig } from './check-config.ts';
+import { checkConfig, split } from './check-config.ts';
 import { checkEndpoints } from './check-endpoints.ts';
 import { checkLock, checkPredecessor } from './check-lock.ts';
-import { checkCtdb, checkSelinux } from './check-node.ts';
+import { checkCtdb } from './check-ctdb.ts';
 import { CheckReport } from './check-report.ts';
+import { checkSelinux } from './check-selinux.ts';
 import { checkTlsFiles } from './check-tls.ts';
 import { findEndpoints } from './command-setup.ts';
 import type { CommandStatus, CommandWorld } from './command-world.ts';
@@ -47,13 +48,13 @@ async function examine(
     endpoints = await findEndpoints(config, world);
   } catch (error) {
     if (!(error instanceof SetupError)) throw error;
-    report.add('problem', 'srv', error.message, 'correct srv_domain or DNS');
+    report.problem('srv-failed', ...split(error.message, 'correct srv_domain or DNS'));
     return;
   }
   const members = makeAdminMembers(config, endpoints, world.clock);
   report.expect(members.map(({ endpoint }) => endpoint));
   if (config.srvDomain !== undefined)
-    report.add('ok', 'srv', `${members.length} members under ${config.srvDomain}`);
+    report.ok('srv-ok', `${members.length} members under ${config.srvDomain}`);
   const asked = new Members(members, world.clock, timingOf(config));
   try {
     const seen = await checkEndpoints(checked, members, world, report);
@@ -65,6 +66,7 @@ async function examine(
   } finally {
     asked.close();
   }
+  report.progress('asking CTDB and SELinux');
   await checkCtdb(config, world, report);
   await checkSelinux(world, report);
 }

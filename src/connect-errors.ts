@@ -4,6 +4,8 @@ import { TlsFileError } from './tls-files.ts';
 
 /** What a connection that could not be made means to the administrator. */
 export interface ConnectFailure {
+  /** Names the message in the failure guide. */
+  readonly id: string;
   readonly kind: EtcdErrorKind;
   readonly message: string;
   readonly remedy?: string;
@@ -13,31 +15,53 @@ const CHECK_HOSTS = 'check that etcd runs there and that hosts and port are righ
 
 /** By the code of the error that Node gives, which also stands in its text. */
 const SOCKET_ERRORS: readonly (readonly [codes: RegExp, failure: ConnectFailure])[] = [
-  [/\bECONNREFUSED\b/, { kind: 'unavailable', message: 'connection refused', remedy: CHECK_HOSTS }],
+  [
+    /\bECONNREFUSED\b/,
+    { id: 'net-refused', kind: 'unavailable', message: 'connection refused', remedy: CHECK_HOSTS },
+  ],
   [
     /\b(EHOSTUNREACH|ENETUNREACH|EHOSTDOWN|ENETDOWN|EADDRNOTAVAIL)\b/,
-    { kind: 'unavailable', message: 'host unreachable', remedy: 'check the network and hosts' },
+    {
+      id: 'net-unreachable',
+      kind: 'unavailable',
+      message: 'host unreachable',
+      remedy: 'check the network and hosts',
+    },
   ],
   [
     /\bETIMEDOUT\b/,
-    { kind: 'unavailable', message: 'connection timed out', remedy: 'check the network and the firewalls' },
+    {
+      id: 'net-timeout',
+      kind: 'unavailable',
+      message: 'connection timed out',
+      remedy: 'check the network and the firewalls',
+    },
   ],
   [
     /\b(EACCES|EPERM)\b/,
     {
+      id: 'net-forbidden',
       kind: 'unavailable',
       message: 'this host forbids the connection',
       remedy: 'check its firewall and SELinux',
     },
   ],
-  [/\bENOTFOUND\b/, { kind: 'unavailable', message: 'host name not found', remedy: 'correct hosts or DNS' }],
+  [
+    /\bENOTFOUND\b/,
+    { id: 'net-name', kind: 'unavailable', message: 'host name not found', remedy: 'correct hosts or DNS' },
+  ],
   [
     /\bEAI_[A-Z]+\b/,
-    { kind: 'unavailable', message: 'no answer from DNS about this host', remedy: 'check DNS on this host' },
+    {
+      id: 'net-dns',
+      kind: 'unavailable',
+      message: 'no answer from DNS about this host',
+      remedy: 'check DNS on this host',
+    },
   ],
   [
     /\b(ECONNRESET|EPIPE)\b/,
-    { kind: 'unavailable', message: 'connection reset by the member', remedy: CHECK_HOSTS },
+    { id: 'net-reset', kind: 'unavailable', message: 'connection reset by the member', remedy: CHECK_HOSTS },
   ],
 ];
 
@@ -56,9 +80,15 @@ function explainAlert(text: string, tls: TlsConfig): ConnectFailure | undefined 
     case 'decrypt error':
     case 'access denied':
       if (tls.certFile === undefined) {
-        return { kind: 'tls', message: 'the member wants a client certificate', remedy: 'set cert and key' };
+        return {
+          id: 'tls-wants-cert',
+          kind: 'tls',
+          message: 'the member wants a client certificate',
+          remedy: 'set cert and key',
+        };
       }
       return {
+        id: 'tls-refused-cert',
         kind: 'tls',
         message: `the member refused the client certificate (${alert})`,
         remedy: `make cert "${tls.certFile}" one that is valid and that the member's authority has signed`,
@@ -67,26 +97,34 @@ function explainAlert(text: string, tls: TlsConfig): ConnectFailure | undefined 
       // In TLS 1.2 some members say no more than this to a client without a certificate.
       if (tls.certFile !== undefined) break;
       return {
+        id: 'tls-refused',
         kind: 'tls',
         message: 'the member refused TLS (handshake failure), perhaps for want of a client certificate',
         remedy: 'set cert and key',
       };
     case 'no application protocol':
-      return { kind: 'notEtcd', message: 'not etcd: does not speak HTTP/2 over TLS', remedy: CHECK_HOSTS };
+      return {
+        id: 'net-http1',
+        kind: 'notEtcd',
+        message: 'not etcd: does not speak HTTP/2 over TLS',
+        remedy: CHECK_HOSTS,
+      };
     case 'internal error':
-      return { kind: 'unavailable', message: 'the member failed during the TLS handshake' };
+      return { id: 'tls-closed', kind: 'unavailable', message: 'the member failed during the TLS handshake' };
     default:
   }
-  return { kind: 'tls', message: `the member refused TLS (${alert})` };
+  return { id: 'tls-refused', kind: 'tls', message: `the member refused TLS (${alert})` };
 }
 
 /** Proven by a probe, not guessed: see `etcd-probe.ts`. */
 export const SPEAKS_NO_TLS: ConnectFailure = {
+  id: 'tls-no-tls',
   kind: 'tls',
   message: 'the member does not speak TLS',
   remedy: 'set protocol = http, or use its https port',
 };
 export const SPEAKS_TLS: ConnectFailure = {
+  id: 'tls-no-tls',
   kind: 'tls',
   message: 'the member speaks TLS',
   remedy: 'set protocol = https',
@@ -94,7 +132,8 @@ export const SPEAKS_TLS: ConnectFailure = {
 
 /** Says what is wrong with the member's certificate, or with ours. */
 export function explainTlsError(error: unknown, tls: TlsConfig, name: string): ConnectFailure {
-  if (error instanceof TlsFileError) return { kind: 'tls', message: error.message, remedy: error.remedy };
+  if (error instanceof TlsFileError)
+    return { id: error.id, kind: 'tls', message: error.message, remedy: error.remedy };
   const text = error instanceof Error ? error.message : String(error);
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
   switch (code) {
@@ -108,6 +147,7 @@ export function explainTlsError(error: unknown, tls: TlsConfig, name: string): C
     case 'CERT_REJECTED':
     case 'INVALID_CA':
       return {
+        id: 'tls-authority',
         kind: 'tls',
         message: `the member's certificate is signed by an unknown authority`,
         remedy:
@@ -117,18 +157,21 @@ export function explainTlsError(error: unknown, tls: TlsConfig, name: string): C
       };
     case 'CERT_HAS_EXPIRED':
       return {
+        id: 'tls-expired',
         kind: 'tls',
         message: "the member's certificate has expired",
         remedy: "renew it, or correct this host's clock",
       };
     case 'CERT_NOT_YET_VALID':
       return {
+        id: 'tls-early',
         kind: 'tls',
         message: "the member's certificate is not yet valid",
         remedy: "correct this host's clock, or the certificate",
       };
     case 'ERR_TLS_CERT_ALTNAME_INVALID':
       return {
+        id: 'tls-name',
         kind: 'tls',
         message: `the member's certificate is not for "${name}"${namesOf(error)}`,
         remedy: 'use a name from the certificate in hosts, or set server_name to one',
@@ -143,12 +186,13 @@ export function explainTlsError(error: unknown, tls: TlsConfig, name: string): C
       // A member that is being stopped does this too, so it does not rule the member out.
       if (code === 'ECONNRESET' || code === '') {
         return {
+          id: 'tls-closed',
           kind: 'unavailable',
           message: 'the member closed the connection during the TLS handshake',
           remedy: 'if it does not speak TLS, set protocol = http',
         };
       }
-      return { kind: 'tls', message: `TLS failed: ${reasonOf(text)}`, remedy: CHECK_HOSTS };
+      return { id: 'tls-other', kind: 'tls', message: `TLS failed: ${reasonOf(text)}`, remedy: CHECK_HOSTS };
     }
   }
 }
@@ -194,14 +238,15 @@ export function explainConnectFailure(
   for (const [codes, failure] of SOCKET_ERRORS) if (codes.test(text)) return failure;
   const hint = isSecure ? CHECK_HOSTS : 'if it speaks TLS, set protocol = https';
   if (text === 'Protocol error' || text.includes('NGHTTP2')) {
-    return { kind: 'notEtcd', message: 'not etcd: does not speak HTTP/2', remedy: hint };
+    return { id: 'net-http1', kind: 'notEtcd', message: 'not etcd: does not speak HTTP/2', remedy: hint };
   }
   if (text === 'Failed to connect' || text === 'Socket closed') {
     return {
+      id: 'net-plain',
       kind: 'unavailable',
       message: 'the member closed the connection before a word of HTTP/2',
       remedy: hint,
     };
   }
-  return { kind: 'unavailable', message: `cannot connect: ${firstLine(text)}` };
+  return { id: 'net-other', kind: 'unavailable', message: `cannot connect: ${firstLine(text)}` };
 }

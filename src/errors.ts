@@ -39,15 +39,37 @@ export type EtcdErrorKind =
   | 'leaseNotFound'
   | 'leaseExists';
 
+/** The entry of docs/failure-guide.md for a failure that names none of its own. */
+const ENTRY_OF: Readonly<Record<EtcdErrorKind, string>> = {
+  unavailable: 'net-closed',
+  timeout: 'net-silent',
+  noLeader: 'etcd-election',
+  stale: 'etcd-stale',
+  unproven: 'etcd-unproven',
+  unknown: 'net-other',
+  tls: 'tls-other',
+  wrongCluster: 'etcd-cluster',
+  notEtcd: 'net-http',
+  auth: 'auth-wanted',
+  permission: 'auth-permission',
+  noSpace: 'etcd-full',
+  rejected: 'etcd-ttl',
+  leaseNotFound: 'etcd-lease',
+  leaseExists: 'etcd-lease',
+};
+
 /** One failed call on one endpoint. `message` says what happened, without the endpoint; `remedy`, if any, what to do. */
 export class EtcdError extends Error {
   override readonly name = 'EtcdError';
+  /** Names the message in the failure guide. */
+  readonly id: string;
   readonly kind: EtcdErrorKind;
   readonly endpoint: string;
   readonly remedy: string | undefined;
 
-  constructor(kind: EtcdErrorKind, endpoint: string, message: string, remedy?: string) {
+  constructor(kind: EtcdErrorKind, endpoint: string, message: string, remedy?: string, id = ENTRY_OF[kind]) {
     super(message);
+    this.id = id;
     this.kind = kind;
     this.endpoint = endpoint;
     this.remedy = remedy;

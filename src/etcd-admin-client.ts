@@ -16,6 +16,7 @@ import { EtcdCaller } from './etcd-caller.ts';
 import type { EtcdLink } from './etcd-link.ts';
 import { makeLinks } from './etcd-links.ts';
 import * as messages from './etcd-messages.ts';
+import { tokenFrom, type Token } from './etcd-token.ts';
 import { watchRange } from './etcd-watch.ts';
 
 /** One member for each of `endpoints`, none of them connected yet. */
@@ -49,9 +50,10 @@ export class EtcdAdminMember implements AdminMember {
     return this.#link.endpoint;
   }
 
-  async logIn({ signal }: CallOptions): Promise<{ readonly isAuthOn: boolean }> {
+  async logIn({ signal }: CallOptions): Promise<Token | undefined> {
     try {
-      return { isAuthOn: (await this.#caller.login.pass(signal)).hasToken };
+      const { hasToken, metadata } = await this.#caller.login.pass(signal);
+      return hasToken ? tokenFrom(String(metadata.get('token')[0] ?? '')) : undefined;
     } catch (error) {
       throw this.#caller.inOurWords(error, undefined);
     }

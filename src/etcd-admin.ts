@@ -1,6 +1,7 @@
 import type { EtcdError } from './errors.ts';
 import type { Endpoint } from './config.ts';
 import type { CallOptions, Header, KeyValue, LeaseId, TimeToLiveAnswer } from './etcd.ts';
+import type { Token } from './etcd-token.ts';
 
 /**
  * The second port to etcd: what the administrator's commands ask of one member, beside what the lock itself asks
@@ -63,8 +64,8 @@ export interface AdminMember {
   /** As configured, for messages: `host:port`. */
   readonly endpoint: string;
   readonly address: Endpoint;
-  /** Opens the connection and logs in; resolves once that has been done. */
-  logIn(call: CallOptions): Promise<{ readonly isAuthOn: boolean }>;
+  /** Opens the connection and logs in. Resolves to undefined without a login, or when authentication is off. */
+  logIn(call: CallOptions): Promise<Token | undefined>;
   status(call: CallOptions): Promise<MemberStatus>;
   listMembers(call: CallOptions): Promise<{ readonly header: Header; readonly members: ListedMember[] }>;
   alarms(call: CallOptions): Promise<readonly Alarm[]>;

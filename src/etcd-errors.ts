@@ -54,6 +54,8 @@ export function isAuthOff({ details }: RpcStatus): boolean {
 }
 
 interface Meaning {
+  /** Names the message in the failure guide; without it, the entry of the kind. */
+  readonly id?: string;
   readonly kind: EtcdErrorKind;
   /** Without it, etcd's own words. */
   readonly message?: string;
@@ -82,6 +84,7 @@ const ETCD_ERRORS: readonly (readonly [
   [
     'no leader',
     {
+      id: 'etcd-leaderless',
       kind: 'noLeader',
       message: 'the member has no raft leader',
       remedy: 'check that most members run and reach each other',
@@ -92,12 +95,18 @@ const ETCD_ERRORS: readonly (readonly [
   ['not a primary lessor', { kind: 'noLeader', message: 'the raft leader has changed' }],
   ['proposal dropped', { kind: 'noLeader', message: 'the raft leader has changed' }],
   ['request timed out', { kind: 'timeout' }],
-  ['context deadline exceeded', { kind: 'timeout', message: 'the member got no answer from the others' }],
+  [
+    'context deadline exceeded',
+    { id: 'etcd-others', kind: 'timeout', message: 'the member got no answer from the others' },
+  ],
   ['too many requests', silence],
   ['not capable', silence],
   ['server stopped', silence],
   ['unhealthy cluster', silence],
-  ['not supported for learner', { ...silence, message: 'the member is a learner and cannot vote yet' }],
+  [
+    'not supported for learner',
+    { ...silence, id: 'etcd-learner', message: 'the member is a learner and cannot vote yet' },
+  ],
   [
     'database space exceeded',
     {
@@ -109,6 +118,7 @@ const ETCD_ERRORS: readonly (readonly [
   [
     'corrupt cluster',
     {
+      id: 'etcd-corrupt',
       kind: 'rejected',
       message: 'etcd has found its data corrupt (alarm CORRUPT)',
       remedy: 'repair the cluster',
@@ -116,11 +126,15 @@ const ETCD_ERRORS: readonly (readonly [
   ],
   ['too large lease TTL', { kind: 'rejected', remedy: 'lower lock_ttl' }],
   // After a new login has been tried: users change faster than we log in, which passes.
-  ['invalid auth token', { ...silence, message: 'the login has expired' }],
-  ['revision of auth store is old', { ...silence, message: 'users or roles have changed since the login' }],
+  ['invalid auth token', { ...silence, id: 'auth-passing', message: 'the login has expired' }],
+  [
+    'revision of auth store is old',
+    { ...silence, id: 'auth-passing', message: 'users or roles have changed since the login' },
+  ],
   [
     'authentication failed',
     ({ username }) => ({
+      id: 'auth-wrong',
       kind: 'auth',
       message: `wrong user name or password for user "${username ?? ''}"`,
       remedy: 'correct username and password_file or password',
@@ -158,17 +172,25 @@ export function etcdErrorFrom(status: RpcStatus, context: ErrorContext): EtcdErr
   const { endpoint, tls, isSecure, closedBecause } = context;
   const details = errorText(status.details);
   const failure = explainConnectFailure(status.details, tls, isSecure);
-  if (failure !== undefined) return new EtcdError(failure.kind, endpoint, failure.message, failure.remedy);
+  if (failure !== undefined) {
+    return new EtcdError(failure.kind, endpoint, failure.message, failure.remedy, failure.id);
+  }
   for (const [words, meaning] of ETCD_ERRORS) {
     if (!details.includes(words)) continue;
-    const { kind, message, remedy } = typeof meaning === 'function' ? meaning(context) : meaning;
-    return new EtcdError(kind, endpoint, message ?? details.replace(/^etcdserver: /, ''), remedy);
+    const { id, kind, message, remedy } = typeof meaning === 'function' ? meaning(context) : meaning;
+    return new EtcdError(kind, endpoint, message ?? details.replace(/^etcdserver: /, ''), remedy, id);
   }
   if (closedBecause !== undefined) return new EtcdError('unavailable', endpoint, closedBecause);
   const httpStatus = /HTTP status code (\d+)/.exec(details)?.[1];
   if (httpStatus !== undefined) {
     return PASSING_HTTP_STATUS.has(httpStatus)
-      ? new EtcdError('unavailable', endpoint, `a gateway answered with HTTP status ${httpStatus}`)
+      ? new EtcdError(
+          'unavailable',
+          endpoint,
+          `a gateway answered with HTTP status ${httpStatus}`,
+          undefined,
+          'net-gateway',
+        )
       : new EtcdError('notEtcd', endpoint, `not etcd: HTTP status ${httpStatus}`, NOT_ETCD);
   }
   if (details.startsWith('Response message parsing error')) {
@@ -189,7 +211,7 @@ function fromCode(code: number, details: string, endpoint: string): EtcdError {
     case 4: // DEADLINE_EXCEEDED
       return new EtcdError('timeout', endpoint, details);
     case 12: // UNIMPLEMENTED
-      return new EtcdError('notEtcd', endpoint, `not etcd, or too old: ${details}`, NOT_ETCD);
+      return new EtcdError('notEtcd', endpoint, `not etcd, or too old: ${details}`, NOT_ETCD, 'net-old');
     case 16: // UNAUTHENTICATED
       return new EtcdError('auth', endpoint, details, 'set username and password_file');
     default:

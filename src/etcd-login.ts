@@ -27,6 +27,7 @@ function passwordOf({ password, passwordFile }: LoginConfig, endpoint: string): 
     endpoint,
     `cannot read password_file "${passwordFile}": ${problem}`,
     'correct password_file',
+    'auth-file',
   );
 }
 

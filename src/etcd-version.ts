@@ -37,6 +37,7 @@ export class EtcdVersion {
               link.name,
               `the member runs etcd ${version === '' ? 'of an unknown version' : version}, which is too old`,
               'use etcd 3.3 or newer',
+              'net-old',
             );
           }
         } catch (error) {

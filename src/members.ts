@@ -271,5 +271,5 @@ function summary(candidates: readonly Candidate<Asked>[]): EtcdError {
   };
   const telling = failures.reduce((best, error) => (rank(error) < rank(best) ? error : best));
   const text = failures.map((error) => `${error.endpoint}: ${error.message}`).join('; ');
-  return new EtcdError(telling.kind, '', text, telling.remedy);
+  return new EtcdError(telling.kind, '', text, telling.remedy, telling.id);
 }

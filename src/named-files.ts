@@ -17,8 +17,13 @@ function isReadableByOthers({ mode, groupId }: Permissions): boolean {
   return (mode & 0o004) !== 0 || ((mode & 0o040) !== 0 && groupId !== 0);
 }
 
+/** True when somebody besides the owner and root's group may write. */
+export function isWritableByOthers({ mode, groupId }: Permissions): boolean {
+  return (mode & 0o002) !== 0 || ((mode & 0o020) !== 0 && groupId !== 0);
+}
+
 /** `path` as a shell takes it, for a command to paste. */
-function shellWord(path: string): string {
+export function shellWord(path: string): string {
   return /^[\w./@%+,:-]+$/.test(path) ? path : `'${path.replaceAll("'", `'\\''`)}'`;
 }
 

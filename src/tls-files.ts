@@ -7,10 +7,13 @@ import { readSmallFile } from './small-file.ts';
 /** A file that TLS needs cannot be used. The message names key and file; `remedy` says what to do. */
 export class TlsFileError extends Error {
   override readonly name = 'TlsFileError';
+  /** Names the message in the failure guide. */
+  readonly id: string;
   readonly remedy: string;
 
-  constructor(message: string, remedy: string) {
+  constructor(id: string, message: string, remedy: string) {
     super(message);
+    this.id = id;
     this.remedy = remedy;
   }
 }
@@ -45,7 +48,7 @@ function read(key: string, path: string): Buffer {
   const file = readSmallFile(path, LARGEST_FILE_BYTES);
   if (file.kind === 'file') return Buffer.from(file.bytes);
   const problem = file.kind === 'absent' ? 'there is no such file' : file.problem;
-  throw new TlsFileError(`cannot read ${key} "${path}": ${problem}`, `correct ${key}`);
+  throw new TlsFileError('tls-file', `cannot read ${key} "${path}": ${problem}`, `correct ${key}`);
 }
 
 function withoutLineEnd(bytes: Buffer): string {
@@ -57,13 +60,14 @@ function certificatesIn(key: string, path: string, pem: Buffer): X509Certificate
   const blocks = text.match(CERTIFICATE) ?? [];
   const begun = text.match(/-----BEGIN CERTIFICATE-----/g)?.length ?? 0;
   const remedy = `make ${key} a PEM file with certificates`;
-  if (begun === 0) throw new TlsFileError(`${key} "${path}" has no certificate in it`, remedy);
+  if (begun === 0) throw new TlsFileError('tls-no-pem', `${key} "${path}" has no certificate in it`, remedy);
   // TLS would silently do without the certificates that it cannot read, and refuse members for that.
-  if (begun !== blocks.length) throw new TlsFileError(`${key} "${path}" ends within a certificate`, remedy);
+  if (begun !== blocks.length)
+    throw new TlsFileError('tls-no-pem', `${key} "${path}" ends within a certificate`, remedy);
   try {
     return blocks.map((block) => new X509Certificate(block));
   } catch {
-    throw new TlsFileError(`${key} "${path}" has a certificate that cannot be read`, remedy);
+    throw new TlsFileError('tls-no-pem', `${key} "${path}" has a certificate that cannot be read`, remedy);
   }
 }
 
@@ -74,17 +78,20 @@ function privateKeyIn(path: string, name: string, pem: Buffer, password: string 
     const code = error instanceof Error && 'code' in error ? String(error.code) : '';
     if (/PASSPHRASE|INTERRUPTED_OR_CANCELLED|PASSWORD_READ/.test(code)) {
       throw new TlsFileError(
+        'tls-key-password',
         `the private key in ${name} "${path}" needs a password`,
         'set key_password_file',
       );
     }
     if (/DECRYPT|PKCS12|CIPHERFINAL/.test(code)) {
       throw new TlsFileError(
+        'tls-key-wrong',
         `the private key in ${name} "${path}" has another password`,
         'correct the password in key_password_file',
       );
     }
     throw new TlsFileError(
+      'tls-no-key',
       `${name} "${path}" has no private key that can be read`,
       'set key to the PEM file with the private key of cert',
     );
@@ -142,6 +149,7 @@ export class TlsFiles {
     const key = privateKeyIn(keyPath, keyName, keyPem, password);
     if (leaf?.checkPrivateKey(key) !== true) {
       throw new TlsFileError(
+        'tls-pair',
         `the private key in ${keyName} "${keyPath}" does not belong to the certificate in cert "${certFile}"`,
         'set cert and key to a pair',
       );

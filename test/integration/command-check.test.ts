@@ -1,19 +1,21 @@
 // What `check` finds, by the packed binary on real members: things broken one at a time, and mended as it says.
 import assert from 'node:assert/strict';
-import { chmod, readFile, writeFile } from 'node:fs/promises';
+import { chmod, copyFile, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { runAdmin, runOnTerminal } from '../support/admin-command.ts';
 import { Authority } from '../support/certificates.ts';
 import { ETCD_RELEASES, EtcdCluster, etcdPackageVersion, etcdProgram } from '../support/etcd-cluster.ts';
 import { LockBench, type Settings } from '../support/lock-bench.ts';
-import { runChecked, temporaryDirectory } from '../support/processes.ts';
+import { helperProgram } from '../support/mutex-parent.ts';
+import { run, runChecked, temporaryDirectory } from '../support/processes.ts';
 
 interface CheckJson {
   readonly verdict: string;
   readonly results: readonly {
     readonly verdict: string;
     readonly area: string;
+    readonly id: string;
     readonly endpoint: string;
     readonly text: string;
     readonly remedy: string | null;
@@ -23,7 +25,8 @@ interface CheckJson {
 async function checkJson(bench: LockBench): Promise<CheckJson> {
   const { stdout } = await runAdmin(['check', '--json'], bench.environment);
   const json = JSON.parse(stdout) as CheckJson;
-  for (const { verdict, text, remedy } of json.results) {
+  for (const { verdict, id, text, remedy } of json.results) {
+    assert.match(id, /^[a-z]+-[a-z0-9-]+$/);
     if (verdict === 'problem' || verdict === 'warning') assert.ok(remedy !== null, `no remedy for: ${text}`);
   }
   return json;
@@ -56,7 +59,8 @@ for (const release of ETCD_RELEASES) {
       assert.match(stdout, /^ok {7}permission +may take a lease, and read and write under /m);
       assert.match(stdout, /^ok {7}renewal +a renewal takes /m);
       assert.match(stdout, /ends within 7\.5 s of its last renewal/);
-      const bug = /^warning {2}version +etcd 3\.4\.23 has bug #15247: .+; upgrade to 3\.4\.31 or later$/m;
+      const bug =
+        /^warning {2}version +etcd 3\.4\.23 has bug #15247: .+; upgrade to 3\.4\.31 or later \[version-bug\]$/m;
       assert.equal(bug.test(stdout), release === '3.4');
     });
 
@@ -163,7 +167,10 @@ void describe('check, with one thing broken at a time', () => {
       stdout,
       /^ok {7}tls +127\.0\.0\.1:\d+ +TLSv1\.3, certificate of "etcd" by "ca", \d+ days left$/m,
     );
-    assert.match(stdout, /^ok {7}login +127\.0\.0\.1:\d+ +logged in as "ctdb"$/m);
+    assert.match(
+      stdout,
+      /^ok {7}login +127\.0\.0\.1:\d+ +logged in as "ctdb"; the login ends 5 min after its last use/m,
+    );
     assert.match(stdout, /\nAll is well\n$/);
   });
 
@@ -278,7 +285,7 @@ void describe('check, with one thing broken at a time', () => {
       );
       assert.ok(found !== undefined, stdout);
       assert.match(found.remedy ?? '', remedy);
-      assert.ok(stdout.includes(`${found.text}; ${found.remedy ?? ''}\n`), stdout);
+      assert.ok(stdout.includes(`${found.text}; ${found.remedy ?? ''} [${found.id}]\n`), stdout);
       assert.match(stdout, /\nThe lock would not work: \d+ problem/);
     });
   }
@@ -371,18 +378,31 @@ void describe('check, in other surroundings', () => {
   for (const [what, conf, verdict, says] of [
     [
       'this helper',
-      '[cluster]\n cluster lock = !/usr/libexec/ctdb/ctdb_etcd_lock\n',
+      `[cluster]\n cluster lock = !${helperProgram()} -v\n`,
       'ok',
       /cluster lock is this helper$/,
     ],
     ['none', '[cluster]\n', 'problem', /sets no cluster lock$/],
     ['a file', '[cluster]\n cluster lock = /clusterfs/lock\n', 'warning', /not this helper$/],
-    ['quoted', '[cluster]\n cluster lock = !/x/ctdb_etcd_lock -c "/a b"\n', 'problem', /has quotes/],
+    ['quoted', `[cluster]\n cluster lock = !${helperProgram()} -c "/a b"\n`, 'problem', /has quotes/],
     [
       'impatient',
-      '[cluster]\n cluster lock = !/x/ctdb_etcd_lock\n leader timeout = 2\n',
+      `[cluster]\n cluster lock = !${helperProgram()}\n leader timeout = 2\n`,
       'warning',
       /leader timeout is 2 s/,
+    ],
+    ['not there', '[cluster]\n cluster lock = !/x/ctdb_etcd_lock\n', 'problem', /is not there$/],
+    [
+      'followed by an unknown option',
+      `[cluster]\n cluster lock = !${helperProgram()} --verbos\n`,
+      'problem',
+      /Unknown option "--verbos", did you mean --verbose$/,
+    ],
+    [
+      'a command for administrators',
+      `[cluster]\n cluster lock = !${helperProgram()} check\n`,
+      'problem',
+      /check takes no lock$/,
     ],
   ] as const) {
     test(`a ctdb.conf whose cluster lock is ${what} gives "${verdict}"`, async () => {
@@ -395,7 +415,7 @@ void describe('check, in other surroundings', () => {
 
   test('CTDB that runs with another string is a warning', async () => {
     await using bench = await LockBench.make(cluster);
-    await writeFile(join(bench.base, 'ctdb.conf'), '[cluster]\n cluster lock = !/x/ctdb_etcd_lock\n');
+    await writeFile(join(bench.base, 'ctdb.conf'), `[cluster]\n cluster lock = !${helperProgram()}\n`);
     const bin = await bench.script('ctdb', 'echo /clusterfs/lock');
     const env = { ...bench.environment, PATH: `${bin}:/usr/bin:/bin` };
     const { stdout } = await runAdmin(['check'], env);
@@ -403,6 +423,48 @@ void describe('check, in other surroundings', () => {
       stdout,
       /^warning {2}ctdb +CTDB runs with \/clusterfs\/lock, unlike ".+"; restart CTDB on all nodes/m,
     );
+  });
+
+  test('a script in the place of the program is a problem, and a copy of it a note', async () => {
+    await using bench = await LockBench.make(cluster);
+    const bin = await bench.script('ctdb_etcd_lock', 'exit 1');
+    const program = join(bin, 'ctdb_etcd_lock');
+    await writeFile(join(bench.base, 'ctdb.conf'), `[cluster]\n cluster lock = !${program}\n`);
+    const [script] = matching(await checkJson(bench), 'ctdb', /is a script/);
+    assert.deepEqual([script?.verdict, script?.id], ['problem', 'ctdb-script']);
+    await copyFile(helperProgram(), program);
+    const [copy] = matching(await checkJson(bench), 'ctdb', /another file than the program that checks$/);
+    assert.deepEqual([copy?.verdict, copy?.id], ['note', 'ctdb-copy']);
+    await chmod(program, 0o644);
+    const [locked] = matching(await checkJson(bench), 'ctdb', /cannot be executed$/);
+    assert.deepEqual([locked?.verdict, locked?.remedy], ['problem', `run chmod 755 ${program}`]);
+  });
+
+  test('a configuration that others can write is a warning with its chmod', async () => {
+    await using bench = await LockBench.make(cluster);
+    const file = join(bench.base, 'etcd');
+    await chmod(file, 0o666);
+    const [found] = matching(await checkJson(bench), 'config', /^others can write /);
+    assert.deepEqual([found?.verdict, found?.remedy], ['warning', `run chmod go-w ${file}`]);
+  });
+
+  test('whoever can read the configuration can check and see the status', async () => {
+    await using bench = await LockBench.make(cluster);
+    await chmod(bench.base, 0o755);
+    const asNobody = async (...args: string[]): Promise<number | null> => {
+      const nobody = ['--reuid=65534', '--regid=65534', '--clear-groups', helperProgram(), ...args];
+      const { status, stderr } = await run('setpriv', nobody, { env: bench.environment });
+      assert.equal(stderr, '');
+      return status;
+    };
+    assert.equal(await asNobody('check'), 1); // the bug of this old release
+    assert.equal(await asNobody('status'), 1);
+    await chmod(join(bench.base, 'etcd'), 0o600);
+    const refused = await run('setpriv', ['--reuid=65534', '--clear-groups', helperProgram(), 'check'], {
+      env: bench.environment,
+    });
+    assert.equal(refused.status, 2);
+    assert.match(refused.stdout, /^problem {2}config +Cannot read config ".+": permission denied \(EACCES\)/);
   });
 
   test('a terminal sees colours and progress, with NO_COLOR no colours', async () => {
@@ -424,7 +486,10 @@ void describe('check, in other surroundings', () => {
     const json = await checkJson(bench);
     assert.equal(json.verdict, 'broken');
     const [alarm] = matching(json, 'alarms', /^NOSPACE on member /);
-    assert.equal(alarm?.remedy, 'compact and defragment it, then run etcdctl alarm disarm');
+    assert.match(
+      alarm?.remedy ?? '',
+      /^run etcdctl compact \d+ && etcdctl defrag --cluster && etcdctl alarm disarm$/,
+    );
     const [lease] = matching(json, 'lease', /full \(alarm NOSPACE\)/);
     assert.equal(lease?.verdict, 'problem');
 
@@ -443,4 +508,28 @@ void describe('check, in other surroundings', () => {
     assert.equal(mended.verdict, 'warnings', JSON.stringify(mended.results));
     assert.deepEqual(matching(mended, 'alarms', /^none$/).length, 1);
   });
+});
+
+test('logins that end soon, as their tokens say, are a warning', async () => {
+  const directory = await temporaryDirectory('check-jwt');
+  const [key, pub] = [join(directory, 'jwt-key.pem'), join(directory, 'jwt.pem')];
+  await runChecked('openssl', ['genrsa', '-out', key, '2048']);
+  await runChecked('openssl', ['rsa', '-in', key, '-pubout', '-out', pub]);
+  for (const [ttl, verdict, text] of [
+    ['10s', 'warning', /^logged in as "root"; the login ends after (9|10) s$/],
+    ['5m', 'ok', /^logged in as "root"; the login ends after (4 min 59 s|5 min)$/],
+  ] as const) {
+    await using cluster = await EtcdCluster.start({
+      release: '3.5-forky',
+      args: [`--auth-token=jwt,pub-key=${pub},priv-key=${key},sign-method=RS256,ttl=${ttl}`],
+    });
+    await cluster.etcdctl(['user', 'add', 'root:rootpw']);
+    await cluster.etcdctl(['user', 'grant-role', 'root', 'root']);
+    await cluster.etcdctl(['auth', 'enable']);
+    await using bench = await LockBench.make(cluster, { username: 'root', password: 'rootpw' });
+    const [found] = matching(await checkJson(bench), 'login', text);
+    assert.equal(found?.verdict, verdict);
+    // The keys of this bench are forgotten with its etcd; without a login it could not look for them.
+    await cluster.etcdctl(['auth', 'disable'], { user: 'root:rootpw' });
+  }
 });

@@ -109,13 +109,14 @@ void describe('a failed call in our words', () => {
 
   test('what was found out about a connection arrives whole, whatever it contains', () => {
     const failure = {
+      id: 'tls-file',
       kind: 'tls',
       message: 'cannot read cert "etcdserver: permission denied. Resolution note: ": no',
       remedy: 'set "cert"',
     } as const;
     const details = noConnection(`Error: ${connectFailureText(failure)}`);
-    const { kind, message, remedy } = etcdErrorFrom({ code: 14, details }, CONTEXT);
-    assert.deepEqual({ kind, message, remedy }, failure);
+    const { id, kind, message, remedy } = etcdErrorFrom({ code: 14, details }, CONTEXT);
+    assert.deepEqual({ id, kind, message, remedy }, failure);
   });
 
   test('a connection that we closed ourselves says why, unless etcd had answered', () => {
