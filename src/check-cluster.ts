@@ -60,7 +60,7 @@ function checkLeader(answered: readonly SeenEndpoint[], report: CheckReport): vo
     report.warning(
       'leader-several',
       `members follow different leaders, ${ids}`,
-      'look again; if it stays so, look at the network between the members',
+      'look again, and if it stays so, look at the network between the members',
     );
   } else if (leader !== undefined && leaderless.length === 0) {
     const endpoint = answered.find(({ header }) => header?.memberId === leader)?.member.endpoint;
@@ -101,7 +101,7 @@ async function checkAlarms(
     report.note('alarms-unseen', unread('its alarms', alarms));
     return;
   }
-  if (alarms.length === 0) report.ok('alarms-ok', 'none');
+  if (alarms.length === 0) report.ok('alarms-ok', 'no alarm is raised');
   for (const { memberId, alarm } of alarms) {
     const member = hex(memberId);
     const remedy = alarmRemedy(alarm, member, newestRevision(answered));
@@ -119,7 +119,7 @@ function checkSize(answered: readonly SeenEndpoint[], report: CheckReport): void
   const sizes = answered.flatMap(({ status }) => (status === undefined ? [] : [status.dbSizeBytes]));
   if (sizes.length === 0) return;
   const largest = Math.max(...sizes);
-  const text = `${(largest / 2 ** 20).toFixed(1)} MiB`;
+  const text = `${(largest / 2 ** 20).toFixed(1)} MiB on disk`;
   if (largest < DEFAULT_QUOTA_BYTES * LARGE_SHARE) report.ok('database-ok', text);
   else {
     const remedy = 'compact and defragment it, or raise --quota-backend-bytes';

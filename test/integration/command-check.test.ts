@@ -6,6 +6,7 @@ import { after, before, describe, test } from 'node:test';
 import { runAdmin, runOnTerminal } from '../support/admin-command.ts';
 import { Authority } from '../support/certificates.ts';
 import { ETCD_RELEASES, EtcdCluster, etcdPackageVersion, etcdProgram } from '../support/etcd-cluster.ts';
+import { filledIn, guideEntries } from '../support/failure-guide.ts';
 import { LockBench, type Settings } from '../support/lock-bench.ts';
 import { helperProgram } from '../support/mutex-parent.ts';
 import { run, runChecked, temporaryDirectory } from '../support/processes.ts';
@@ -22,11 +23,18 @@ interface CheckJson {
   }[];
 }
 
+const GUIDE = new Map(guideEntries().map((entry) => [entry.id, entry]));
+
 async function checkJson(bench: LockBench): Promise<CheckJson> {
   const { stdout } = await runAdmin(['check', '--json'], bench.environment);
   const json = JSON.parse(stdout) as CheckJson;
   for (const { verdict, id, text, remedy } of json.results) {
-    assert.match(id, /^[a-z]+-[a-z0-9-]+$/);
+    const entry = GUIDE.get(id);
+    const said = remedy === null ? text : `${text}; ${remedy}`;
+    assert.ok(
+      entry?.lines.some((line) => filledIn(line).test(said)),
+      `the failure guide has ${id} as ${String(entry?.lines.join(', or '))}, not as: ${said}`,
+    );
     if (verdict === 'problem' || verdict === 'warning') assert.ok(remedy !== null, `no remedy for: ${text}`);
   }
   return json;
@@ -506,7 +514,7 @@ void describe('check, in other surroundings', () => {
     });
     const mended = await checkJson(bench);
     assert.equal(mended.verdict, 'warnings', JSON.stringify(mended.results));
-    assert.deepEqual(matching(mended, 'alarms', /^none$/).length, 1);
+    assert.deepEqual(matching(mended, 'alarms', /^no alarm is raised$/).length, 1);
   });
 });
 

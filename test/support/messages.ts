@@ -24,7 +24,7 @@ function textOf(node: ts.Node): string | undefined {
 }
 
 /** Two words or more, at least one of them of three letters. */
-function readsLikeMessage(text: string): boolean {
+export function readsLikeMessage(text: string): boolean {
   return /[^\s…]\s+\S/.test(text) && /[a-z]{3}/.test(text);
 }
 
