@@ -49,6 +49,10 @@ interface Scene {
   readonly isDead?: boolean;
   /** Its process is killed already, and dead this long after the contender's look at it. */
   readonly endsAtMs?: number;
+  /** How old its key is, by the wall clock. */
+  readonly ageMs?: number;
+  /** When the key goes by itself, counted from the contender's look. */
+  readonly goesAtMs?: number;
   readonly value?: string;
   /** The lease that the key is under now, where that is not the one it is named after. */
   readonly leaseId?: string;
@@ -56,7 +60,7 @@ interface Scene {
 
 /** What a contender makes of a holder, when it knows it, and how often it asked for a revoke. */
 async function judge(scene: Scene): Promise<{ verdict: Verdict; atMs: number; revokes: number }> {
-  const { sinceRenewalMs, renewsAtMs = Infinity, isDead = false } = scene;
+  const { sinceRenewalMs, renewsAtMs = Infinity, isDead = false, goesAtMs = Infinity } = scene;
   const clock = new HandClock();
   const process = { bootId: 'boot', namespaces: '1/2', pid: 7, startTicks: 8 };
   const value =
@@ -66,7 +70,7 @@ async function judge(scene: Scene): Promise<{ verdict: Verdict; atMs: number; re
       host: 'fs0',
       pnn: 0,
       process,
-      since: '',
+      since: scene.ageMs === undefined ? '' : new Date(clock.wallNow() - scene.ageMs).toISOString(),
       version: '1',
       ttlMs: TTL_MS,
       refreshMs: REFRESH_MS,
@@ -96,7 +100,10 @@ async function judge(scene: Scene): Promise<{ verdict: Verdict; atMs: number; re
           });
     },
     readOldest: (): Promise<RangeAnswer> =>
-      Promise.resolve({ header, oldest: leftMs() < -LESSOR_MS ? null : key }),
+      Promise.resolve({
+        header,
+        oldest: leftMs() < -LESSOR_MS || clock.now() >= goesAtMs ? null : key,
+      }),
     revoke: (): Promise<{ header: typeof header }> => {
       revokes += 1;
       return revokes > 1
@@ -161,6 +168,29 @@ void describe('a contender that finds the lock held', () => {
     const { verdict, atMs } = await judge({ sinceRenewalMs: 8_500, value: '' });
     assert.equal(verdict, 'contended');
     assert.equal(atMs, 0);
+  });
+
+  void it('looks again at a key that is only just there, and takes the lock when it has gone', async () => {
+    for (const ageMs of [-250, 0, 100]) {
+      const { verdict, atMs, revokes } = await judge({ sinceRenewalMs: 10, ageMs, goesAtMs: 120 });
+      assert.deepEqual([verdict, revokes], ['wait is over', 0]);
+      assert.ok(atMs >= 120 && atMs <= 180, `${ageMs}: ${atMs} ms`);
+    }
+  });
+
+  void it('answers at once when the key is older, and soon when a young one stays', async () => {
+    for (const [ageMs, longestMs] of [
+      [-400, 0],
+      [-250, 300],
+      [0, 300],
+      [250, 50],
+      [300, 0],
+      [86_400_000, 0],
+    ] as const) {
+      const { verdict, atMs } = await judge({ sinceRenewalMs: 10, ageMs });
+      assert.equal(verdict, 'contended');
+      assert.ok(atMs <= longestMs, `${ageMs}: ${atMs} ms`);
+    }
   });
 
   void it('waits until a neighbour that was killed is dead, and revokes its lease then', async () => {
