@@ -11,7 +11,6 @@ import { forceRecoveries, tellRecoveries } from './support/recoveries.ts';
 import { waitFor } from '../support/wait.ts';
 
 const RECOVERIES = SHORT ? 20 : 200;
-const LONG = { skip: SHORT ? 'long' : false };
 
 /** The pipes and sockets of a process, by descriptor. */
 const openFiles = (pid: number): [number, string][] =>
@@ -201,7 +200,7 @@ void describe('CTDB 4.17 with its lock in etcd', () => {
     await settle();
   });
 
-  void it('lets go when recoverd is killed', LONG, async () => {
+  void it('lets go when recoverd is killed', async () => {
     const old = leader;
     const recoverd = old.recoverd();
     const holder = old.holder();
@@ -231,7 +230,7 @@ void describe('CTDB 4.17 with its lock in etcd', () => {
   });
 
   for (const seconds of [10, 40]) {
-    void it(`has one leader at most while ctdbd is stopped for ${seconds} s`, LONG, async () => {
+    void it(`has one leader at most while ctdbd is stopped for ${seconds} s`, async () => {
       const old = leader;
       const daemon = old.ctdbd();
       assert.ok(daemon !== undefined);

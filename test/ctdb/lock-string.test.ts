@@ -77,19 +77,15 @@ void describe('the lock string of CTDB 4.17', () => {
     assert.deepEqual(judge.lines(/Banning node/), []);
   });
 
-  void it(
-    'may leave the name of the lock to the configuration file',
-    { skip: SHORT ? 'long' : false },
-    async () => {
-      await using etcd = await startEtcd();
-      await using ctdb = await CtdbCluster.start({
-        etcd,
-        settings: { netbios_name: 'OTHER', lock_prefix: '/cluster', locks_dir: 'ctdb' },
-      });
-      const leader = await ctdb.allOk();
-      assert.deepEqual(await etcd.keys(LOCK_DIRECTORY), []);
-      const [key] = await etcd.keys('/cluster/ctdb/OTHER/');
-      assert.equal((JSON.parse(key?.value ?? '{}') as { host?: string }).host, `fs${leader.pnn}`);
-    },
-  );
+  void it('may leave the name of the lock to the configuration file', async () => {
+    await using etcd = await startEtcd();
+    await using ctdb = await CtdbCluster.start({
+      etcd,
+      settings: { netbios_name: 'OTHER', lock_prefix: '/cluster', locks_dir: 'ctdb' },
+    });
+    const leader = await ctdb.allOk();
+    assert.deepEqual(await etcd.keys(LOCK_DIRECTORY), []);
+    const [key] = await etcd.keys('/cluster/ctdb/OTHER/');
+    assert.equal((JSON.parse(key?.value ?? '{}') as { host?: string }).host, `fs${leader.pnn}`);
+  });
 });

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, it } from 'node:test';
 import { waitFor } from '../support/wait.ts';
-import { Bed, SHORT } from './support/bed.ts';
+import { Bed } from './support/bed.ts';
 import { LOCK_DIRECTORY } from './support/cluster.ts';
 import type { CtdbCluster } from './support/cluster.ts';
 import { Judge } from './support/judge.ts';
@@ -9,7 +9,7 @@ import type { CtdbNode } from './support/node.ts';
 
 const CUT_OFF = [/High RECLOCK latency/, /Unable to take cluster lock - (timeout|unknown error)/];
 
-void describe('CTDB 4.17 when a network is cut', { skip: SHORT ? 'long' : false }, () => {
+void describe('CTDB 4.17 when a network is cut', () => {
   let bed: Bed;
   let ctdb: CtdbCluster;
   let leader: CtdbNode;

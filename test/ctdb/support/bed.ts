@@ -3,7 +3,7 @@ import { CtdbCluster } from './cluster.ts';
 import type { CtdbOptions } from './cluster.ts';
 import { ETCD_ADDRESSES, makeHub } from './hub.ts';
 
-/** `npm run test:ctdb -- --short`: what is worth its time on every change. */
+/** `npm run test:ctdb -- --short`: the same tests with fewer repetitions, for every change. */
 export const SHORT = process.env['CTDB_TESTS'] === 'short';
 
 /** Three members of etcd on the hub, which every node reaches; those of bookworm unless said otherwise. */

@@ -172,16 +172,21 @@ export class CtdbCluster implements AsyncDisposable {
     await node.cable.mend();
     const [observer] = this.others(node);
     if (observer === undefined) return;
+    // The ban comes only when the node has tried to recover the others, so that it is seen again says nothing yet.
     await waitFor(
-      `node ${node.pnn} is seen again`,
+      `node ${node.pnn} has joined the others again`,
       async () => {
-        const flags = (await this.status(observer))?.flags[node.pnn];
-        return flags !== undefined && !flags.includes('DISCONNECTED');
+        const [own, seen] = await Promise.all([this.status(node), this.status(observer)]);
+        if (own?.flags[node.pnn]?.includes('BANNED') === true) await node.run('/usr/bin/ctdb', ['unban']);
+        return (
+          own?.leader !== undefined &&
+          own.leader === seen?.leader &&
+          !own.recovering &&
+          seen.flags[node.pnn] === 'OK'
+        );
       },
-      { withinMs: 60_000, everyMs: 250 },
+      { withinMs: 120_000, everyMs: 500 },
     );
-    const flags = (await this.status(node))?.flags[node.pnn];
-    if (flags?.includes('BANNED') === true) await node.ctdb('unban');
   }
 
   /** Pulls the plug on all nodes and removes their files. */
