@@ -98,8 +98,13 @@ void describe('CTDB 4.17 with its lock in etcd', () => {
     const [daemon, recoverd] = [leader.ctdbd(), leader.recoverd()];
     assert.ok(holder !== undefined && daemon !== undefined && recoverd !== undefined);
     const theirs = new Set([...openFiles(daemon.pid), ...openFiles(recoverd.pid)].map(([, file]) => file));
-    const shared = openFiles(holder.pid).filter(([fd, file]) => fd > 2 && theirs.has(file));
-    assert.deepEqual(shared, []);
+    const ours = openFiles(holder.pid);
+    // It opens its stderr a second time, so as not to block on it.
+    const streams = new Set(ours.filter(([fd]) => fd <= 2).map(([, file]) => file));
+    assert.deepEqual(
+      ours.filter(([, file]) => theirs.has(file) && !streams.has(file)),
+      [],
+    );
     assert.equal(readlinkSync(`/proc/${holder.pid}/cwd`), readlinkSync(`/proc/${holder.pid}/root`));
     assert.doesNotMatch(readFileSync(`/proc/${holder.pid}/environ`, 'latin1'), /(^|\0)HOME=/);
   });
@@ -169,6 +174,23 @@ void describe('CTDB 4.17 with its lock in etcd', () => {
     const seconds = await tookAfter(fromMs);
     assert.ok(seconds < 1.5, `${seconds} s`);
     await settle();
+  });
+
+  void it('has a leader without another round of CTDB when the helper is killed in the middle of a recovery', async () => {
+    for (let round = 0; round < (SHORT ? 3 : 10); round += 1) {
+      leader = await ctdb.allOk();
+      judge = new Judge(ctdb);
+      const pids = leader.helpers().map(({ pid }) => pid);
+      const recovery = ctdb.node(round % 3).run('/usr/bin/ctdb', ['-T', '20', 'recover'], 30_000);
+      // Next comes every node's check of the lock, which finds it free now, and takes it for a moment.
+      await leader.log.awaitLine(/databases recovered/, judge.since(leader), { everyMs: 2 });
+      const fromMs = Date.now();
+      for (const pid of pids) sendSignal(pid, 'SIGKILL');
+      const seconds = await tookAfter(fromMs);
+      assert.ok(seconds < 4.5, `${seconds} s`);
+      await recovery;
+    }
+    await settle(/able to take recovery lock/, /Took recovery lock from daemon/, /High RECLOCK latency/);
   });
 
   void it('has a leader within 1.5 s after SIGTERM of the helper alone', async () => {
