@@ -19,6 +19,11 @@ function advanced(progress: Progress | undefined, { raftTerm, revision }: Header
   };
 }
 
+/** A cluster's ID as etcdctl shows it, and in hex, as etcd's logs do and the predecessor's configuration. */
+function clusterText(id: string): string {
+  return `${id} (${BigInt(id).toString(16)})`;
+}
+
 /**
  * Looks at the header of each answer, and refuses the answer of a member that is behind what was seen before (restored,
  * cut off, replaying) or that belongs to another cluster.
@@ -84,7 +89,7 @@ export class ClusterGuard {
       throw new EtcdError(
         'wrongCluster',
         endpoint,
-        `belongs to etcd cluster ${header.clusterId}, not to ${this.#clusterId} as ${this.#expected ? 'expected_cluster_id says' : 'another member'}`,
+        `belongs to etcd cluster ${clusterText(header.clusterId)}, not to ${clusterText(this.#clusterId)} as ${this.#expected ? 'expected_cluster_id says' : 'another member'}`,
         this.#expected ? 'correct hosts or expected_cluster_id' : 'list members of one cluster only in hosts',
       );
     }

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { closeSync, writeFileSync, writeSync } from 'node:fs';
 import { isatty } from 'node:tty';
 import { parseArgs, helpText, versionText, type Args, type BuildInfo } from './cli.ts';
-import { makeRealClock, readUptimeMs, type Clock } from './clock.ts';
+import { makeRealClock, readUptimeMs, whenAborted, type Clock } from './clock.ts';
 import { ClusterGuard } from './cluster-guard.ts';
 import { spawnCompanion } from './companion.ts';
 import type { Config } from './config.ts';
@@ -11,7 +11,7 @@ import { ctdbPnn } from './ctdb-pnn.ts';
 import { makeSwitch, NO_SWITCH, type DeadMansSwitch } from './dead-mans-switch.ts';
 import { closeInherited } from './descriptors.ts';
 import type { CommandRuntime } from './commands.ts';
-import { ConfigError, describeFault, UsageError } from './errors.ts';
+import { ConfigError, describeFault, SetupError, UsageError } from './errors.ts';
 import { leaseIdFrom } from './etcd.ts';
 import { makeMembers } from './etcd-client.ts';
 import { formatHolder, type HolderRecord } from './holder.ts';
@@ -116,6 +116,7 @@ async function helpCtdb(config: Config, log: Log, status: StatusPipe): Promise<E
   const terminated = terminationSignal(status);
   const host = makeLinuxHost(process);
   const { run, stopAll } = makeCommands(clock, process.env);
+  process.once('exit', stopAll);
 
   let pnn: number | undefined;
   let written: HolderRecord | undefined;
@@ -140,14 +141,17 @@ async function helpCtdb(config: Config, log: Log, status: StatusPipe): Promise<E
   directory.catch(() => undefined); // looked at when the members are known
 
   const guard = new ClusterGuard(config.expectedClusterId);
-  const members = (
-    await makeMembers(config, {
-      clock,
-      onWarning: (text) => {
-        log.warning(text);
-      },
-    })
-  ).map((member) => guard.guard(member));
+  const making = makeMembers(config, {
+    clock,
+    onWarning: (text) => {
+      log.warning(text);
+    },
+  });
+  making.catch(() => undefined); // looked at below, unless nobody waits for the lock any more
+  // With srv_domain a silent DNS takes its time, and nothing needs to be undone yet.
+  const made = await Promise.race([making, whenAborted(terminated)]);
+  if (made === undefined) return EXIT.released;
+  const members = made.map((member) => guard.guard(member));
   members[0]?.connect();
 
   const describeUs = (): string => {
@@ -164,7 +168,7 @@ async function helpCtdb(config: Config, log: Log, status: StatusPipe): Promise<E
     return formatHolder(written);
   };
 
-  const exitStatus = await live(
+  return live(
     { directory, startedAtMs },
     {
       members: new Members(members, clock, timing, (error) => {
@@ -183,8 +187,6 @@ async function helpCtdb(config: Config, log: Log, status: StatusPipe): Promise<E
       deadMansSwitch: makeDeadMansSwitch(config, clock, host, log),
     },
   );
-  stopAll();
-  return exitStatus;
 }
 
 /** The runtime calls its main thread MainThread, and `ps` and `pkill` know a process by that name. */
@@ -233,10 +235,10 @@ async function main(): Promise<ExitStatus> {
     if (error instanceof UsageError) {
       isForPeople = isatty(STDOUT); // CTDB's is a pipe
       complain.error(error.message);
-      for (const line of helpText().trimEnd().split('\n').slice(0, 3)) complain.error(line);
+      for (const line of helpText().trimEnd().split('\n').slice(0, 2)) complain.error(line);
     } else
       complain.error(
-        error instanceof ConfigError
+        error instanceof ConfigError || error instanceof SetupError
           ? error.message
           : `Internal error, please report it: ${describeFault(error)}`,
       );

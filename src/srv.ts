@@ -80,13 +80,13 @@ export async function discover(domain: string, resolve: ResolveSrv): Promise<End
       if (isAbsent(error)) continue;
       const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);
       throw new SetupError(
-        `cannot look up the SRV records of ${name} (${code}); check DNS, or set hosts instead of srv_domain`,
+        `Cannot find etcd: no answer from DNS about the SRV records of ${name} (${code}); check DNS, or set hosts instead of srv_domain`,
         { cause: error },
       );
     }
   }
   const names = SERVICES.map(({ service }) => service).join(', ');
   throw new SetupError(
-    `srv_domain "${domain}" has no SRV records (${names}); correct it, or set hosts instead`,
+    `Cannot find etcd: srv_domain "${domain}" has no SRV records (${names}); correct it, or set hosts instead`,
   );
 }

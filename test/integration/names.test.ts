@@ -206,12 +206,18 @@ function inside(): void {
 
     test('without records, with a name server that fails or is silent: an error in time that says what to do', async () => {
       for (const [mood, said] of [
-        ['answers', /^srv_domain "cluster\.test" has no SRV records \(_etcd-client-ssl\._tcp, .*set hosts/],
+        [
+          'answers',
+          /^Cannot find etcd: srv_domain "cluster\.test" has no SRV records \(_etcd-client-ssl\._tcp, .*set hosts/,
+        ],
         [
           'fails',
-          /^cannot look up the SRV records of _etcd-client-ssl\._tcp\.cluster\.test \(ESERVFAIL\); check DNS/,
+          /^Cannot find etcd: no answer from DNS about the SRV records of _etcd-client-ssl\._tcp\.cluster\.test \(ESERVFAIL\); check DNS/,
         ],
-        ['silent', /^cannot look up the SRV records of .* \((ETIMEOUT|ECANCELLED)\); check DNS/],
+        [
+          'silent',
+          /^Cannot find etcd: no answer from DNS about the SRV records of .* \((ETIMEOUT|ECANCELLED)\); check DNS/,
+        ],
       ] as const) {
         dns.mood = mood;
         const startedAtMs = performance.now();

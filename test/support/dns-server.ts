@@ -89,6 +89,11 @@ export class DnsServer implements AsyncDisposable {
     });
   }
 
+  get port(): number {
+    return this.#socket.address().port;
+  }
+
+  /** @param port 0 for any that is free */
   static async start(address: string, port: number): Promise<DnsServer> {
     const socket = createSocket('udp4');
     socket.bind(port, address);

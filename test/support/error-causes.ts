@@ -5,10 +5,11 @@ import { createServer, type AddressInfo, type Server, type Socket } from 'node:n
 import { join } from 'node:path';
 import type { Authority } from './certificates.ts';
 import { encryptKey, type CertificateWishes } from './certificates.ts';
+import type { DnsServer } from './dns-server.ts';
 import { EtcdCluster, type ClusterOptions, type EtcdRelease } from './etcd-cluster.ts';
 import { answersOfVersion, GrpcStandIn } from './grpc-stand-in.ts';
 import type { Settings } from './lock-bench.ts';
-import { inOwnNetwork } from './namespaces.ts';
+import { inOwnMounts, inOwnNetwork, withOwnFile } from './namespaces.ts';
 import { freePort } from './ports.ts';
 
 export const ROOT = { user: 'root:rootpw' };
@@ -21,22 +22,24 @@ export interface CauseTools {
   /** The one that everybody trusts, and one that nobody does. */
   readonly authority: Authority;
   readonly stranger: Authority;
+  /** A name server that knows no names. */
+  readonly dns: DnsServer;
   readonly stack: AsyncDisposableStack;
 }
 
 /** One thing that is wrong with etcd, with the way there, or with what the helper was told. */
 export interface Cause {
-  /** The group in the table. */
-  readonly group: 'The way to etcd' | 'TLS' | 'Logins' | 'The cluster';
+  /** The section of the page. With a warning the lock is taken all the same. */
+  readonly group: 'The way to etcd' | 'TLS' | 'Logins' | 'The cluster' | 'Warnings';
   readonly what: string;
   /** What the line says. */
   readonly said: RegExp;
   /** The endpoint that the line names, where that is not `hosts` itself. */
   readonly endpoint?: string;
-  /** True when the line is about the config file, and no endpoint was asked. */
-  readonly isOfConfig?: boolean;
+  /** What the line begins with, where it is not about an endpoint. */
+  readonly begins?: 'Cannot read config' | 'Cannot find etcd: ' | 'Config' | 'File';
   /** In front of the helper's parent. */
-  readonly wrap?: readonly string[];
+  readonly wrap?: (tools: CauseTools) => readonly string[];
   /** Makes it so, and resolves to the settings of a helper that meets it. */
   readonly provoke: (tools: CauseTools) => Promise<Settings>;
 }
@@ -84,12 +87,11 @@ async function etcdWithLogins(tools: CauseTools): Promise<EtcdCluster> {
   return cluster;
 }
 
-/** A host whose names come from files only, or from a name server that is not there. */
-function withoutDns(file: '/etc/nsswitch.conf' | '/etc/resolv.conf', text: string): string[] {
-  const directory = `$(mktemp -d)`;
-  const setUp = `file=${directory}/x && printf '${text}\\n' > "$file" && mount --bind "$file" "$(readlink -f ${file})"`;
-  return inOwnNetwork(setUp);
-}
+/** A host whose names come from files only. */
+const withoutDns = (): string[] => inOwnNetwork(withOwnFile('/etc/nsswitch.conf', 'hosts: files'));
+
+/** A host whose name server is not there. */
+const withDeadDns = (): string[] => inOwnNetwork(withOwnFile('/etc/resolv.conf', 'nameserver 127.0.0.1'));
 
 const LOGIN = { username: 'samba', password: 'sambapw' };
 
@@ -123,7 +125,7 @@ export const CAUSES: readonly Cause[] = [
     what: 'the name does not exist',
     said: /host name not found; correct hosts or DNS$/,
     endpoint: 'no-such-host.invalid:2379',
-    wrap: withoutDns('/etc/nsswitch.conf', 'hosts: files'),
+    wrap: withoutDns,
     provoke: () => Promise.resolve({ hosts: 'no-such-host.invalid' }),
   },
   {
@@ -131,8 +133,24 @@ export const CAUSES: readonly Cause[] = [
     what: 'the name server does not answer',
     said: /no answer from DNS about this host; check DNS on this host$/,
     endpoint: 'etcd.example.com:2379',
-    wrap: withoutDns('/etc/resolv.conf', 'nameserver 127.0.0.1'),
+    wrap: withDeadDns,
     provoke: () => Promise.resolve({ hosts: 'etcd.example.com' }),
+  },
+  {
+    group: 'The way to etcd',
+    what: 'srv_domain has no records',
+    said: /: srv_domain "example\.com" has no SRV records \(.*\); correct it, or set hosts instead$/,
+    begins: 'Cannot find etcd: ',
+    wrap: ({ dns }) => inOwnMounts(withOwnFile('/etc/resolv.conf', `nameserver 127.0.0.1:${dns.port}`)),
+    provoke: () => Promise.resolve({ srv_domain: 'example.com' }),
+  },
+  {
+    group: 'The way to etcd',
+    what: 'srv_domain is set, and the name server does not answer',
+    said: /: no answer from DNS about the SRV records of .* \(E[A-Z]+\); check DNS, or set hosts instead of srv_domain$/,
+    begins: 'Cannot find etcd: ',
+    wrap: withDeadDns,
+    provoke: () => Promise.resolve({ srv_domain: 'example.com' }),
   },
   {
     group: 'The way to etcd',
@@ -256,7 +274,7 @@ export const CAUSES: readonly Cause[] = [
   {
     group: 'TLS',
     what: 'ca_cert names a file that is not there',
-    isOfConfig: true,
+    begins: 'Cannot read config',
     said: /: line \d: ca_cert is ".*", want an existing file$/,
     provoke: async (tools) => ({
       ...(await etcdWithTls(tools)).settings,
@@ -333,7 +351,7 @@ export const CAUSES: readonly Cause[] = [
   {
     group: 'Logins',
     what: 'password_file names a file that is not there',
-    isOfConfig: true,
+    begins: 'Cannot read config',
     said: /: line \d: password_file is ".*", want an existing file$/,
     provoke: async (tools) => ({
       hosts: (await etcdWithLogins(tools)).hosts,
@@ -344,7 +362,7 @@ export const CAUSES: readonly Cause[] = [
   {
     group: 'The cluster',
     what: 'not the cluster in expected_cluster_id',
-    said: /belongs to etcd cluster \d+, not to 4711 as expected_cluster_id says; correct hosts or expected_cluster_id$/,
+    said: /belongs to etcd cluster \d+ \([0-9a-f]+\), not to 4711 \(1267\) as expected_cluster_id says; correct hosts or expected_cluster_id$/,
     provoke: async (tools) => ({ hosts: (await etcd(tools)).hosts, expected_cluster_id: 4711 }),
   },
   {
@@ -368,5 +386,43 @@ export const CAUSES: readonly Cause[] = [
       await Promise.all([cluster.member(1).stop(), cluster.member(2).stop()]);
       return { hosts: cluster.member(0).endpoint };
     },
+  },
+  {
+    group: 'Warnings',
+    what: 'a user is configured, and authentication is not enabled',
+    said: /authentication is not enabled, so anybody may change the lock; run etcdctl auth enable$/,
+    provoke: async (tools) => ({ ...LOGIN, hosts: (await etcd(tools)).hosts }),
+  },
+  {
+    group: 'Warnings',
+    what: 'insecure_skip_verify is on',
+    said: /insecure_skip_verify is on, so anybody on the network can pose as etcd; set ca_cert instead$/,
+    begins: 'Config',
+    provoke: async (tools) => ({
+      ...(await etcdWithTls(tools)).settings,
+      ca_cert: undefined,
+      insecure_skip_verify: 'yes',
+    }),
+  },
+  {
+    group: 'Warnings',
+    what: 'others can read a file with a secret',
+    said: /holds a secret and others can read it; run chmod 600 /,
+    begins: 'File',
+    provoke: async (tools) => {
+      const passwordFile = join(tools.directory, 'etcd-password');
+      await writeFile(passwordFile, 'sambapw\n', { mode: 0o644 });
+      const cluster = await etcdWithLogins(tools);
+      const grant = ['role', 'grant-permission', '--prefix=true', 'ctdb', 'readwrite', '/_locks/_ctdb/'];
+      await cluster.etcdctl(grant, ROOT);
+      return { hosts: cluster.hosts, username: 'samba', password_file: passwordFile };
+    },
+  },
+  {
+    group: 'Warnings',
+    what: 'a key that nobody knows',
+    said: /: line \d: unknown key "lock_tll" is ignored, did you mean lock_ttl$/,
+    begins: 'Config',
+    provoke: async (tools) => ({ hosts: (await etcd(tools)).hosts, lock_tll: 9 }),
   },
 ];

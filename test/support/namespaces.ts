@@ -27,3 +27,8 @@ export function inOwnNetwork(setUp: string): string[] {
 export function inOwnMounts(setUp: string): string[] {
   return ['unshare', ...AS_ROOT, '--mount', 'sh', '-c', `${setUp} && exec "$@"`, 'sh'];
 }
+
+/** A shell command that puts a line of text in the place of a file of the system. */
+export function withOwnFile(file: string, text: string): string {
+  return `own=$(mktemp -d)/file && printf '${text}\\n' > "$own" && mount --bind "$own" "$(readlink -f ${file})"`;
+}

@@ -72,7 +72,7 @@ void describe('the members by SRV records', () => {
         assert.ok(error instanceof SetupError);
         assert.equal(
           error.message,
-          `cannot look up the SRV records of _etcd-client-ssl._tcp.example.com (${code}); check DNS, or set hosts instead of srv_domain`,
+          `Cannot find etcd: no answer from DNS about the SRV records of _etcd-client-ssl._tcp.example.com (${code}); check DNS, or set hosts instead of srv_domain`,
         );
         return true;
       });
