@@ -25,6 +25,7 @@ export class EtcdLink {
   constructor(endpoint: Endpoint, how: Omit<Dial, 'signal' | 'endpoint'>, options: ConnectionOptions) {
     this.#endpoint = endpoint;
     this.#how = how;
+    how.names.expect(endpoint.host);
     this.#options = options;
     const { 'grpc.initial_reconnect_backoff_ms': first, 'grpc.max_reconnect_backoff_ms': longest } =
       options.grpcOptions;
@@ -52,7 +53,10 @@ export class EtcdLink {
   /** The connection to use for a call that starts now; it may be one that has just failed, and fails the call at once. */
   current(): EtcdConnection {
     const connection = this.#connection;
-    if (connection?.isAlive === true) return connection;
+    if (connection?.isAlive === true) {
+      if (connection.wasReady) this.#how.names.lookAhead(this.#options.clock.now());
+      return connection;
+    }
     if (connection?.failedAtMs !== undefined && connection.closedBecause === undefined) {
       const now = this.#options.clock.now();
       if (this.#backoffMs === 0 || connection.wasReady) this.#backoffMs = this.#firstBackoffMs;
@@ -86,6 +90,7 @@ export class EtcdLink {
     this.#connection = undefined;
     this.#backoffMs = 0;
     this.#endpoint = endpoint;
+    this.#how.names.expect(endpoint.host);
   }
 
   /** Ends all connections for good; calls that come later fail. */

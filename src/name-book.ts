@@ -10,6 +10,9 @@ async function lookUp(host: string): Promise<readonly string[]> {
   return found.map(({ address }) => address);
 }
 
+// A name that DNS did not tell is asked for again; it must not be flooded for that.
+const LOOK_AHEAD_EVERY_MS = 10_000;
+
 function isSame(a: readonly string[], b: readonly string[]): boolean {
   return a.length === b.length && a.every((address) => b.includes(address));
 }
@@ -22,6 +25,8 @@ export class NameBook {
   readonly #known = new Map<string, readonly string[]>();
   readonly #underWay = new Map<string, Promise<readonly string[]>>();
   readonly #lookup: Lookup;
+  readonly #expected = new Set<string>();
+  #lookedAheadAtMs = -Infinity;
 
   constructor(lookup: Lookup = lookUp) {
     this.#lookup = lookup;
@@ -52,6 +57,25 @@ export class NameBook {
         if (known === undefined) failed(error);
       },
     );
+  }
+
+  /** Notes that `host` may have to be dialled some day. */
+  expect(host: string): void {
+    if (isIP(host) === 0) this.#expected.add(host);
+  }
+
+  /**
+   * Looks up the expected names that are not known yet. Called for as long as all is well: the member that is asked then is
+   * the only one whose name is known, and when DNS falls silent before it dies, nobody else could be dialled.
+   *
+   * @param nowMs on whichever clock, but always the same
+   */
+  lookAhead(nowMs: number): void {
+    if (nowMs < this.#lookedAheadAtMs + LOOK_AHEAD_EVERY_MS) return;
+    this.#lookedAheadAtMs = nowMs;
+    for (const host of this.#expected) {
+      if (!this.#known.has(host)) this.#refresh(host).catch(() => undefined); // tried again, then
+    }
   }
 
   /** Notes that a connection to `address` came about: it is the first to be tried from now on. */

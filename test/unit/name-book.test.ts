@@ -116,4 +116,29 @@ void describe('the book of names', () => {
     await settled();
     assert.deepEqual(later, ['192.0.2.2,192.0.2.1']);
   });
+
+  test('what may be dialled some day is looked up ahead, and again after ten seconds while DNS does not tell', async () => {
+    const { book, asked } = bookByHand();
+    for (const host of ['a', 'b', 'c', 'b', '192.0.2.1']) book.expect(host);
+    look(book, 'a');
+    asked[0]?.answer(['192.0.2.1']);
+    await settled();
+    const hosts = (): string[] => asked.map(({ host }) => host);
+    book.lookAhead(0);
+    book.lookAhead(9_999);
+    assert.deepEqual(hosts(), ['a', 'b', 'c']);
+    asked[1]?.answer(['192.0.2.2']);
+    asked[2]?.fail(new Error('DNS is down'));
+    await settled();
+    book.lookAhead(10_000);
+    assert.deepEqual(hosts(), ['a', 'b', 'c', 'c']);
+    asked[3]?.answer(['192.0.2.3']);
+    await settled();
+    book.lookAhead(20_000);
+    assert.equal(asked.length, 4);
+    const told = look(book, 'b');
+    asked[4]?.fail(new Error('DNS is down'));
+    await settled();
+    assert.deepEqual(told, ['192.0.2.2']);
+  });
 });
