@@ -22,6 +22,7 @@ import type { Log } from './log.ts';
 import { Members } from './members.ts';
 import { lockDirectory } from './mutex.ts';
 import { makeCommands } from './run-command.ts';
+import { boundLookUps, endProcess } from './silent-dns.ts';
 import { makeStatusPipe, STATUS, type StatusPipe } from './status.ts';
 import { makeStderrLog, openStderr } from './stderr-log.ts';
 import { timingOf } from './timing.ts';
@@ -49,7 +50,7 @@ function terminationSignal(status: StatusPipe): AbortSignal {
       terminated.abort('over');
     } else if (performance.now() - requestedAtMs > SAME_REQUEST_MS) {
       status.close();
-      process.exit(EXIT.released);
+      endProcess(process, EXIT.released);
     }
   };
   process.on('SIGTERM', onRequest);
@@ -114,6 +115,7 @@ async function helpCtdb(config: Config, log: Log, status: StatusPipe): Promise<E
   const startedAtMs = clock.now() - performance.now();
   const timing = timingOf(config);
   const terminated = terminationSignal(status);
+  boundLookUps(process.env);
   const host = makeLinuxHost(process);
   const { run, stopAll } = makeCommands(clock, process.env);
   process.once('exit', stopAll);
@@ -249,5 +251,5 @@ async function main(): Promise<ExitStatus> {
 
 // Not awaited: the program is packed as one CommonJS file, which has no await at its top.
 void main().then((status) => {
-  process.exit(status);
+  endProcess(process, status);
 });

@@ -1,53 +1,20 @@
-// Host names and SRV records, as the system resolves them, from a name server of our own. That needs a network and an
-// /etc/resolv.conf of our own, so this file runs itself once more inside namespaces.
+// Host names and SRV records, as the system resolves them, from a name server of our own.
 import assert from 'node:assert/strict';
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { after, before, beforeEach, describe, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { makeRealClock, type Clock } from '../../src/clock.ts';
 import { SetupError } from '../../src/errors.ts';
 import { makeMembers } from '../../src/etcd-client.ts';
 import { Authority } from '../support/certificates.ts';
 import { DnsServer } from '../support/dns-server.ts';
 import { EtcdCluster } from '../support/etcd-cluster.ts';
-import { inOwnNetwork } from '../support/namespaces.ts';
-import { run, runChecked, temporaryDirectory } from '../support/processes.ts';
+import { testWithOwnNames } from '../support/own-names.ts';
+import { runChecked, temporaryDirectory } from '../support/processes.ts';
 import { configWith, disposable, errorOf, reach, withinMs } from '../support/transport.ts';
 import { waitFor } from '../support/wait.ts';
 
-const INSIDE = 'CTDB_ETCD_LOCK_TEST_NAMES';
 const KEY = '/_locks/_ctdb/NAMES/k';
 
-if (process.env[INSIDE] === undefined) {
-  test('names and records, in a network of their own', async () => {
-    const directory = await temporaryDirectory('names');
-    const resolvConf = join(directory, 'resolv.conf');
-    writeFileSync(resolvConf, 'nameserver 127.0.0.1\noptions timeout:1 attempts:1\n');
-    const hosts = join(directory, 'hosts');
-    writeFileSync(hosts, '127.0.0.1 localhost\n::1 localhost\n');
-    const setUp = [
-      'ip link set lo up',
-      `mount --bind ${resolvConf} "$(readlink -f /etc/resolv.conf)"`,
-      `mount --bind ${hosts} /etc/hosts`,
-    ].join(' && ');
-    // Without that variable the inner run reports in words, and to us.
-    const env = { ...process.env, NODE_TEST_CONTEXT: undefined, [INSIDE]: '1' };
-    const [command = '', ...args] = inOwnNetwork(setUp);
-    const { status, stdout, stderr } = await run(
-      command,
-      [...args, process.execPath, fileURLToPath(import.meta.url)],
-      {
-        env,
-        limitMs: 120_000,
-      },
-    );
-    assert.equal(status, 0, `${stdout}\n${stderr}`);
-    assert.match(stdout, /^ℹ pass [1-9]\d*$|^# pass [1-9]\d*$/m);
-  });
-} else {
-  inside();
-}
+testWithOwnNames(import.meta.url, inside);
 
 /** A clock that can be put ahead. */
 function leapingClock(): Clock & { leap(ms: number): void } {
