@@ -72,7 +72,7 @@ testWithOwnNames(import.meta.url, () => {
       assert.equal(await helper.answer(), '0', helper.stderr);
       const [first] = await of.keys(DIRECTORY);
       return async () => {
-        await renewedOnce(of);
+        await renewedOnce(of, helper);
         const [now] = await of.keys(DIRECTORY);
         assert.ok(first !== undefined && now !== undefined, helper.stderr);
         assert.deepEqual([now.leaseHex, now.createRevision], [first.leaseHex, first.createRevision]);

@@ -12,6 +12,7 @@ const NOT_PRINTED: readonly RegExp[] = [
   /^Warning: …\n?$/,
   /\$\{|\$SCRIPT|\$limit/, // the companion's script
   /\r\n/, // a request of HTTP
+  /^timeout:1 attempts:2$|^exit …$/, // for the C library, and for a shell
   /^wait is over$/,
   /^netbios name$/,
   /^an answer$/,
