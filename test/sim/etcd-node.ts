@@ -49,6 +49,8 @@ export class EtcdNode {
   life = 0;
   /** How far it usually lags behind the leader, in milliseconds. */
   lagMs = 2;
+  /** It ends every watch at once, as one that is overloaded or has just been given another role. */
+  refusesWatches = false;
   /** It answers reads from so many entries ago (data inconsistency after a crash, etcd 3.5.0 to 3.5.2). */
   readsBack = 0;
   readonly leases = new Map<LeaseId, number>();

@@ -127,6 +127,10 @@ export class EtcdServer {
   }
 
   watch(watcher: Watcher): void {
+    if (this.node.refusesWatches) {
+      watcher.onEnd('refused');
+      return;
+    }
     this.node.watchers.add(watcher);
     this.node.tell(watcher);
   }

@@ -168,6 +168,35 @@ function freezeAtRenewal(world: World): void {
   };
 }
 
+/** An administrator deletes the key and puts it back, as from a backup, and no watch tells of it. */
+function replaceUnseen(world: World): void {
+  const { cluster, random, timeline, health } = world;
+  const key = aKey(world);
+  if (key === undefined) return;
+  for (const node of cluster.nodes) {
+    node.refusesWatches = true;
+    node.endWatches('refused');
+  }
+  health.assess();
+  const node = random.pick(cluster.nodes);
+  const put: Command = { kind: 'put', key, value: 'by hand', lease: 'none', author: ADMINISTRATOR };
+  timeline.after(random.between(0, 500), () => {
+    const putBack = (): void => {
+      cluster.propose(
+        node,
+        put,
+        () => undefined,
+        () => undefined,
+      );
+    };
+    cluster.propose(node, { kind: 'delete', key, author: ADMINISTRATOR }, putBack, () => undefined);
+  });
+  timeline.after(lengthMs(world), () => {
+    for (const each of cluster.nodes) each.refusesWatches = false;
+    health.assess();
+  });
+}
+
 function mend(link: Link): void {
   link.mend('to');
   link.mend('from');
@@ -517,6 +546,13 @@ const FAULTS: readonly (readonly [name: string, weight: number, fault: Fault])[]
     },
   ],
   [
+    'key replaced by hand while nobody may watch',
+    2,
+    (world) => {
+      replaceUnseen(world);
+    },
+  ],
+  [
     'permission denied',
     2,
     (world) => {
@@ -585,6 +621,7 @@ export function healAll(world: World): void {
     node.stuck = false;
     node.lagMs = 2;
     node.readsBack = 0;
+    node.refusesWatches = false;
   }
   for (const { process } of world.contenders) process.ambush = undefined;
   world.cluster.slowMs = 0;

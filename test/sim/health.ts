@@ -68,7 +68,7 @@ export class Health {
       if (!node.responsive || node.leader !== leader.node || !node.reaches(leader.node)) return false;
       return node.lagMs < LAG_LIMIT_MS && node.readsBack === 0 && links[index]?.isFine === true;
     });
-    if (serving.length === servers.length) return 'calm';
+    if (serving.length === servers.length && !servers.some(({ node }) => node.refusesWatches)) return 'calm';
     const only = traits.onlyMember === undefined ? undefined : servers[traits.onlyMember];
     if (only !== undefined && !serving.includes(only)) return 'ill';
     return serving.length >= cluster.quorum ? 'well' : 'ill';

@@ -63,14 +63,14 @@ export const MUTATIONS: readonly PlannedMutation[] = [
     find: `  const read = await member.readKey(held.key, call);`,
     replace: `  if (renewed.ttlMs <= 0) return { kind: 'leaseLost', how: 'the lease is unknown' };
   const read = await member.readKey(held.key, call);`,
-    within: 20_000,
+    within: 50_000,
   },
   {
     name: 'the key is not looked at, only that there is one',
     file: 'src/renewal.ts',
     find: `if (found.createRevision !== held.createRevision || found.leaseId !== held.leaseId) {`,
     replace: `if (found.key !== held.key) {`,
-    within: 50_000,
+    within: 5_000,
   },
   // The deadline
   {
