@@ -7,27 +7,32 @@ import type { SimProcess } from './sim-process.ts';
 import type { Agreement, Author, Entry } from './store.ts';
 import type { World } from './world.ts';
 
-/** What must hold in every schedule; `docs/safety.md` lists them in the same order. */
-export type Property =
-  | 'two claims overlap'
-  | 'a claim outlives its key'
-  | 'a loss is seen too late'
-  | 'a passed deadline moves'
-  | 'more than one byte'
-  | 'no byte'
-  | 'the answer is late'
-  | 'the exit is late'
-  | 'something is left behind'
-  | 'nobody gets the lock'
-  | 'the lock is lost without need'
-  | 'a loss is reported that was none'
-  | 'contention is reported that was none'
-  | 'contention is reported late'
-  | 'a dead neighbour keeps the lock'
-  | 'an error is reported without need'
-  | 'a living process loses its lease to a contender'
-  | 'the switch kills a process that runs'
-  | 'a fault of the program';
+/** What must hold in every schedule, each named after how it is violated; docs/safety.md has the same list. */
+export const PROPERTIES = {
+  'two claims overlap': 'nobody is granted the lock while somebody claims it, frozen or not',
+  'a claim outlives its key':
+    'whoever claims the lock has its key in etcd, unless an administrator or etcd #15247 took it',
+  'a loss is seen too late':
+    'who was robbed like that sees it by the watch, at once in a calm network, with the next renewal otherwise, and ends by the deadline',
+  'a passed deadline moves': 'a deadline that has passed stays where it was',
+  'more than one byte': 'one byte at most',
+  'no byte': 'and one at least, unless nobody waits for it any more',
+  'the answer is late': 'it comes within 4 s, less the time for which the process was frozen',
+  'the exit is late': 'within 2 s of SIGTERM, and within 3 s of the death of the parent',
+  'something is left behind': 'what a helper put into etcd is gone when it has exited and etcd answered',
+  'nobody gets the lock': 'once all faults have ended, somebody holds it within a bound',
+  'the lock is lost without need':
+    'no deadline passes if a majority of members, with a leader, served the holder for as long as a renewal takes',
+  'a loss is reported that was none': 'who says that its key is gone has none',
+  'contention is reported that was none': 'who answers 1 met the key of another',
+  'contention is reported late': 'who meets a holder that renews answers within 1.6 s',
+  'a dead neighbour keeps the lock': 'a helper that is dead is replaced at once on its own host',
+  'an error is reported without need': 'no 3 while etcd serves',
+  'a living process loses its lease to a contender': 'only the dead are replaced',
+  'the switch kills a process that runs': 'the dead man’s switch ends only who was frozen',
+  'a fault of the program': 'no exception that nobody expected',
+} as const;
+export type Property = keyof typeof PROPERTIES;
 
 export interface Violation {
   readonly property: Property;

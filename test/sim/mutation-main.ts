@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import { writeSafetyPart } from '../support/safety-document.ts';
 import { MUTATIONS, type PlannedMutation } from './mutations.ts';
+import { propertiesTable } from './properties-table.ts';
 import { runWorker } from './run-workers.ts';
 import type { WorkerReport } from './worker.ts';
 
@@ -13,7 +14,7 @@ look for it. A mistake that is not found within its number of schedules means th
   --only TEXT  only mutations whose name contains TEXT
   --jobs J     worker threads (one per processor)
   --seed S     seed of the first schedule (1)
-  --write      put the table into docs/safety.md`;
+  --write      put the tables of properties and mutations into docs/safety.md`;
 
 const { values } = parseArgs({
   options: {
@@ -97,7 +98,10 @@ async function main(): Promise<number> {
   await Promise.all(Array.from({ length: Number(values.jobs) }, workOff));
   const inOrder = chosen.flatMap((mutation) => findings.get(mutation) ?? []);
   console.log(`\n${tableOf(inOrder)}`);
-  if (values.write && chosen.length === MUTATIONS.length) writeSafetyPart('mutations', tableOf(inOrder));
+  if (values.write && chosen.length === MUTATIONS.length) {
+    writeSafetyPart('properties', propertiesTable());
+    writeSafetyPart('mutations', tableOf(inOrder));
+  }
   const survivors = inOrder.filter(({ property }) => property === undefined);
   console.log(`\n${inOrder.length} mutations, ${survivors.length} survived`);
   return survivors.length === 0 && inOrder.length > 0 ? 0 : 1;

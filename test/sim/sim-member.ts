@@ -21,6 +21,8 @@ interface Connection {
   alive: boolean;
   /** An answer has come over it. */
   stands: boolean;
+  /** What is sent as soon as it stands. */
+  readonly waiting: (() => void)[];
   readonly life: number;
   readonly ends: Set<(message: string) => void>;
 }
@@ -122,10 +124,12 @@ export class SimMember implements Member {
           if (!isOver) happen();
         });
       };
-      lastMs = Math.max(lastMs, this.#link.send('from', connection, arrive, lastMs));
+      const arrivesAtMs = this.#link.send('from', connection, arrive, lastMs);
+      // What met a cut arrives once that is mended, in its own time.
+      if (arrivesAtMs < Infinity) lastMs = arrivesAtMs;
     };
-    this.#process.act(() => {
-      this.#link.send('to', connection.stands ? connection : undefined, () => {
+    const open = (): void => {
+      const arrivesAtMs = this.#link.send('to', connection.stands ? connection : undefined, () => {
         if (!node.up) this.#lose(connection, 'connection refused');
         node.run(() => {
           if (isOver) return;
@@ -147,7 +151,10 @@ export class SimMember implements Member {
           });
         });
       });
-    });
+      // A handshake that was lost is tried again, and what waits for it goes with it.
+      if (arrivesAtMs === Infinity && !connection.stands) connection.waiting.push(open);
+    };
+    this.#process.act(open);
     return () => {
       isOver = true;
       connection.ends.delete(end);
@@ -211,7 +218,10 @@ export class SimMember implements Member {
       this.#link.send('from', connection, () => {
         this.#process.deliver(() => {
           if (!isOpen) return;
-          connection.stands = true;
+          if (!connection.stands) {
+            connection.stands = true;
+            for (const send of connection.waiting.splice(0)) send();
+          }
           close();
           happen();
         });
@@ -262,7 +272,13 @@ export class SimMember implements Member {
         return present;
       }
     }
-    const connection: Connection = { alive: true, stands: false, life: node.life, ends: new Set() };
+    const connection: Connection = {
+      alive: true,
+      stands: false,
+      waiting: [],
+      life: node.life,
+      ends: new Set(),
+    };
     this.#connection = connection;
     return connection;
   }
