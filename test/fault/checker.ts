@@ -98,18 +98,22 @@ export function judge(
     isStarved: attempt.waitedMs > STARVED_MS,
     found: problemsOf(attempt, history, excuses),
   }));
+  const slackMs = smallestSlackOf(claims, history);
   const slowest = history.attempts.map((attempt) => (attempt.answeredAtMs ?? nowMs) - attempt.startedAtMs);
   return {
     overlaps: overlapsOf(claims, nowMs),
     takeOvers: takeOversOf(claims, history, excuses),
     needlessLosses: lossesOf(false),
     outageLosses: lossesOf(true),
-    problems: complaints.flatMap(({ found, isStarved }) => (isStarved ? [] : found)),
+    problems: [
+      ...complaints.flatMap(({ found, isStarved }) => (isStarved ? [] : found)),
+      ...(slackMs !== undefined && slackMs < 0 ? [`a claim ended ${-slackMs} ms after its key`] : []),
+    ],
     starved: complaints.flatMap(({ found, isStarved }) => (isStarved ? found : [])),
     claims: claims.length,
     attempts: history.attempts.length,
     slowestAnswerMs: Math.round(Math.max(0, ...slowest)),
-    smallestSlackMs: smallestSlackOf(claims, history),
+    smallestSlackMs: slackMs,
   };
 }
 
@@ -163,13 +167,10 @@ function smallestSlackOf(claims: readonly Claim[], history: History): number | u
   const slack = claims
     .filter((claim) => claim.deed === undefined || claim.deed === 'stopped')
     .flatMap((claim) => {
-      const life = [...history.keys.values()].find(
-        (key) =>
-          key.value.includes(`"node":"${claim.node}"`) && Math.abs(key.createdAtMs - claim.fromMs) < 1_000,
-      );
-      return claim.toMs === undefined || life?.deletedAtMs === undefined
-        ? []
-        : [life.deletedAtMs - claim.toMs];
+      const said = history.stderr.find(({ helper }) => helper === claim.helper)?.text ?? '';
+      const key = /^Took lock (\S+), create revision/m.exec(said)?.[1] ?? '';
+      const deletedAtMs = history.keys.get(key)?.deletedAtMs;
+      return claim.toMs === undefined || deletedAtMs === undefined ? [] : [deletedAtMs - claim.toMs];
     });
   return slack.length === 0 ? undefined : Math.round(Math.min(...slack));
 }

@@ -117,6 +117,12 @@ export class Cluster {
     this.reconsider();
   }
 
+  /** Lets a member that has fallen behind apply at once what it has of the log. */
+  catchUp(node: EtcdNode): void {
+    if (this.hasQuorum && node.responsive && node.reaches(this.leader.node))
+      node.applyUpTo(this.store.lastIndex);
+  }
+
   /** Hands leadership to `node` without a fault, as `etcdctl move-leader` does. */
   moveLeader(node: EtcdNode): void {
     if (this.hasQuorum && this.peersOf(node).length >= this.quorum && node.responsive) this.#install(node);

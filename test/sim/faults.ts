@@ -397,6 +397,7 @@ const FAULTS: readonly (readonly [name: string, weight: number, fault: Fault])[]
       world.health.assess();
       world.timeline.after(lengthMs(world), () => {
         node.lagMs = 2;
+        world.cluster.catchUp(node);
         world.health.assess();
       });
     },

@@ -117,6 +117,21 @@ describe('the checker of the fault runs', () => {
     assert.equal(problems.length, 3);
   });
 
+  it('measures the least time from the end of a claim that nobody ended to the end of its key', () => {
+    const slackOf = (toMs: number): Verdict => {
+      const history = historyOf([claim('n1', 0, toMs)]);
+      history.stderr.push({ helper: 'n1/0', text: 'Took lock /d/2, create revision 5\n' });
+      for (const [key, deletedAtMs] of [
+        ['/d/1', 90],
+        ['/d/2', 20_000],
+      ] as const)
+        history.keys.set(key, { key, value: '"node":"n1"', createdAtMs: 0, deletedAtMs });
+      return verdictOf(history);
+    };
+    assert.deepEqual([slackOf(18_500).smallestSlackMs, slackOf(18_500).problems], [1_500, []]);
+    assert.deepEqual(slackOf(20_010).problems, ['a claim ended 10 ms after its key']);
+  });
+
   it('sets apart what a helper did for which no processor was free, but no overlap and no loss', () => {
     const starved = { ...attempt(1_000, '3', 5_100), waitedMs: 2_100 };
     const busy = { ...attempt(2_000, '3'), waitedMs: 1_900 };
