@@ -63,15 +63,21 @@ export function readUptimeMs(): number {
 
 /**
  * The real clock: `performance.now()` (CLOCK_MONOTONIC), moved ahead whenever /proc/uptime shows that more time has
- * passed than that, as after a suspend.
+ * passed than that, as after a suspend. The arguments are for the tests.
  */
-export function makeRealClock(): Clock {
-  const originMs = readUptimeMs() - performance.now();
+export function makeRealClock(
+  monotonicNow = (): number => performance.now(),
+  uptimeNow = readUptimeMs,
+): Clock {
+  const originMs = uptimeNow() - monotonicNow();
   let suspendedMs = 0;
 
   const now = (): number => {
-    const monotonicMs = performance.now();
-    const gapMs = readUptimeMs() - monotonicMs - originMs;
+    // In this order: a process that is frozen between the two looks must not take that for a suspend, and be ahead of time
+    // for good. What a suspend between them takes is seen at the next look, as if it had come after this one.
+    const uptimeMs = uptimeNow();
+    const monotonicMs = monotonicNow();
+    const gapMs = uptimeMs - monotonicMs - originMs;
     if (gapMs - suspendedMs > SMALLEST_SUSPEND_MS) suspendedMs = gapMs;
     return monotonicMs + suspendedMs;
   };
