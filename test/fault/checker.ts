@@ -41,8 +41,8 @@ export interface Verdict {
 // CTDB's own limit for the contender beside the holder.
 const CTDB_PATIENCE_MS = 5_000;
 
-// Half of the time in which an answer is promised. A take needs a tenth of it.
-const STARVED_MS = 2_000;
+// A quarter of the time in which an answer is promised; a take needs less than a tenth of it.
+const STARVED_MS = 1_000;
 
 /** Of the helpers, milliseconds. */
 export interface Times {

@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { waitFor } from '../support/wait.ts';
 import { slowDown } from './link.ts';
 import type { CtdbNode } from './node.ts';
 import { membersBut, pick, type RandomFault, type Scene } from './random-fault.ts';
@@ -137,8 +138,16 @@ export const RANDOM_NODE_FAULTS: readonly RandomFault[] = [
     run: async ({ world, weather }) => {
       world.note('compaction and defragmentation');
       weather.member(undefined, 0);
-      await world.gateway.compact(await world.gateway.revision());
-      await world.gateway.defragment();
+      const compact = async (): Promise<boolean> => {
+        await world.gateway.compact(await world.gateway.revision());
+        await world.gateway.defragment();
+        return true;
+      };
+      // Other faults can be under way, and etcd answers that its leader has changed.
+      await waitFor('compaction and defragmentation', () => compact().catch(() => false), {
+        withinMs: 30_000,
+        everyMs: 500,
+      });
       weather.member(undefined, 0);
     },
   },

@@ -133,8 +133,8 @@ describe('the checker of the fault runs', () => {
   });
 
   it('sets apart what a helper did for which no processor was free, but no overlap and no loss', () => {
-    const starved = { ...attempt(1_000, '3', 5_100), waitedMs: 2_100 };
-    const busy = { ...attempt(2_000, '3'), waitedMs: 1_900 };
+    const starved = { ...attempt(1_000, '3', 5_100), waitedMs: 1_100 };
+    const busy = { ...attempt(2_000, '3'), waitedMs: 900 };
     const claims = [claim('n1', 3_000, 20_000), claim('n2', 19_000, 21_000, 'terminated')];
     const verdict = verdictOf(historyOf(claims, [starved, busy]));
     assert.deepEqual([verdict.problems.length, verdict.starved.length], [1, 2]);
