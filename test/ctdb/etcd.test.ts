@@ -114,7 +114,7 @@ void describe('CTDB 4.17 while etcd has its own troubles', () => {
       }
     };
     const recoveries = await recoverDuring(rolling());
-    assert.ok(recoveries > 3, `${recoveries} recoveries`);
+    assert.ok(recoveries > ROUNDS, `${recoveries} recoveries`);
     await assertUnmoved();
   });
 
