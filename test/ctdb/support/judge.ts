@@ -22,6 +22,12 @@ const LATENCY = /High RECLOCK latency/;
 /** A machine with this many more processes ready to run than cores to run them says nothing about anybody's latency. */
 const isOverloaded = (): boolean => (loadavg()[0] ?? 0) > 1.5 * availableParallelism();
 
+/**
+ * How long a cluster may be without a leader when only its helper has ended, in seconds: what a new helper takes to start, and
+ * on an overloaded machine at least no round of CTDB, which is 5 s, more than that.
+ */
+export const longestElectionS = (): number => (isOverloaded() ? 4.5 : 1.5);
+
 /** Looks at what happens in a cluster from its making on. */
 export class Judge {
   readonly #cluster: CtdbCluster;
