@@ -85,7 +85,7 @@ void describe('a hostile endpoint', { concurrency: 4 }, () => {
       const helper = await base.run();
       const peak = peakOf(helper);
       assert.equal(await helper.answer(), '0', helper.stderr);
-      assert.ok((helper.answeredAtMs ?? Infinity) - helper.startedAtMs < ANSWER_MS + SLACK_MS);
+      assert.ok(helper.tookMs < ANSWER_MS + SLACK_MS);
       assert.equal((await helper.release()).status, 0);
       assert.deepEqual([helper.bytes, helper.stderr], ['0', '']);
       assert.ok(peak() < 2 * normal);
@@ -100,7 +100,7 @@ void describe('a hostile endpoint', { concurrency: 4 }, () => {
         const peak = peakOf(helper);
         const answer = await helper.answer();
         const exit = await helper.exited();
-        const tookMs = (helper.answeredAtMs ?? Infinity) - helper.startedAtMs;
+        const { tookMs } = helper;
         const kB = peak();
         const facts = `seed ${seed}: ${tookMs.toFixed(0)} ms, ${kB} kB: ${helper.stderr}`;
         t.diagnostic(facts.trimEnd().slice(0, 300));

@@ -5,6 +5,9 @@ import { LockBench } from '../support/lock-bench.ts';
 
 const STEP_MS = 5;
 const LAST_MS = 600;
+const LATEST_MS = 3_000;
+const LATE_STEP_MS = 50;
+const FEW = 5;
 // The release budget (2 s, design.md section 5), and something for a busy machine to schedule us.
 const EXIT_WITHIN_MS = 2_500;
 
@@ -12,7 +15,11 @@ test('a SIGTERM at every 5 ms of the first 600 ms leaves nothing behind, and the
   await using cluster = await EtcdCluster.start();
   await using bench = await LockBench.make(cluster);
   const seen = { beforeAnswer: 0, afterAnswer: 0, slowestExitMs: 0 };
-  for (let termAfterMs = STEP_MS; termAfterMs <= LAST_MS; termAfterMs += STEP_MS) {
+  // On a busy machine the answer may come later than that; the sweep goes on until it has been there a few times.
+  const isDone = (afterMs: number): boolean =>
+    afterMs > LAST_MS && (seen.afterAnswer >= FEW || afterMs > LATEST_MS);
+  const stepAt = (afterMs: number): number => (afterMs < LAST_MS ? STEP_MS : LATE_STEP_MS);
+  for (let termAfterMs = STEP_MS; !isDone(termAfterMs); termAfterMs += stepAt(termAfterMs)) {
     const when = `SIGTERM after ${termAfterMs} ms`;
     const swept = await bench.run({ termAfterMs });
     const exit = await swept.exited();
@@ -36,5 +43,5 @@ test('a SIGTERM at every 5 ms of the first 600 ms leaves nothing behind, and the
   }
   t.diagnostic(JSON.stringify(seen));
   // Otherwise the sweep missed the very thing it is about, on one side or the other.
-  assert.ok(seen.beforeAnswer >= 5 && seen.afterAnswer >= 5, JSON.stringify(seen));
+  assert.ok(seen.beforeAnswer >= FEW && seen.afterAnswer >= FEW, JSON.stringify(seen));
 });

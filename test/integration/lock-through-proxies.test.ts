@@ -44,7 +44,7 @@ void describe('behind a faulty network', () => {
       const good = { endpoints: cluster.member(2).endpoint };
       for (const index of blackHoled) proxies[index]?.blackHole();
       const holder = await bench.hold();
-      const tookMs = (holder.answeredAtMs ?? Infinity) - holder.startedAtMs;
+      const { tookMs } = holder;
       assert.ok(tookMs < HEDGED_ANSWER_MS, `${tookMs} ms`);
       const contender = await bench.run();
       assert.equal(await contender.answer(), '1', contender.stderr);
@@ -152,7 +152,7 @@ void describe('behind a faulty network', () => {
     for (const proxy of proxies) proxy.pause('fromServer');
     const helper = await bench.run({ autoTerm: false });
     assert.equal(await helper.answer(), '3');
-    const tookMs = (helper.answeredAtMs ?? Infinity) - helper.startedAtMs;
+    const { tookMs } = helper;
     assert.ok(tookMs < 4_300, `${tookMs} ms`);
     assert.equal((await helper.exited()).status, 3);
     assert.equal(helper.stderrLines.length, 1);

@@ -104,6 +104,11 @@ export class Helper {
     this.#changed.setMaxListeners(0);
   }
 
+  /** From the start to the answer, without the time in which the machine had no processor for it; infinite before. */
+  get tookMs(): number {
+    return (this.answeredAtMs ?? Infinity) - this.startedAtMs - this.waitedMs;
+  }
+
   /** Takes in one event of the parent. */
   accept(event: ParentEvent): void {
     if (event.event === 'byte') {
