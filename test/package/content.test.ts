@@ -11,7 +11,7 @@ import { KEYS } from '../../src/config-keys.ts';
 import type { Key } from '../../src/key.ts';
 import { configOf } from '../support/config-text.ts';
 import { run, runChecked, temporaryDirectory } from '../support/processes.ts';
-import { built, DEB, RPM } from './built.ts';
+import { built, DEB, RPM, SELINUX_RPM } from './built.ts';
 import { CHECKOUT, CONFIG, HELPER } from './root.ts';
 
 const DOC = 'usr/share/doc/ctdb-etcd-lock';
@@ -85,6 +85,14 @@ describe('the packages', () => {
     const { status, stdout, stderr } = await run('lintian', args, { limitMs: 300_000 });
     assert.equal(`${stdout}${stderr}`, '');
     assert.equal(status, 0);
+  });
+
+  test('pass rpmlint', async () => {
+    const rpmDirectory = join(CHECKOUT, 'packaging/rpm');
+    const files = [built(RPM), built(SELINUX_RPM), join(rpmDirectory, 'ctdb-etcd-lock.spec')];
+    const args = ['--config', join(rpmDirectory, 'rpmlint.toml'), ...files];
+    const { stdout, stderr } = await run('rpmlint', args, { limitMs: 300_000 });
+    assert.match(stdout, / 2 packages and 1 specfiles checked; 0 errors, 0 warnings/, stdout + stderr);
   });
 });
 
