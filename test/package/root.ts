@@ -9,7 +9,9 @@ import { run } from '../support/processes.ts';
 
 export const CHECKOUT = fileURLToPath(new URL('../..', import.meta.url));
 export const RELEASES = ['bookworm', 'trixie', 'forky'] as const;
-export type Release = (typeof RELEASES)[number];
+/** The oldest release that Debian's mirrors still have: glibc 2.31 and GCC 10. Only `clean`. */
+export const OLDEST = 'bullseye' as const;
+export type Release = (typeof RELEASES)[number] | 'bullseye';
 
 export const HELPER = '/usr/libexec/ctdb/ctdb_etcd_lock';
 export const CONFIG = '/etc/ctdb/etcd';
@@ -41,7 +43,7 @@ export class Root implements AsyncDisposable {
   /** Runs a program inside; never fails by itself. */
   run(program: string, ...args: readonly string[]): Promise<Finished> {
     return run('chroot', [this.path, program, ...args], {
-      limitMs: 120_000,
+      limitMs: 300_000,
       env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C.UTF-8', DEBIAN_FRONTEND: 'noninteractive' },
     });
   }

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Makes a checkout ready for the tests of the packages: tools, the packages themselves, root file systems of three releases
-# of Debian with nothing in them and with ctdb in them (test/ctdb/setup.sh), and the package ctdb of each.
+# of Debian with nothing in them and with ctdb in them (test/ctdb/setup.sh), the package ctdb of each, and one more root with
+# nothing in it, of the oldest release that Debian's mirrors still have.
 # Does only what is missing. Needs root.
 #
 # Usage: test/package/setup.sh [--no-build]
@@ -17,21 +18,28 @@ fail() {
 
 [ "$(id -u)" -eq 0 ] || fail 'the tests of the packages need root: dpkg, rpm and chroot do'
 releases=(bookworm trixie forky)
+oldest=bullseye
 
 test/ctdb/setup.sh "$@" "${releases[@]}"
 
 exec 7>"$cache/package.lock"
 flock 7
 . test/setup/apt.sh
-install_debian_packages binutils checkpolicy cpio debootstrap lintian mandoc man-db rpm semodule-utils strace util-linux xz-utils
+install_debian_packages binutils checkpolicy cpio debootstrap lintian mandoc man-db rpm rpmlint semodule-utils strace util-linux xz-utils
+
+# The keys that sign release $1: each release's are in its root with ctdb, older ones are this machine's.
+keyring_of() {
+  local keyrings=$cache/ctdb/$1/usr/share/keyrings
+  if [ ! -d "$keyrings" ]; then keyrings=/usr/share/keyrings; fi
+  find "$keyrings" -name 'debian-archive-keyring.*' | sort | head -n 1
+}
 
 # Makes .cache/package/CODENAME, a root file system with the least that Debian calls a system.
-# Debian's keyring of each release is in its root with ctdb.
 make_clean_root() {
   local codename=$1 root=$cache/package/$1 keyring script=/usr/share/debootstrap/scripts/$1
   if [ -e "$root/.complete" ]; then return; fi
   say "making a clean root of $codename"
-  keyring=$(find "$cache/ctdb/$codename/usr/share/keyrings" -name 'debian-archive-keyring.*' | sort | head -n 1)
+  keyring=$(keyring_of "$codename")
   if [ ! -e "$script" ]; then script=/usr/share/debootstrap/scripts/sid; fi
   rm -rf "$root.new" "${root:?}"
   debootstrap --variant=minbase --keyring="$keyring" "$codename" "$root.new" "$mirror" "$script" \
@@ -46,7 +54,7 @@ fetch_ctdb() {
   local codename=$1 deb=$cache/package/$1-ctdb.deb state=$cache/package/apt-$1 keyring
   if [ -e "$deb" ]; then return; fi
   say "fetching the ctdb of $codename"
-  keyring=$(find "$cache/ctdb/$codename/usr/share/keyrings" -name 'debian-archive-keyring.*' | sort | head -n 1)
+  keyring=$(keyring_of "$codename")
   mkdir -p "$state/lists/partial" "$state/archives/partial" "$state/debs"
   printf 'deb [signed-by=%s] %s %s main\n' "$keyring" "$mirror" "$codename" >"$state/sources.list"
   private_apt "$state" apt-get update
@@ -57,6 +65,7 @@ fetch_ctdb() {
 
 mkdir -p "$cache/package"
 mirror=$(debian_mirror)
+make_clean_root "$oldest"
 for release in "${releases[@]}"; do
   make_clean_root "$release"
   fetch_ctdb "$release"
