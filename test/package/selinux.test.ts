@@ -54,4 +54,31 @@ describe('the helper', () => {
       rmSync(directory, { recursive: true, force: true });
     }
   });
+
+  test('does without io_uring where it is refused', async () => {
+    await using cluster = await EtcdCluster.start();
+    await using bench = await LockBench.make(cluster);
+    const refusal = '--inject=io_uring_setup:error=EACCES';
+    const holder = await bench.hold({
+      program: '/usr/bin/strace',
+      args: [
+        '-qq',
+        '-f',
+        '-I',
+        '4',
+        '-o',
+        '/dev/null',
+        '-e',
+        'trace=io_uring_setup',
+        refusal,
+        helperProgram(),
+      ],
+    });
+    assert.equal((await cluster.keys(bench.directory)).length, 1);
+    const { stdout } = await run('pgrep', ['--parent', String(holder.pid)]);
+    process.kill(Number(stdout.trim().split('\n')[0]), 'SIGTERM');
+    await holder.exited();
+    assert.deepEqual(await cluster.keys(bench.directory), []);
+    assert.equal(holder.stderr, '');
+  });
 });
