@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Bed } from './support/bed.ts';
-import { dotChart } from './support/chart.ts';
+import { dotChart } from '../support/dot-chart.ts';
 import { CtdbCluster } from './support/cluster.ts';
 import { handOver, LEADER_EVENTS } from './support/events.ts';
 import type { LeaderEvent } from './support/events.ts';
@@ -128,6 +128,12 @@ await writeFile(
         return dots.length === 0 ? undefined : dots;
       }),
     })),
-    limitS,
+    {
+      lowest: 0.05,
+      highest: limitS,
+      ticks: [0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50],
+      unit: 's',
+      never: `none in ${limitS} s`,
+    },
   ),
 );

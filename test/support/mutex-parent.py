@@ -24,6 +24,7 @@ Events, `atMs` on the machine's monotonic clock:
                                                      waitedMs: for how long it had been kept waiting for a processor
   {"event": "eof", "id", "atMs"}                     end of file on the helper's stdout
   {"event": "stderr", "id", "text"}                  what one read(2) of the helper's stderr returned
+  {"event": "signalled", "id", "atMs"}               a signal was sent to the helper; the time is just before
   {"event": "exit", "id", "status"|"signal", "atMs"}
 """
 
@@ -133,7 +134,9 @@ class Helper:
 
     def signal(self, number):
         if not self.exited:
+            signalled_at = now_ms()
             os.kill(self.pid, number)
+            emit(event="signalled", id=self.id, atMs=signalled_at)
 
     def kill_between(self):
         if not self.exited:

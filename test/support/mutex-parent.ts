@@ -56,7 +56,7 @@ export interface HelperExit {
 }
 
 interface ParentEvent {
-  readonly event: 'started' | 'byte' | 'eof' | 'stderr' | 'exit';
+  readonly event: 'started' | 'byte' | 'eof' | 'stderr' | 'signalled' | 'exit';
   readonly id: string;
   readonly pid: number;
   readonly answerPipe: string;
@@ -86,6 +86,8 @@ export class Helper {
   waitedMs = 0;
   /** When its stdout ended; undefined before. */
   endOfFileAtMs: number | undefined;
+  /** When the parent last sent it a signal; undefined before. */
+  signalledAtMs: number | undefined;
   /** Everything it wrote on stderr so far. */
   stderr = '';
   exit: HelperExit | undefined;
@@ -116,6 +118,7 @@ export class Helper {
       if (this.answeredAtMs === undefined) this.waitedMs = event.waitedMs ?? 0;
       this.answeredAtMs ??= event.atMs;
     } else if (event.event === 'eof') this.endOfFileAtMs = event.atMs;
+    else if (event.event === 'signalled') this.signalledAtMs = event.atMs;
     else if (event.event === 'stderr') this.stderr += event.text;
     else if (event.event === 'exit') {
       this.exit = { status: event.status, signal: event.signal, atMs: event.atMs };

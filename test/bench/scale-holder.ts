@@ -1,0 +1,161 @@
+import { randomBytes } from 'node:crypto';
+import { acquire } from '../../src/acquire.ts';
+import type { Clock } from '../../src/clock.ts';
+import { ClusterGuard } from '../../src/cluster-guard.ts';
+import { NO_SWITCH } from '../../src/dead-mans-switch.ts';
+import { leaseIdFrom, type Member } from '../../src/etcd.ts';
+import { makeMembers } from '../../src/etcd-client.ts';
+import { hold } from '../../src/hold.ts';
+import { formatHolder } from '../../src/holder.ts';
+import type { Host } from '../../src/host.ts';
+import type { Log } from '../../src/log.ts';
+import { Members } from '../../src/members.ts';
+import { lockDirectory } from '../../src/mutex.ts';
+import { ParentWatch } from '../../src/parent.ts';
+import type { Session } from '../../src/session.ts';
+import { timingOf } from '../../src/timing.ts';
+import { WallWatch } from '../../src/wall-watch.ts';
+import { configWith, endpointFrom } from '../support/transport.ts';
+
+/** What all holders of a process share. */
+export interface Crowd {
+  readonly clock: Clock;
+  readonly host: Host;
+  /** `host:port` of all members; a holder prefers the first. */
+  readonly hosts: readonly string[];
+  /** Told how long each proven renewal took, from the send of the keepalive to the answer of the read. */
+  readonly onRenewal: (tookMs: number) => void;
+  /** Told of each attempt on a member that failed, and of each lock that was lost. */
+  readonly onTrouble: (kind: 'failed attempt' | 'lost lock', text: string) => void;
+}
+
+const SILENT: Log = {
+  error: () => undefined,
+  warning: () => undefined,
+  info: () => undefined,
+  detail: () => undefined,
+  trace: () => undefined,
+};
+
+/** The same member, with the time of each renewal told. */
+function timed(member: Member, { clock, onRenewal }: Crowd): Member {
+  let sentAtMs: number | undefined;
+  return {
+    endpoint: member.endpoint,
+    grant: (...args) => member.grant(...args),
+    revoke: (...args) => member.revoke(...args),
+    keepAlive(...args) {
+      sentAtMs = clock.now();
+      return member.keepAlive(...args);
+    },
+    timeToLive: (...args) => member.timeToLive(...args),
+    async readKey(...args) {
+      const answer = await member.readKey(...args);
+      if (sentAtMs !== undefined) onRenewal(clock.now() - sentAtMs);
+      sentAtMs = undefined;
+      return answer;
+    },
+    readOldest: (...args) => member.readOldest(...args),
+    lock: (...args) => member.lock(...args),
+    describe: (...args) => member.describe(...args),
+    watch: (...args) => member.watch(...args),
+    connect: () => {
+      member.connect();
+    },
+    close: () => {
+      member.close();
+    },
+  };
+}
+
+/** One holder of a lock of its own: the shipped code but for the process around it. */
+export class ScaleHolder {
+  /** From the first step to the answer, connection included. */
+  readonly tookMs: number;
+  readonly #session: Session;
+  readonly #members: Members;
+  readonly #clock: Clock;
+  readonly #terminated: AbortController;
+  readonly #ended: Promise<unknown>;
+
+  private constructor(
+    tookMs: number,
+    session: Session,
+    members: Members,
+    clock: Clock,
+    terminated: AbortController,
+    ended: Promise<unknown>,
+  ) {
+    this.tookMs = tookMs;
+    this.#session = session;
+    this.#members = members;
+    this.#clock = clock;
+    this.#terminated = terminated;
+    this.#ended = ended;
+  }
+
+  /** Takes the lock `name`, which must be free, and holds it. */
+  static async take(name: string, crowd: Crowd): Promise<ScaleHolder> {
+    const { clock, host, onTrouble } = crowd;
+    const startedMs = clock.now();
+    const config = configWith({
+      endpoints: crowd.hosts.map((hostPort) => endpointFrom(hostPort)),
+      netbiosName: name,
+    });
+    const timing = timingOf(config);
+    const guard = new ClusterGuard(undefined);
+    const made = (await makeMembers(config, { clock })).map((member) => guard.guard(timed(member, crowd)));
+    made[0]?.connect();
+    const members = new Members(made, clock, timing, ({ endpoint, message }) => {
+      onTrouble('failed attempt', `${endpoint}: ${message}`);
+    });
+    const terminated = new AbortController();
+    const tools = { members, clock, timing, host, log: SILENT, terminated: terminated.signal };
+    const wallWatch = new WallWatch(clock);
+    const answer = await acquire(
+      lockDirectory(config.lockPrefix, config.locksDir, name),
+      {
+        ...tools,
+        newLeaseId: () => leaseIdFrom(randomBytes(8)),
+        describeUs: () =>
+          formatHolder({
+            node: name,
+            host: name,
+            pnn: 0,
+            process: host.self,
+            since: new Date().toISOString(),
+            version: 'scale',
+            ttlMs: timing.ttlMs,
+            refreshMs: timing.refreshMs,
+          }),
+        onSession: () => undefined,
+      },
+      startedMs + timing.answerMs,
+      terminated.signal,
+    );
+    if (answer.kind !== 'held') throw new Error(`The lock ${name} is held by another`);
+    const { held, deadline, session } = answer;
+    const ended = hold(held, deadline, {
+      ...tools,
+      deadMansSwitch: NO_SWITCH,
+      parent: new ParentWatch(host),
+      wallWatch,
+    }).then(
+      (reason) => {
+        if (reason.kind !== 'terminated') onTrouble('lost lock', reason.kind);
+      },
+      (error: unknown) => {
+        onTrouble('lost lock', String(error));
+      },
+    );
+    return new ScaleHolder(clock.now() - startedMs, session, members, clock, terminated, ended);
+  }
+
+  async release(): Promise<void> {
+    this.#terminated.abort('over');
+    await this.#ended;
+    const limit = new AbortController();
+    await this.#session.revoke(this.#clock.now() + 5_000, limit.signal);
+    this.#members.close();
+  }
+}
