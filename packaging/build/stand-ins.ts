@@ -45,11 +45,21 @@ function lazyModule(name: string): string {
     }`;
 }
 
+/**
+ * `http2` loads `assert`, which looks whether the terminal has colours, for which `process.stderr` is made: 1 ms of a
+ * start. There is none to be found while it loads.
+ */
+const HTTP2 = `
+  const stderr = Object.getOwnPropertyDescriptor(process, 'stderr');
+  Object.defineProperty(process, 'stderr', { configurable: true, value: undefined });
+  module.exports = require('node:http2');
+  Object.defineProperty(process, 'stderr', stderr);`;
+
 /** Puts the static codec in place of `@grpc/proto-loader`, and so on. */
 export function standIns(): Plugin {
   const schema = makeSchema(join(ETCD3, 'proto/rpc.proto'));
   const used = new Set<string>();
-  const wanted = [...Object.keys(FILES), ...LAZY_MODULES, '@grpc/proto-loader'];
+  const wanted = [...Object.keys(FILES), ...LAZY_MODULES, 'http2', '@grpc/proto-loader'];
   const isOurs = (importer: string): boolean => importer.startsWith(HERE);
   return {
     name: 'stand-ins',
@@ -66,11 +76,13 @@ export function standIns(): Plugin {
         const file = FILES[name];
         if (file !== undefined) return { path: join(HERE, file) };
         if (LAZY_MODULES.includes(name)) return { path: name, namespace: 'lazy' };
+        if (name === 'http2') return { path: name, namespace: 'http2' };
         // grpc-js would load protocols of its own, those of its diagnostic services, which nothing here serves.
         if (!importer.startsWith(ETCD3)) return { errors: [{ text: `only etcd3 may load ${name}` }] };
         return { path: name, namespace: 'codec' };
       });
       setup.onLoad({ filter: /./, namespace: 'lazy' }, ({ path }) => ({ contents: lazyModule(path) }));
+      setup.onLoad({ filter: /./, namespace: 'http2' }, () => ({ contents: HTTP2 }));
       setup.onLoad({ filter: /./, namespace: 'codec' }, () => ({
         contents: `
           import { makePackageDefinition } from './codec-services.ts';
