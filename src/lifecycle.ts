@@ -17,8 +17,11 @@ export type ExitStatus = (typeof EXIT)[keyof typeof EXIT];
 
 export type LifecycleTools = Omit<AcquireTools & HoldTools, 'onSession' | 'parent' | 'wallWatch'> & {
   readonly status: StatusPipe;
-  /** A fuller value for our key, of what was not known in time for `describeUs`; undefined: nothing to add. Never rejects. */
-  readonly laterValue?: Promise<string | undefined>;
+  /**
+   * Finds a fuller value for our key than `describeUs` gave, once the lock is held and nobody waits for us any more;
+   * undefined: nothing to add. Never rejects.
+   */
+  readonly laterValue?: () => Promise<string | undefined>;
 };
 
 // etcd's silence is reported by whoever asked it, with what each member said, before the general limit strikes.
@@ -116,7 +119,7 @@ export async function live(errand: Errand, tools: LifecycleTools): Promise<ExitS
 
 /** Writes the fuller value, if there is one. It is only a label: whatever goes wrong with it is a note in the log. */
 async function completeValue(held: HeldKey, deadline: Deadline, tools: LifecycleTools): Promise<void> {
-  const value = await tools.laterValue;
+  const value = await tools.laterValue?.();
   if (value === undefined || tools.status.closed || deadline.hasPassed()) return;
   try {
     await tools.members.ask(

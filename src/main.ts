@@ -120,14 +120,6 @@ async function helpCtdb(config: Config, log: Log, status: StatusPipe): Promise<E
   const { run, stopAll } = makeCommands(clock, process.env);
   process.once('exit', stopAll);
 
-  let pnn: number | undefined;
-  let written: HolderRecord | undefined;
-  const laterValue = ctdbPnn(run).then((found) => {
-    pnn = found;
-    return found === undefined || written === undefined
-      ? undefined
-      : formatHolder({ ...written, pnn: found });
-  });
   const name = findLockName(
     {
       netbiosName: config.netbiosName,
@@ -156,11 +148,12 @@ async function helpCtdb(config: Config, log: Log, status: StatusPipe): Promise<E
   const members = made.map((member) => guard.guard(member));
   members[0]?.connect();
 
+  let written: HolderRecord | undefined;
   const describeUs = (): string => {
     written = {
       node: host.hostName,
       host: host.hostName,
-      pnn,
+      pnn: undefined,
       process: host.self,
       since: new Date().toISOString(),
       version: BUILD.version,
@@ -168,6 +161,11 @@ async function helpCtdb(config: Config, log: Log, status: StatusPipe): Promise<E
       refreshMs: timing.refreshMs,
     };
     return formatHolder(written);
+  };
+  // Not before there is an answer: to start a program takes 3 ms, and who is refused needs no number.
+  const laterValue = async (): Promise<string | undefined> => {
+    const pnn = await ctdbPnn(run);
+    return pnn === undefined || written === undefined ? undefined : formatHolder({ ...written, pnn });
   };
 
   return live(

@@ -137,14 +137,13 @@ export class Contender {
       ttlMs: timing.ttlMs,
       refreshMs: timing.refreshMs,
     });
-    // CTDB's number of the node becomes known in time, or, now and then, after the lock was taken.
-    const laterValue = world.random.chance(0.2)
-      ? sleepUntil(
-          process,
-          process.now() + world.random.integer(0, 5_000),
-          new AbortController().signal,
-        ).then(() => formatHolder({ ...record(), pnn: 1 }))
-      : Promise.resolve(undefined);
+    // CTDB's number of the node is asked for after the lock was taken, and now and then it becomes known.
+    const laterValue = async (): Promise<string | undefined> => {
+      if (!world.random.chance(0.2)) return undefined;
+      const knownAtMs = process.now() + world.random.integer(0, 5_000);
+      await sleepUntil(process, knownAtMs, new AbortController().signal);
+      return formatHolder({ ...record(), pnn: 1 });
+    };
     return {
       members: new Members(
         order.map((member) => guard.guard(member)),
