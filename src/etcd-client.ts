@@ -77,9 +77,12 @@ class EtcdMember implements Member {
 
   grant(leaseId: LeaseId, ttlMs: number, { signal }: CallOptions): Promise<LeaseAnswer> {
     const request = { ID: leaseId, TTL: messages.secondsFromMs(ttlMs) };
-    return this.#ask(undefined, signal, async (metadata) =>
-      messages.leaseAnswerFrom(leaseId, await callUnary(this.#link, signal, 'leaseGrant', request, metadata)),
-    );
+    return this.#ask(undefined, signal, async (metadata) => {
+      const granting = callUnary(this.#link, signal, 'leaseGrant', request, metadata);
+      // Whoever asks for a lease means to lock, and the member writes the lease to its disk meanwhile.
+      this.#version.start();
+      return messages.leaseAnswerFrom(leaseId, await granting);
+    });
   }
 
   revoke(leaseId: LeaseId, { signal }: CallOptions): Promise<{ readonly header: Header }> {
@@ -160,7 +163,6 @@ class EtcdMember implements Member {
   connect(): void {
     this.#link.current().connect();
     this.#caller.login.start();
-    this.#version.start();
   }
 
   close(): void {
