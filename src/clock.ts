@@ -30,6 +30,14 @@ export function sleepUntil(clock: Clock, atMs: number, signal: AbortSignal): Pro
   });
 }
 
+/**
+ * When something that is done every `everyMs` is to be done next, on a beat that all who ask share: two that keep the same
+ * pace wake the processor once, not twice.
+ */
+export function nextBeat(clock: Clock, everyMs: number): number {
+  return (Math.floor(clock.now() / everyMs) + 1) * everyMs;
+}
+
 /** Resolves when `signal` is aborted; never rejects. */
 export function whenAborted(signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
@@ -82,24 +90,78 @@ export function makeRealClock(
     return monotonicMs + suspendedMs;
   };
 
-  const at = (atMs: number, fire: () => void): Disposer => {
-    let timer: NodeJS.Timeout;
-    const wait = (): void => {
-      const leftMs = atMs - now();
-      timer = setTimeout(
-        leftMs <= LONGEST_WAIT_MS ? check : wait,
-        Math.max(0, Math.min(leftMs, LONGEST_WAIT_MS)),
-      );
-    };
-    const check = (): void => {
-      if (now() >= atMs) fire();
-      else wait();
-    };
-    wait();
-    return () => {
-      clearTimeout(timer);
-    };
-  };
+  const alarms = new Alarms(now);
+  return { now, wallNow: Date.now, at: (atMs, fire) => alarms.at(atMs, fire) };
+}
 
-  return { now, wallNow: Date.now, at };
+interface Alarm {
+  readonly atMs: number;
+  readonly fire: () => void;
+}
+
+/**
+ * Calls that are due later, on a clock of ours, with one timer of the event loop for all of them: a holder that does
+ * nothing else wakes up as seldom as that allows.
+ */
+class Alarms {
+  readonly #now: () => number;
+  readonly #pending = new Set<Alarm>();
+  #timer: NodeJS.Timeout | undefined;
+  /** When the timer ends: never later than the first alarm. */
+  #wakesAtMs = Infinity;
+
+  constructor(now: () => number) {
+    this.#now = now;
+  }
+
+  at(atMs: number, fire: () => void): Disposer {
+    const alarm = { atMs, fire };
+    this.#pending.add(alarm);
+    if (atMs < this.#wakesAtMs) this.#arm();
+    return () => {
+      if (!this.#pending.delete(alarm)) return;
+      if (this.#pending.size === 0) this.#disarm();
+      else if (atMs <= this.#wakesAtMs) this.#arm();
+    };
+  }
+
+  #arm(): void {
+    this.#disarm();
+    const nowMs = this.#now();
+    let waitMs = LONGEST_WAIT_MS;
+    for (const { atMs } of this.#pending) waitMs = Math.min(waitMs, atMs - nowMs);
+    this.#wakesAtMs = nowMs + waitMs;
+    this.#timer = setTimeout(
+      () => {
+        this.#wake();
+      },
+      Math.ceil(Math.max(0, waitMs)),
+    );
+  }
+
+  #disarm(): void {
+    clearTimeout(this.#timer);
+    this.#wakesAtMs = Infinity;
+  }
+
+  /** Calls the first of those that are due; what that leads to comes before the next, which has a turn of its own. */
+  #wake(): void {
+    const nowMs = this.#now();
+    let first: Alarm | undefined;
+    for (const alarm of this.#pending) {
+      if (alarm.atMs <= nowMs && (first === undefined || alarm.atMs < first.atMs)) first = alarm;
+    }
+    if (first === undefined) {
+      if (this.#pending.size > 0) this.#arm();
+      else this.#disarm();
+      return;
+    }
+    this.#pending.delete(first);
+    // Until all that are due have been called, no timer is needed.
+    this.#wakesAtMs = -Infinity;
+    setImmediate(() => {
+      this.#wake();
+    });
+    first.fire();
+  }
 }

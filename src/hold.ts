@@ -1,4 +1,4 @@
-import { sleepUntil, whenAborted } from './clock.ts';
+import { nextBeat, sleepUntil, whenAborted } from './clock.ts';
 import type { Deadline } from './deadline.ts';
 import type { EndReason } from './end-reason.ts';
 import { watchForLoss } from './loss-watch.ts';
@@ -39,7 +39,7 @@ export async function hold(held: HeldKey, deadline: Deadline, tools: HoldTools):
   /** The heartbeat: looks at the deadline, the parent and the wall clock. */
   const untilParentGone: Watcher = async (signal) => {
     for (;;) {
-      await sleepUntil(clock, clock.now() + timing.parentCheckMs, signal);
+      await sleepUntil(clock, nextBeat(clock, timing.parentCheckMs), signal);
       if (signal.aborted || deadline.hasPassed()) return untilDeadline(signal);
       if (parent.isGone()) return { kind: 'parentGone' };
       if (tools.wallWatch.hasJumped()) {

@@ -1,4 +1,4 @@
-import { sleepUntil, type Clock } from './clock.ts';
+import { nextBeat, sleepUntil, type Clock } from './clock.ts';
 import type { Member } from './etcd.ts';
 import type { Log } from './log.ts';
 import type { Members } from './members.ts';
@@ -64,6 +64,6 @@ async function untilOutrun(
   signal: AbortSignal,
 ): Promise<void> {
   while (!signal.aborted && members.preferred === member) {
-    await sleepUntil(clock, clock.now() + REOPEN_MS, signal);
+    await sleepUntil(clock, nextBeat(clock, REOPEN_MS), signal);
   }
 }
