@@ -81,6 +81,7 @@ async function measure(): Promise<Results> {
     return {
       startedAt,
       machine: describeMachine(),
+      isAhead: (process.env['BENCH_AHEAD'] ?? '') !== '',
       rounds,
       holders,
       holdMinutes: windows,

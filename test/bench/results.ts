@@ -18,6 +18,8 @@ export interface Measured {
 export interface Results {
   readonly startedAt: string;
   readonly machine: string;
+  /** Whether all that was measured, etcd included, had real-time priority over everything else. */
+  readonly isAhead: boolean;
   readonly rounds: number;
   readonly holders: number;
   readonly holdMinutes: number;

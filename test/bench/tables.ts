@@ -118,7 +118,7 @@ export function verdictTable(verdicts: readonly Verdict[]): string {
 /** All tables of one run. */
 export function markdown(results: Results, verdicts: readonly Verdict[]): string {
   const { contestants, rounds, holders, holdMinutes, whileStarting, whileHolding, growth } = results;
-  return `${results.startedAt.slice(0, 16).replace('T', ' ')} UTC, ${results.machine}. Median (quarter below–quarter above).
+  return `${results.startedAt.slice(0, 16).replace('T', ' ')} UTC, ${results.machine}. Median (quarter below–quarter above).${results.isAhead ? ' All that was measured, etcd included, had real-time priority over whatever else ran (`chrt --rr 10`).' : ''}
 
 - While starting: ${describeBusyness(whileStarting)}.
 - While holding: ${describeBusyness(whileHolding)}.
