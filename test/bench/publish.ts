@@ -9,9 +9,11 @@ import type { Verdict } from './targets.ts';
 /** Puts `text` between the marks of section `name` in a page, which stays as it is otherwise. */
 export function replaceSection(file: string, name: string, text: string): void {
   const [start, end] = [`<!-- ${name}: written by the benchmark -->`, `<!-- end of ${name} -->`];
-  const page = existsSync(file) ? readFileSync(file, 'utf8') : `${start}\n${end}\n`;
+  let page = existsSync(file) ? readFileSync(file, 'utf8') : '';
+  // The page of a run that is not published has nothing but sections.
+  if (!page.includes(start)) page += `${start}\n${end}\n`;
   const [from, to] = [page.indexOf(start), page.indexOf(end)];
-  if (from < 0 || to < from) throw new Error(`${file} has no place for ${name}`);
+  if (to < from) throw new Error(`${file} has no place for ${name}`);
   writeFileSync(file, `${page.slice(0, from + start.length)}\n\n${text.trim()}\n\n${page.slice(to)}`);
 }
 

@@ -106,8 +106,9 @@ export class ScaleHolder {
     const guard = new ClusterGuard(undefined);
     const made = (await makeMembers(config, { clock })).map((member) => guard.guard(timed(member, crowd)));
     made[0]?.connect();
-    const members = new Members(made, clock, timing, ({ endpoint, message }) => {
-      onTrouble('failed attempt', `${endpoint}: ${message}`);
+    const members = new Members(made, clock, timing, ({ endpoint, kind, message }) => {
+      // What a revoke hears when its hedge was quicker.
+      if (kind !== 'leaseNotFound') onTrouble('failed attempt', `${endpoint}: ${message}`);
     });
     const terminated = new AbortController();
     const tools = { members, clock, timing, host, log: SILENT, terminated: terminated.signal };
