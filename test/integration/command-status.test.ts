@@ -89,6 +89,7 @@ void describe('status, on three members', () => {
     await using bench = await LockBench.make(cluster);
     const bin = await bench.script('ctdb', 'echo 1');
     const holder = await bench.hold({ env: { PATH: `${bin}:/usr/bin:/bin` } });
+    await waitFor('the value names the node', async () => (await bench.key())?.value['pnn'] === 1);
     await bench.script('ctdb', 'echo 2');
     const env = { ...bench.environment, PATH: `${bin}:/usr/bin:/bin` };
     const { stdout } = await runAdmin(['status'], env);

@@ -1,4 +1,4 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { EtcdCluster } from './etcd-cluster.ts';
 import { ctdbEnvironment, MutexParent } from './mutex-parent.ts';
@@ -99,7 +99,9 @@ export class LockBench implements AsyncDisposable {
   async script(name: string, body: string): Promise<string> {
     const directory = join(this.base, 'bin');
     await mkdir(directory, { recursive: true });
-    await writeFile(join(directory, name), `#!/bin/sh\n${body}\n`, { mode: 0o755 });
+    // In one step: a helper may be about to run the one before.
+    await writeFile(join(directory, `${name}.new`), `#!/bin/sh\n${body}\n`, { mode: 0o755 });
+    await rename(join(directory, `${name}.new`), join(directory, name));
     return directory;
   }
 
