@@ -1,4 +1,4 @@
-import { closeSync, fstatSync, readdirSync, readlinkSync, statSync, type Stats } from 'node:fs';
+import { closeSync, fstatSync, lstatSync, openSync, readdirSync, readlinkSync, type Stats } from 'node:fs';
 
 // Pipes of the runtime's own are made after it has started; the clock that stamps them ticks every 10 ms at worst.
 const STAMP_STEP_MS = 10;
@@ -34,11 +34,16 @@ function listOpen(): OpenDescriptor[] {
  * stepped in the moments since, and to take a pipe of the runtime's own for an inherited one is the end of it.
  */
 function startByStamps(runningForMs: number): number {
+  let fd: number | undefined;
   try {
-    // The kernel makes this directory's inode when we first look at it.
-    return statSync('/proc/self/fd').ctimeMs - runningForMs;
+    fd = openSync('/dev/null', 'r');
+    // The kernel makes the inode of this link when somebody first looks at it, and nobody can have done so. The
+    // directory's own would not do: `ss -p` and the like list the descriptors of each process, from its fork on.
+    return lstatSync(`/proc/self/fd/${fd}`).ctimeMs - runningForMs;
   } catch {
     return Infinity;
+  } finally {
+    if (fd !== undefined) closeSync(fd);
   }
 }
 
@@ -54,8 +59,9 @@ function startByStamps(runningForMs: number): number {
  * @param runningForMs how long ago that was, on the monotonic clock.
  */
 export function closeInherited(startedAtMs: number, runningForMs = performance.now()): void {
-  const open = listOpen();
+  // First of all: what takes time between the two clocks makes the start look later than it was.
   const earliestMs = Math.min(startedAtMs, startByStamps(runningForMs)) - STAMP_STEP_MS;
+  const open = listOpen();
   const endsOf = (inode: number): number =>
     open.filter(({ stats }) => stats.isFIFO() && stats.ino === inode).length;
   const stdioInodes = open.filter(({ fd }) => fd <= 2).map(({ stats }) => stats.ino);

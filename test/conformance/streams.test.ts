@@ -81,6 +81,11 @@ void describe('stdout and stderr', () => {
     assertStreamsAreItsOwn(holder);
   });
 
+  test('nor does one whose descriptors somebody has listed before it was the program', async () => {
+    await using bench = await LockBench.make(cluster);
+    assertStreamsAreItsOwn(await bench.hold({ lookedAt: true }));
+  });
+
   test('testparm and ctdb are run without our stdout, our stderr and CTDB’s descriptors', async () => {
     await using bench = await LockBench.make(cluster, { netbios_name: undefined });
     const seen = join(bench.base, 'seen');

@@ -15,6 +15,8 @@ Options of "start":
   "mdwe": true        prctl(PR_SET_MDWE): memory is never writable and executable
   "termAfterMs": N    send SIGTERM this long after the fork, whatever happened until then
   "root": DIR         chroot there first
+  "lookedAt": true    one more pipe leaks, made just then, and its descriptors are listed before it becomes the program,
+                      as by `ss -p` or lsof
   "between": true     the helper's parent is a process of its own between it and us; when that is killed we still see
                       what becomes of the helper
 
@@ -78,7 +80,8 @@ class Helper:
         # As in ctdbd: the log pipe's both ends, and more, have no close-on-exec and leak into the helper.
         self.stderr_read, stderr_write = os.pipe()
         sockets = [end.detach() for end in socket.socketpair()]
-        leaked = [self.stderr_read, *OLD_PIPE, *sockets]
+        young = os.pipe() if command.get("lookedAt") else ()
+        leaked = [self.stderr_read, *OLD_PIPE, *sockets, *young]
         for fd in leaked:
             os.set_inheritable(fd, True)
         mode = command.get("stderr", "pipe")
@@ -112,7 +115,7 @@ class Helper:
         os.close(null)
         os.close(answer_write)
         os.close(stderr_write)
-        for fd in sockets:
+        for fd in (*sockets, *young):
             os.close(fd)
         for fd in OLD_PIPE:
             cloexec(fd)
@@ -230,6 +233,9 @@ def child(command, null, answer_write, stderr_write, mode):
     # Python itself ignores SIGXFSZ.
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD, signal.SIGXFSZ):
         signal.signal(number, signal.SIG_DFL)
+    if command.get("lookedAt"):
+        os.listdir("/proc/self/fd")
+        time.sleep(0.05)  # the pipe is older than the program by more than what clocks that tick can hide
     if command.get("mdwe"):
         libc = ctypes.CDLL(None, use_errno=True)
         if libc.prctl(PR_SET_MDWE, PR_MDWE_REFUSE_EXEC_GAIN, 0, 0, 0) != 0:

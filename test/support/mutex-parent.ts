@@ -43,6 +43,7 @@ export interface HelperOptions {
   readonly mdwe?: boolean;
   readonly termAfterMs?: number;
   readonly root?: string;
+  readonly lookedAt?: boolean;
   /** True: the helper's parent is a process of its own, which `Helper.killParent` kills. */
   readonly between?: boolean;
 }
