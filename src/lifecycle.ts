@@ -94,7 +94,8 @@ export async function live(errand: Errand, tools: LifecycleTools): Promise<ExitS
     const holding = deadline.hasPassed() ? undefined : hold(held, deadline, { ...tools, parent, wallWatch });
     holding?.catch(() => undefined); // looked at below, unless we let go before
     // A machine that was paused while the answer was on its way may not know how old it is.
-    if (holding === undefined || deadline.hasPassed() || wallWatch.hasJumped()) {
+    // The look at the deadline is the last thing before the byte.
+    if (holding === undefined || wallWatch.hasJumped() || deadline.hasPassed()) {
       log.error('Cannot take the cluster lock: too much time may have passed since etcd granted it');
       status.answer(STATUS.error);
       await letGo();

@@ -15,6 +15,7 @@ export const PROPERTIES = {
   'a loss is seen too late':
     'who was robbed like that sees it by the watch, at once in a calm network, with the next renewal otherwise, and ends by the deadline',
   'a passed deadline moves': 'a deadline that has passed stays where it was',
+  'a lock is claimed after its deadline': 'nobody writes 0 who has seen that the deadline has passed',
   'more than one byte': 'one byte at most',
   'no byte': 'and one at least, unless nobody waits for it any more',
   'the answer is late': 'it comes within 4 s, less the time for which the process was frozen',
@@ -156,6 +157,7 @@ export class Checker implements Agreement, Audience, Traffic {
     this.#world.onSend(process, what);
     if (leaseId === undefined || !what.startsWith('revoke')) return;
     const owner = this.#ownerOfLease.get(leaseId);
+    if (owner?.process === process) owner.revokedAtMs = this.#world.timeline.nowMs;
     if (owner === undefined || owner.process === process) return;
     this.#world.count('neighbour reclaimed');
     const { state } = owner.process;
@@ -176,6 +178,8 @@ export class Checker implements Agreement, Audience, Traffic {
     if (tookMs > ANSWER_LIMIT_MS)
       this.violated('the answer is late', `${contender.name} answers after ${Math.round(tookMs)} ms`);
     world.count(`answered ${byte}`);
+    if (byte === '0' && process.lastShownMs >= contender.knownDeadlineMs)
+      this.violated('a lock is claimed after its deadline', contender.name);
     if (byte === '0') this.#openClaim(contender);
     if (byte === '1') this.#checkContention(contender);
     // A lock is not claimed when more time may have passed during the take than its own clock shows.
@@ -429,7 +433,7 @@ export class Checker implements Agreement, Audience, Traffic {
       const hasKey = store.keys.some((key) => key.leaseId === leaseId);
       // A grant that was under way for longer than the release may take leaves a lease, without a key, for its TTL.
       const grantedMs = this.#committedGrants.get(leaseId) ?? 0;
-      if (!hasKey && nowMs - grantedMs < LAST_LOOK_MS) {
+      if (!hasKey && nowMs - grantedMs < LAST_LOOK_MS && grantedMs > (contender.revokedAtMs ?? Infinity)) {
         world.count('lease left by a late grant');
         continue;
       }

@@ -40,11 +40,15 @@ export class Contender {
   frozenBeforeTerminationMs = 0;
   orphanedAtMs: number | undefined;
   endedAtMs: number | undefined;
+  /** When it sent the last revoke of its own lease. */
+  revokedAtMs: number | undefined;
   /** The last thing it complained about. */
   complaint = '';
   /** By its own clock: when its deadline was, and when that was last cut short. */
   deadlineMs: number | undefined;
   shortenedAtMs = -Infinity;
+  /** The deadline that it looked at last. */
+  knownDeadlineMs = Infinity;
   readonly #terminated = new AbortController();
   readonly #audience: readonly Audience[];
 

@@ -91,9 +91,9 @@ export const MUTATIONS: readonly PlannedMutation[] = [
   {
     name: 'the 0 is written without a look at the deadline',
     file: 'src/lifecycle.ts',
-    find: `holding === undefined || deadline.hasPassed() ||`,
-    replace: `holding === undefined ||`,
-    within: 50_000,
+    find: ` || deadline.hasPassed()) {`,
+    replace: `) {`,
+    within: 20_000,
   },
   {
     name: 'the deadline of a grant counts from its last send',

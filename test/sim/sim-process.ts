@@ -59,6 +59,8 @@ export class SimProcess implements Clock {
   /** Total time for which it was frozen, in milliseconds. */
   frozenMs = 0;
   lastThawMs = -Infinity;
+  /** What it saw when it last looked at its clock. */
+  lastShownMs = -Infinity;
   /** When it was frozen last. */
   lastFreezeMs = -Infinity;
   onFreeze: () => void = () => undefined;
@@ -95,6 +97,7 @@ export class SimProcess implements Clock {
 
   now(): number {
     const shown = this.peek();
+    this.lastShownMs = shown;
     const { ambush } = this;
     if (ambush !== undefined && running === this) {
       ambush.looksLeft -= 1;

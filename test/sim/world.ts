@@ -223,6 +223,7 @@ function drawMachines(world: World): Machine[] {
 // The shipped one-way door, watched: who moves it, and when.
 const extendTo = Reflect.get<Deadline, 'extendTo'>(Deadline.prototype, 'extendTo');
 const shortenTo = Reflect.get<Deadline, 'shortenTo'>(Deadline.prototype, 'shortenTo');
+const hasPassed = Reflect.get<Deadline, 'hasPassed'>(Deadline.prototype, 'hasPassed');
 Deadline.prototype.extendTo = function (atMs) {
   const contender = runningContender();
   const [beforeMs, nowMs] = [this.atMs, contender.process.peek()];
@@ -230,6 +231,10 @@ Deadline.prototype.extendTo = function (atMs) {
   contender.deadlineMs = this.atMs;
   contender.world.checker.onDeadlineMoved(contender, beforeMs, this.atMs, nowMs);
   return result;
+};
+Deadline.prototype.hasPassed = function () {
+  runningContender().knownDeadlineMs = this.atMs;
+  return hasPassed.call(this);
 };
 Deadline.prototype.shortenTo = function (atMs) {
   const contender = runningContender();
