@@ -44,6 +44,11 @@ const CTDB_PATIENCE_MS = 5_000;
 // A quarter of the time in which an answer is promised; a take needs less than a tenth of it.
 const STARVED_MS = 1_000;
 
+/** The machine had too much else to do for this helper's answer to say anything about the helper. */
+export function isStarved({ waitedMs }: Pick<Attempt, 'waitedMs'>): boolean {
+  return waitedMs > STARVED_MS;
+}
+
 /** Of the helpers, milliseconds. */
 export interface Times {
   /** From the send of a renewal to the deadline. */
@@ -95,7 +100,7 @@ export function judge(
       .filter((claim) => isOutage(claim.toMs ?? nowMs, times, history) === inOutage)
       .map((claim) => `${claim.helper} lost the lock at ${seconds(claim.toMs, history)}`);
   const complaints = history.attempts.map((attempt) => ({
-    isStarved: attempt.waitedMs > STARVED_MS,
+    starved: isStarved(attempt),
     found: problemsOf(attempt, history, excuses),
   }));
   const slackMs = smallestSlackOf(claims, history);
@@ -106,10 +111,10 @@ export function judge(
     needlessLosses: lossesOf(false),
     outageLosses: lossesOf(true),
     problems: [
-      ...complaints.flatMap(({ found, isStarved }) => (isStarved ? [] : found)),
+      ...complaints.flatMap(({ found, starved }) => (starved ? [] : found)),
       ...(slackMs !== undefined && slackMs < 0 ? [`a claim ended ${-slackMs} ms after its key`] : []),
     ],
-    starved: complaints.flatMap(({ found, isStarved }) => (isStarved ? found : [])),
+    starved: complaints.flatMap(({ found, starved }) => (starved ? found : [])),
     claims: claims.length,
     attempts: history.attempts.length,
     slowestAnswerMs: Math.round(Math.max(0, ...slowest)),

@@ -202,7 +202,13 @@ export class CtdbNode implements AsyncDisposable {
 
   async #contend(): Promise<void> {
     while (this.#contending) {
-      const attempt = await this.take();
+      const attempt = await this.take().catch((error: unknown) => {
+        this.#options.history.note(`${this.host} cannot start a helper: ${String(error)}`);
+      });
+      if (attempt === undefined) {
+        await delay(1_000);
+        continue;
+      }
       if (attempt.answer === '0') {
         await this.held?.helper.endOfFile(NEVER_MS);
         continue; // the election that follows is ours too

@@ -244,7 +244,9 @@ export class World implements AsyncDisposable {
     try {
       for (;;) {
         await delay(CHECK_EVERY_MS, undefined, { signal });
-        await this.holder?.check();
+        await this.holder?.check().catch((error: unknown) => {
+          this.note(`a check cannot be started: ${String(error)}`);
+        });
       }
     } catch (error) {
       if (!signal.aborted) throw error;

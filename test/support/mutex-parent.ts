@@ -219,7 +219,7 @@ export class MutexParent implements AsyncDisposable {
     const id = `h${this.#count}`;
     const started = new Promise<Helper>((resolve) => this.#starting.set(id, resolve));
     this.#send({ do: 'start', id, argv: [program, ...args], env, ...how });
-    return within(`helper ${id} starts`, 10_000, started);
+    return within(`helper ${id} starts`, 30_000, started);
   }
 
   /** SIGKILL to the parent alone: no signal reaches its helpers, and nothing more is heard of them from here. */
