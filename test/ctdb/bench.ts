@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { setTimeout as delay } from 'node:timers/promises';
+import { runChecked } from '../support/processes.ts';
 import { Bed } from './support/bed.ts';
 import { dotChart } from '../support/dot-chart.ts';
 import { CtdbCluster } from './support/cluster.ts';
@@ -56,13 +57,19 @@ async function start({ lock, settings }: Kind): Promise<Running> {
   return { ctdb, [Symbol.asyncDispose]: () => ctdb.stop() };
 }
 
-let version = '';
+/** Of the release that all clusters here run. */
+const debianVersion = await runChecked('dpkg-query', [
+  `--admindir=${fileURLToPath(new URL('../../.cache/ctdb/bookworm/var/lib/dpkg', import.meta.url))}`,
+  '--show',
+  '--showformat=${Version}',
+  'ctdb',
+]);
+const version = debianVersion.replace(/^\d+:/, '').replace(/[+-].*/, '');
 
 /** All trials of some events, in turn, so that a busy minute of the machine does not hit one event only. */
 async function measure(kind: Kind, some: readonly LeaderEvent[]): Promise<Trial[]> {
   const found: Trial[] = [];
   let running = await start(kind);
-  version = (await running.ctdb.node(0).ctdb('version')).trim();
   for (let trial = 0; trial < trials; trial += 1) {
     for (const event of some) {
       const { ctdb } = running;

@@ -66,7 +66,7 @@ export interface Trial extends HandOver {
 }
 
 export interface RunFacts {
-  /** Of CTDB; '' when unknown. */
+  /** Of CTDB. */
   readonly version: string;
   readonly trials: number;
   readonly clusters: number;
@@ -118,7 +118,7 @@ export function handOverReport(
     ].join('\n');
   return `# Hand-over: how long the cluster has no leader
 
-Written by \`npm run bench:ctdb\`; do not edit. ${facts.version === '' ? 'CTDB' : `CTDB ${facts.version}`} with three nodes, etcd 3.4 with three members, ${facts.trials}
+Written by \`npm run bench:ctdb\`; do not edit. CTDB ${facts.version} with three nodes, etcd 3.4 with three members, ${facts.trials}
 trials each unless n is given, ${cpus().length} cores, ${facts.clusters} clusters side by side, each helper with its defaults. Seconds:
 median (fastest–slowest).${facts.note === '' ? '' : `\n\n${facts.note}`}
 

@@ -46,17 +46,26 @@ async function killDaemons(node: CtdbNode, deaths: Death[], everything: boolean)
   await startAgain(node);
 }
 
-async function stopAndContinue(node: CtdbNode, seconds: number): Promise<void> {
-  await node.ctdb('stop');
-  await delay(seconds * TICK_S);
-  await node.ctdb('continue');
+/** Whatever becomes of the command, which waits for the whole cluster, what it did is undone. */
+async function doAndUndo(
+  node: CtdbNode,
+  command: readonly string[],
+  seconds: number,
+  undo: string,
+): Promise<void> {
+  try {
+    await node.ctdb(...command);
+    await delay(seconds * TICK_S);
+  } finally {
+    await node.ctdb(undo);
+  }
 }
 
-async function banAndUnban(node: CtdbNode, seconds: number): Promise<void> {
-  await node.ctdb('ban', '600');
-  await delay(seconds * TICK_S);
-  await node.ctdb('unban');
-}
+const stopAndContinue = (node: CtdbNode, seconds: number): Promise<void> =>
+  doAndUndo(node, ['stop'], seconds, 'continue');
+
+const banAndUnban = (node: CtdbNode, seconds: number): Promise<void> =>
+  doAndUndo(node, ['ban', '600'], seconds, 'unban');
 
 async function cutAndMend(bed: Bed, node: CtdbNode, seconds: number): Promise<void> {
   await node.cable.cut();
