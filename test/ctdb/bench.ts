@@ -1,5 +1,5 @@
 import { appendFileSync, writeFileSync } from 'node:fs';
-import { writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -10,6 +10,7 @@ import { dotChart } from '../support/dot-chart.ts';
 import { CtdbCluster } from './support/cluster.ts';
 import { handOver, LEADER_EVENTS } from './support/events.ts';
 import type { LeaderEvent } from './support/events.ts';
+import type { CtdbNode } from './support/node.ts';
 import { handOverReport, KINDS, readTrials } from './support/handover-report.ts';
 import type { Kind, Trial } from './support/handover-report.ts';
 
@@ -66,6 +67,25 @@ const debianVersion = await runChecked('dpkg-query', [
 ]);
 const version = debianVersion.replace(/^\d+:/, '').replace(/[+-].*/, '');
 
+/**
+ * The leader, once it has been one for long enough: CTDB puts off recoveries for 10 s after the last one (RerecoveryTimeout),
+ * which would be measured as ours. The random part keeps out of step with CTDB's own timers, which the last restart began.
+ */
+async function settledLeader(ctdb: CtdbCluster): Promise<CtdbNode> {
+  for (let leader = await ctdb.allOk(); ;) {
+    await delay(RERECOVERY_MS + Math.random() * 2_000);
+    const now = await ctdb.allOk();
+    if (now === leader) return leader;
+    console.log(`the leader went from node ${leader.pnn} to ${now.pnn} by itself`);
+    leader = now;
+  }
+}
+
+async function keepLogs(ctdb: CtdbCluster, directory: string): Promise<void> {
+  await mkdir(directory, { recursive: true });
+  for (const { pnn, log } of ctdb.nodes) await copyFile(log.file, join(directory, `node${pnn}.log`));
+}
+
 /** All trials of some events, in turn, so that a busy minute of the machine does not hit one event only. */
 async function measure(kind: Kind, some: readonly LeaderEvent[]): Promise<Trial[]> {
   const found: Trial[] = [];
@@ -73,11 +93,15 @@ async function measure(kind: Kind, some: readonly LeaderEvent[]): Promise<Trial[
   for (let trial = 0; trial < trials; trial += 1) {
     for (const event of some) {
       const { ctdb } = running;
-      const leader = await ctdb.allOk();
-      // CTDB puts off recoveries for 10 s after the last one (RerecoveryTimeout), which would be measured as ours. The
-      // random part keeps out of step with CTDB's own timers, which the last restart began.
-      await delay(RERECOVERY_MS + Math.random() * 2_000);
+      const leader = await settledLeader(ctdb);
+      const startMs = Date.now();
       const result = await handOver(ctdb, leader, event, limitS * 1000);
+      if (result.tookS === undefined) {
+        const logs = join(values.out, `${kind.name}-${event.name}-${trial + 1}`);
+        await keepLogs(ctdb, logs);
+        const when = new Date(startMs).toISOString();
+        console.log(`node ${leader.pnn} led at ${when}, logs in ${logs}; ${String(result.failure)}`);
+      }
       found.push({ kind: kind.name, event: event.name, ...result });
       appendFileSync(csv, `${[kind.name, event.name, result.tookS, result.okS].join()}\n`);
       console.log(

@@ -93,6 +93,8 @@ export interface HandOver {
   readonly tookS: number | undefined;
   /** Seconds until the nodes that are left are all OK; undefined for not in time. */
   readonly okS: number | undefined;
+  /** What the event itself ended with, if not well. */
+  readonly failure?: unknown;
 }
 
 /** Lets an event happen to the leader and measures what follows, for `limitMs` at most. Does not undo it. */
@@ -107,7 +109,10 @@ export async function handOver(
   const fromMs = Date.now();
   const timeLeftMs = (): number => Math.max(1, fromMs + limitMs - Date.now());
   // `ctdb ban` and its like wait until the cluster has agreed, which one without a leader never does.
-  const happened = Promise.resolve(event.happen(leader)).catch(() => undefined);
+  let failure: unknown;
+  const happened = Promise.resolve(event.happen(leader)).catch((error: unknown) => {
+    failure = error;
+  });
   const took = waitFor(
     'a node takes the lock',
     () =>
@@ -119,10 +124,11 @@ export async function handOver(
   ).catch(() => undefined);
   await happened;
   const tookAtMs = await took;
-  if (tookAtMs === undefined) return { tookS: undefined, okS: undefined };
+  if (tookAtMs === undefined) return { tookS: undefined, okS: undefined, failure };
   const isOk = await ctdb.allOk(left, { withinMs: timeLeftMs(), everyMs: 100 }).catch(() => undefined);
   return {
     tookS: (tookAtMs - fromMs) / 1000,
     okS: isOk === undefined ? undefined : (Date.now() - fromMs) / 1000,
+    failure,
   };
 }
