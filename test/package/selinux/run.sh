@@ -135,7 +135,7 @@ boot() {
   mount -t proc proc "$work/kernel/proc"
   mount -t tmpfs -o mode=1777 tmpfs "$work/kernel/dev/shm"
   cp "$cache/selinux/linux.uml" "$work/kernel/usr/bin/linux.uml"
-  timeout --foreground 1800 chroot "$work/kernel" env -i TMPDIR=/dev/shm /usr/bin/linux.uml \
+  timeout --foreground 1800 chroot "$work/kernel" env -i HOME=/dev/shm TMPDIR=/dev/shm /usr/bin/linux.uml \
     mem=1G seccomp=on sysctl.kernel.io_uring_disabled=2 ubda=/guest/disk root=/dev/ubda rw \
     security=selinux selinux=1 enforcing="$([ "$mode" = enforcing ] && echo 1 || echo 0)" audit=1 systemd.unit=story.service \
     con=null con0=null,fd:1 ssl=null ssl0=null,fd:3 </dev/null >"$work/console" 2>&1 3>"$work/story"
