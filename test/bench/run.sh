@@ -22,18 +22,19 @@ command=(node "test/bench/$what.ts" "$@")
 # A thousand holders in one process have a connection each.
 ulimit -n "$(ulimit -H -n)"
 
+# On a machine that does other things as well, they would be measured too.
+ahead=()
+if chrt --rr 10 true 2>/dev/null; then ahead=(chrt --rr 10); fi
+export BENCH_AHEAD=${ahead[*]}
+
 if [ "$what" = scale ]; then
   test/setup.sh --no-build
-  exec unshare --net bash -c 'ip link set lo up; exec "$@"' bash "${command[@]}"
+  exec "${ahead[@]}" unshare --net bash -c 'ip link set lo up; exec "$@"' bash "${command[@]}"
 fi
 
 test/bench/setup.sh
 root=$(realpath "$cache/bench/bookworm")
 minimal=$(realpath "$cache/ctdb/bookworm")
 export BENCH_ROOT=$root BENCH_MINIMAL_ROOT=$minimal
-# On a machine that does other things as well, they would be measured too.
-ahead=()
-if chrt --rr 10 true 2>/dev/null; then ahead=(chrt --rr 10); fi
-export BENCH_AHEAD=${ahead[*]}
 exec "${ahead[@]}" unshare --net --mount --propagation private \
   bash test/bench/stage.sh "$checkout" "$root" "$minimal" "${command[@]}"

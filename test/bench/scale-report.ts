@@ -23,6 +23,8 @@ export interface ScaleResults {
   readonly machine: string;
   readonly etcd: string;
   readonly preference: string;
+  /** Whether etcd and the holders had real-time priority over everything else. */
+  readonly isAhead: boolean;
   readonly busyness: Busyness;
   readonly levels: readonly Level[];
 }
@@ -37,6 +39,7 @@ export function scaleMarkdown({
   machine,
   etcd,
   preference,
+  isAhead,
   busyness,
   levels,
 }: ScaleResults): string {
@@ -53,7 +56,7 @@ export function scaleMarkdown({
       level.lost,
     ].join(' | '),
   );
-  return `${startedAt.slice(0, 16).replace('T', ' ')} UTC, ${machine}; three members of etcd ${etcd} and all holders on it; ${preference}.
+  return `${startedAt.slice(0, 16).replace('T', ' ')} UTC, ${machine}; three members of etcd ${etcd} and all holders on it; ${preference}.${isAhead ? ' All of them had real-time priority over whatever else ran.' : ''}
 ${describeBusyness(busyness)}.
 
 | holders | a take, ms (median / 99 %) | a renewal, ms (median / 99 %) | renewals a second | processor of each member | processor of all holders | failed attempts | failed takes | locks lost |

@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -21,17 +21,19 @@ const DOCS = fileURLToPath(new URL('../../docs/', import.meta.url));
 
 const { values } = parseArgs({
   options: {
-    holders: { type: 'string', default: '1,10,100,1000' },
-    seconds: { type: 'string', default: '20' },
+    holders: { type: 'string', default: '1,10,100,300,1000' },
+    seconds: { type: 'string', default: '10' },
     release: { type: 'string', default: '3.5-trixie' },
     'one-member': { type: 'boolean', default: false },
     publish: { type: 'boolean', default: false },
+    from: { type: 'string' },
     help: { type: 'boolean', default: false },
   },
 });
 if (values.help) {
   process.stdout.write(
-    `Usage: npm run bench:scale -- [--holders 1,10,100,1000] [--seconds N] [--release 3.4|3.5-trixie|3.5-forky] [--one-member] [--publish]
+    `Usage: npm run bench:scale -- [--holders 1,10,100,…] [--seconds N] [--release 3.4|3.5-trixie|3.5-forky] [--one-member] [--publish] [--from FILE]
+  --from FILE   measure nothing, make table and chart of an earlier run's JSON
   --one-member  all holders name the same member first; otherwise a third of them each
 `,
   );
@@ -69,15 +71,19 @@ class Rig {
   }
 
   async growTo(count: number): Promise<void> {
-    const started: Promise<unknown>[] = [];
+    const started: Promise<ScaleHolder | undefined>[] = [];
     while (this.#holders.length + started.length < count) {
-      started.push(this.#take());
+      const take = this.#take().catch((error: unknown) => {
+        say(`a take failed: ${String(error)}`);
+        return undefined;
+      });
+      started.push(take);
       await delay(1_000 / RAMP_PER_S);
     }
-    for (const holder of await Promise.all(started)) this.#holders.push(holder as ScaleHolder);
+    for (const holder of await Promise.all(started)) if (holder !== undefined) this.#holders.push(holder);
   }
 
-  async measure(count: number): Promise<Level> {
+  async measure(): Promise<Level> {
     // One whole turn of renewals after the last take.
     await delay(2_500);
     this.#renewalsMs = [];
@@ -99,7 +105,7 @@ class Rig {
     const renewalsMs = this.#renewalsMs;
     await Promise.all(probes);
     return {
-      holders: count,
+      holders: this.#holders.length,
       takesMs,
       renewalsMs,
       renewalsPerS: (renewalsMs.length / tookMs) * 1_000,
@@ -162,10 +168,11 @@ async function measure(): Promise<ScaleResults> {
     for (const count of counts) {
       await rig.growTo(count);
       say(`${count} holders`);
-      found.push(await rig.measure(count));
+      found.push(await rig.measure());
     }
     return found;
   });
+  say('measured; letting go');
   await rig.end();
   return {
     startedAt,
@@ -174,12 +181,16 @@ async function measure(): Promise<ScaleResults> {
     preference: values['one-member']
       ? 'all holders prefer the same member'
       : 'each member is preferred by a third of the holders',
+    isAhead: (process.env['BENCH_AHEAD'] ?? '') !== '',
     busyness,
     levels,
   };
 }
 
-const results = await measure();
+const results =
+  values.from === undefined
+    ? await measure()
+    : (JSON.parse(readFileSync(values.from, 'utf8')) as ScaleResults);
 const directory = values.publish ? DOCS : DIST;
 mkdirSync(directory, { recursive: true });
 writeFileSync(join(directory, 'benchmarks-scale.svg'), scaleChart(results));

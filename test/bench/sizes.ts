@@ -21,7 +21,9 @@ function packageFile(suffix: string): number | undefined {
   const name = readdirSync(DIST).find(
     (file) => file.startsWith('ctdb-etcd-lock') && !file.includes('selinux') && file.endsWith(suffix),
   );
-  return name === undefined ? undefined : statSync(join(DIST, name)).size;
+  const size = name === undefined ? 0 : statSync(join(DIST, name)).size;
+  // One that is just being written is none.
+  return size < 1e6 ? undefined : size;
 }
 
 /** What Debian installs more for the helper in Python than for a package without Python: Installed-Size is in KiB. */
