@@ -21,6 +21,8 @@ const EXPIRY_LAG_S = 1;
 
 /** A message that ends in `; remedy`, as most do, in its two parts. */
 export function split(message: string, otherwise: string): [text: string, remedy: string] {
+  const [hint = '', meant] = /, did you mean (\S+)$/.exec(message) ?? [];
+  if (meant !== undefined) return [message.slice(0, -hint.length), `write ${meant}`];
   const at = message.lastIndexOf('; ');
   return at === -1 ? [message, otherwise] : [message.slice(0, at), message.slice(at + 2)];
 }

@@ -41,10 +41,10 @@ export function speaksPlainHttp2(peer: Peer): Promise<boolean> {
 }
 
 /** Whether a member that hung up on plain text speaks TLS: true only when a handshake has just succeeded. */
-function speaksTls(peer: Peer): Promise<boolean> {
+export function speaksTls({ host, port }: Peer): Promise<boolean> {
   const { promise, resolve } = Promise.withResolvers<boolean>();
   // Nothing is sent over it, so it does not matter who the member is.
-  const socket = connectTls({ ...peer, rejectUnauthorized: false, ALPNProtocols: ['h2'] });
+  const socket = connectTls({ host, port, rejectUnauthorized: false, ALPNProtocols: ['h2'] });
   socket.setTimeout(LIMIT_MS, () => socket.destroy());
   socket.once('secureConnect', () => {
     resolve(true);

@@ -16,7 +16,7 @@ import {
   type Provenance,
 } from './project.ts';
 import { debianDepends, requirementsOf } from './requirements.ts';
-import { DOC, gzip, layOut, put, setTimes } from './tree.ts';
+import { DOC, gzip, layOut, put, putZshCompletion, setTimes } from './tree.ts';
 
 const DEBIAN = join(PACKAGING, 'debian');
 const SCRIPTS = ['preinst', 'postinst', 'postrm'];
@@ -69,6 +69,7 @@ export function buildDeb(architecture: Architecture, from: Provenance): string {
   needProgram('dpkg-deb', 'dpkg');
   const root = join(DIST, 'stage', `deb-${architecture.deb}`);
   layOut(root, architecture, from);
+  putZshCompletion(root, '/usr/share/zsh/vendor-completions');
   put(root, `${DOC}/copyright`, read('copyright'));
   put(root, `${DOC}/changelog.gz`, gzip(readFileSync(join(ROOT, 'CHANGELOG.md'))));
   put(root, `${DOC}/changelog.Debian.gz`, gzip(read('changelog')));

@@ -4,12 +4,13 @@ import { join } from 'node:path';
 import type { Architecture } from './architecture.ts';
 import { DIST, NAME, needProgram, PACKAGING, ROOT, run, VERSION, type Provenance } from './project.ts';
 import { compilePolicy } from './selinux.ts';
-import { DOC, layOut, put, setTimes } from './tree.ts';
+import { DOC, layOut, put, putZshCompletion, setTimes } from './tree.ts';
 
 /** Lays out the files of the RPMs, and returns where. */
 export function stageRpm(architecture: Architecture, from: Provenance): string {
   const root = join(DIST, 'stage', `rpm-${architecture.rpm}`);
   layOut(root, architecture, from);
+  putZshCompletion(root, '/usr/share/zsh/site-functions');
   for (const name of ['LICENSE', 'CHANGELOG.md']) {
     put(root, `${DOC}/${name}`, readFileSync(join(ROOT, name)));
   }

@@ -1,18 +1,31 @@
 /** Lays out the files of a package, as they will lie on the target, below one directory. */
 import { execFileSync } from 'node:child_process';
-import { chmodSync, cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import {
+  chmodSync,
+  cpSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { basename, dirname, join, relative } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import type { Architecture } from './architecture.ts';
 import { bundledPackages, protocol, runtime, type Component } from './components.ts';
 import { checkRuntimeParts, thirdPartyLicences } from './licences.ts';
 import { manPage, PAGES } from './man-pages.ts';
-import { CONFIG, DIST, HELPER, NAME, ROOT, type Provenance } from './project.ts';
+import { CONFIG, DIST, HELPER, NAME, PACKAGING, ROOT, type Provenance } from './project.ts';
 import { sampleConfig } from './sample-config.ts';
 import { sbom } from './sbom.ts';
 
-/** Documents for the administrator, from the checkout. */
-const DOCUMENTS = ['README.md', 'docs/configuration.md', 'docs/safety.md'];
+/** The documents, laid out as in the checkout, so that their links lead somewhere. */
+const DOCUMENTS = ['README.md', ...readdirSync(join(ROOT, 'docs')).map((name) => `docs/${name}`)];
+
+/** Where administrators' shells look; CTDB runs the helper by its own path. */
+const COMMAND = `/usr/bin/${basename(HELPER)}`;
+const BASH_COMPLETION = `/usr/share/bash-completion/completions/${basename(HELPER)}`;
 
 export const DOC = `/usr/share/doc/${NAME}`;
 export const MAN_PAGES = PAGES.map((page) => `/usr/share/man/man${page.slice(-1)}/${page}`);
@@ -29,6 +42,12 @@ export function contents(): { readonly components: readonly Component[]; readonl
 /** gzip without name and time; level 9 as Debian's policy wants it. */
 export function gzip(text: string | Buffer): Buffer {
   return gzipSync(text, { level: 9 });
+}
+
+/** The completion for zsh, which looks for it in a directory of each distribution's own. */
+export function putZshCompletion(root: string, directory: string): void {
+  const name = `_${basename(HELPER)}`;
+  put(root, `${directory}/${name}`, readFileSync(join(PACKAGING, 'completion', name)));
 }
 
 export function put(root: string, path: string, data: string | Buffer, mode = 0o644): void {
@@ -48,9 +67,10 @@ export function layOut(root: string, architecture: Architecture, from: Provenanc
   PAGES.forEach((page, at) => {
     put(root, `${MAN_PAGES[at] ?? ''}.gz`, gzip(manPage(page, from.epoch)));
   });
-  for (const document of DOCUMENTS) {
-    put(root, `${DOC}/${document.split('/').at(-1) ?? ''}`, readFileSync(join(ROOT, document)));
-  }
+  for (const document of DOCUMENTS) put(root, `${DOC}/${document}`, readFileSync(join(ROOT, document)));
+  mkdirSync(join(root, dirname(COMMAND)), { recursive: true });
+  symlinkSync(relative(dirname(COMMAND), HELPER), join(root, COMMAND));
+  put(root, BASH_COMPLETION, readFileSync(join(PACKAGING, 'completion', `${basename(HELPER)}.bash`)));
   const { components, runtime: base } = contents();
   put(root, `${DOC}/THIRD-PARTY-LICENSES.gz`, gzip(thirdPartyLicences([...components, base])));
   const bill = sbom({

@@ -228,8 +228,8 @@ void describe('check, with one thing broken at a time', () => {
     {
       what: 'plain text to members that speak TLS',
       settings: () => ({ protocol: 'http', ca_cert: undefined, cert: undefined, key: undefined }),
-      area: 'connect',
-      says: /./,
+      area: 'tls',
+      says: /^the member speaks TLS$/,
       remedy: /protocol = https/,
     },
     {

@@ -34,6 +34,8 @@ export interface NodePlan {
   readonly etcdConfig: string | undefined;
   /** Takes the place of the release's own /usr/libexec/ctdb/ctdb_etcd_lock. */
   readonly binary: string | undefined;
+  /** A root file system with CTDB in the place of the release's own. */
+  readonly root?: string;
   /** Name of the device on the hub's side: at most 15 characters, the process's own. */
   readonly cable: string;
 }
@@ -68,7 +70,7 @@ export class CtdbNode {
 
   /** Boots the machine; CTDB is not started yet. */
   static async boot(plan: NodePlan): Promise<CtdbNode> {
-    const root = join(CHECKOUT, '.cache/ctdb', plan.release);
+    const root = plan.root ?? join(CHECKOUT, '.cache/ctdb', plan.release);
     if (!existsSync(join(root, '.complete'))) throw new Error(`Cannot find ${root}: run test/ctdb/setup.sh`);
     await Promise.all(['lib', 'log'].map((name) => mkdir(join(plan.directory, name))));
     for (const name of ['volatile', 'persistent', 'state', 'scripts']) {

@@ -1,0 +1,180 @@
+import type { ChildProcess } from 'node:child_process';
+import { mkdirSync, openSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { once } from 'node:events';
+import { Cable, makeHub } from '../ctdb/support/hub.ts';
+import { CtdbNode } from '../ctdb/support/node.ts';
+import { etcdProgram } from '../support/etcd-cluster.ts';
+import { pageBlocks } from '../support/page-blocks.ts';
+import { run, runChecked, spawnTied, temporaryDirectory } from '../support/processes.ts';
+import { waitFor } from '../support/wait.ts';
+import { Root } from './root.ts';
+
+const MEMBERS = [1, 2, 3] as const;
+const HOSTS = MEMBERS.map((i) => `192.0.2.1${i} etcd${i}.example.com etcd${i}\n`).join('');
+const RELEASE = '3.5-trixie';
+const SUBNET = '10.66.1';
+
+/** The machine that keeps the authority, three members of etcd and some nodes, all as docs/tls-and-auth.md has them. */
+export class Site implements AsyncDisposable {
+  /** Where the administrator's certificates and passwords are. */
+  readonly directory: string;
+  readonly #root: Root;
+  readonly #members = new Map<number, ChildProcess>();
+  readonly #nodes: CtdbNode[] = [];
+  #shared = '';
+  #cables = 0;
+
+  private constructor(directory: string, root: Root) {
+    this.directory = directory;
+    this.#root = root;
+  }
+
+  /** The names and addresses of the page, and a Debian system with ctdb in it, not yet with the package. */
+  static async make(): Promise<Site> {
+    await makeHub();
+    await runChecked('ip', ['address', 'add', '192.0.2.1/24', 'dev', 'hub']);
+    const directory = await temporaryDirectory('site');
+    writeFileSync(join(directory, 'hosts'), `127.0.0.1 localhost\n${HOSTS}`);
+    await runChecked('mount', ['--bind', join(directory, 'hosts'), '/etc/hosts']);
+    const site = new Site(directory, Root.make('bookworm', 'ctdb'));
+    writeFileSync(join(site.#root.path, 'etc/hosts'), readFileSync(join(directory, 'hosts')));
+    site.#shared = join(directory, 'shared');
+    mkdirSync(site.#shared);
+    return site;
+  }
+
+  get root(): Root {
+    return this.#root;
+  }
+
+  /** The blocks of commands of docs/tls-and-auth.md. */
+  get recipes(): readonly string[] {
+    return pageBlocks('tls-and-auth.md', 'sh run');
+  }
+
+  /** Runs commands where the authority is, with the page's own variables for etcdctl. */
+  async admin(script: string): Promise<string> {
+    const [, users = ''] = this.recipes;
+    const exports = users.split('\n').filter((line) => line.startsWith('export '));
+    const asRoot = 'if [ -e auth-is-on ]; then export ETCDCTL_USER="root:$(cat root-password)"; fi';
+    const path = `${dirname(etcdProgram(RELEASE, 'etcdctl'))}:${process.env['PATH'] ?? ''}`;
+    return runChecked('bash', ['-euo', 'pipefail', '-c', [...exports, asRoot, script].join('\n')], {
+      cwd: this.directory,
+      env: { ...process.env, PATH: path },
+      limitMs: 60_000,
+    });
+  }
+
+  /** Starts member `i`, or all, as the page's block of variables says; more variables may follow. */
+  async startMembers(
+    which: readonly number[] = MEMBERS,
+    more = 'ETCD_QUOTA_BACKEND_BYTES=16777216',
+  ): Promise<void> {
+    const [block = ''] = pageBlocks('tls-and-auth.md', 'ini member');
+    for (const i of which) {
+      const text = block
+        .replace(
+          /^(ETCD_(?:NAME|LISTEN|ADVERTISE|INITIAL_ADVERTISE|CERT|KEY|PEER_CERT|PEER_KEY).*)$/gm,
+          (line) => line.replaceAll('etcd1', `etcd${i}`).replaceAll('192.0.2.11', `192.0.2.1${i}`),
+        )
+        .replaceAll('/etc/etcd/', `${this.directory}/`)
+        .replace('/var/lib/etcd/ctdb', `${this.directory}/data${i}`);
+      const variables = `${text}${more}`.split('\n').flatMap((line): [string, string][] => {
+        const at = line.indexOf('=');
+        return at === -1 ? [] : [[line.slice(0, at), line.slice(at + 1)]];
+      });
+      const log = openSync(join(this.directory, `etcd${i}.log`), 'a');
+      const program = ['bash', '-c', 'read -r && exec "$0"', etcdProgram(RELEASE, 'etcd')];
+      // A network of its own, as on a machine of its own: etcd compares where a peer comes from with its certificate.
+      const child = spawnTied('unshare', ['--net', ...program], {
+        env: { PATH: process.env['PATH'], ...Object.fromEntries(variables) },
+        stdio: ['pipe', log, log],
+      });
+      this.#members.set(i, child);
+      await this.#plug(child, `192.0.2.1${i}`);
+      child.stdin?.write('\n');
+    }
+    await waitFor(
+      'the members are healthy',
+      () =>
+        this.admin('etcdctl endpoint health').then(
+          () => true,
+          () => false,
+        ),
+      { withinMs: 60_000, everyMs: 250 },
+    );
+  }
+
+  async #plug({ pid = 0 }: ChildProcess, address: string): Promise<void> {
+    const ours = readlinkSync('/proc/self/ns/net');
+    await waitFor('it has a network of its own', () => readlinkSync(`/proc/${pid}/ns/net`) !== ours);
+    this.#cables += 1;
+    await Cable.plug(`member${this.#cables}`, pid, address);
+    const route = ['ip', 'route', 'add', '10.66.0.0/16', 'dev', 'eth0'];
+    await runChecked('nsenter', ['--target', String(pid), '--net', ...route]);
+  }
+
+  async stopMember(i: number): Promise<void> {
+    const child = this.#members.get(i);
+    if (child === undefined) throw new Error(`Member ${i} does not run`);
+    const gone = once(child, 'exit');
+    child.kill('SIGTERM');
+    await gone;
+  }
+
+  /** A node with the root file system as it is now, and a ctdb.conf that sets no cluster lock. */
+  async bootNode(pnn: number, of: number): Promise<CtdbNode> {
+    const directory = join(this.directory, `node${pnn}`);
+    mkdirSync(directory);
+    const node = await CtdbNode.boot({
+      release: 'bookworm',
+      root: this.#root.path,
+      pnn,
+      addresses: Array.from({ length: of }, (_, index) => `${SUBNET}.${index + 1}`),
+      directory,
+      shared: this.#shared,
+      clusterLock: '!/usr/libexec/ctdb/ctdb_etcd_lock',
+      etcdConfig: undefined,
+      binary: undefined,
+      cable: `site${pnn}`,
+    });
+    this.#nodes.push(node);
+    writeFileSync(join(directory, 'smb.conf'), '[global]\n  netbios name = FILES\n  clustering = yes\n');
+    writeFileSync(
+      join(directory, 'etc/ctdb.conf'),
+      '[logging]\n  location = file:/var/log/ctdb/log.ctdb\n[cluster]\n  # no cluster lock yet\n',
+    );
+    const { status, stderr } = await node.run('/usr/sbin/ip', [
+      'route',
+      'add',
+      '192.0.2.0/24',
+      'dev',
+      'eth0',
+    ]);
+    if (status !== 0) throw new Error(stderr);
+    return node;
+  }
+
+  /** Runs commands on a node, and resolves to what they wrote and to their status. */
+  async onNode(
+    node: CtdbNode,
+    script: string,
+  ): Promise<{ readonly status: number | null; readonly output: string }> {
+    const { status, stdout, stderr } = await node.run('/bin/bash', ['-o', 'pipefail', '-c', script], 60_000);
+    return { status, output: stdout + stderr };
+  }
+
+  /** Copies a file of the administrator's to a node. */
+  copy(file: string, node: CtdbNode, path: string, mode: number): void {
+    const target = join(node.plan.directory, path.replace('/etc/ctdb/', 'etc/'));
+    writeFileSync(target, readFileSync(join(this.directory, file)), { mode });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.#nodes.map((node) => node.powerOff()));
+    for (const child of this.#members.values()) child.kill('SIGKILL');
+    await run('umount', ['/etc/hosts']);
+    await this.#root[Symbol.asyncDispose]();
+  }
+}
