@@ -43,7 +43,7 @@ export function dotChart(title: string, series: readonly Series[], rows: readonl
   const neverX = LEFT + PLOT + RIGHT / 2;
   const parts: string[] = [
     `<text x="${LEFT}" y="22" font-size="15">${escapeText(title)}</text>`,
-    ...legend(series, LEFT, 42),
+    ...legend(series, 20, 42),
   ];
   for (const tick of axis.ticks.filter((value) => value < highest)) {
     const at = x(tick).toFixed(1);
