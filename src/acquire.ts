@@ -43,6 +43,11 @@ export async function acquire(
   signal: AbortSignal,
 ): Promise<Acquisition> {
   const { members, clock, timing } = tools;
+  const begin = (): Session => {
+    const begun = new Session(tools.newLeaseId(), members, clock, timing);
+    tools.onSession(begun);
+    return begun;
+  };
   let session: Session | undefined;
   for (;;) {
     const seen = await members.ask((member, call) => member.readOldest(directory, call), byMs, signal);
@@ -53,8 +58,11 @@ export async function acquire(
         const old = await tools.findOldHolder?.(byMs);
         throwIfUnwanted(signal);
         if (old !== undefined) return { kind: 'contended', holder: old };
-        session = new Session(tools.newLeaseId(), members, clock, timing);
-        tools.onSession(session);
+        session = begin();
+      } else if (session.deadline !== undefined && isTooOld(session.deadline, clock, timing)) {
+        await session.revoke(byMs, signal);
+        throwIfUnwanted(signal);
+        session = begin();
       }
       const deadline = session.deadline ?? (await session.grant(byMs));
       throwIfUnwanted(signal);
@@ -69,6 +77,14 @@ export async function acquire(
     const verdict = await judgeHolder(holder, directory, tools, byMs, signal);
     if (verdict === 'contended') return { kind: 'contended', holder };
   }
+}
+
+/**
+ * Whether a lease has been waited with for so long that its first renewal could come too late. Only one of a few seconds is
+ * ever that old within the time for an answer.
+ */
+function isTooOld(deadline: Deadline, clock: Clock, { attemptMs }: Timing): boolean {
+  return clock.now() + 2 * attemptMs > deadline.atMs;
 }
 
 /** Whoever aborts undoes what was done until then, so nothing new may be sent after that. */
