@@ -60,17 +60,17 @@ function start(program: string, cacheIn: string, cacheOut: string, configFile: s
 }
 
 /**
- * A holder. On a busy machine it can be too slow for the helper's own limits; then it is tried again, from the beginning, so
- * that the cache is the same however often it took.
+ * A run that answers `wanted`. On a busy machine it can be too slow for the helper's own limits; then it is tried again, from
+ * the beginning, so that the cache is the same however often it took.
  */
-async function startHolder(...args: Parameters<typeof start>): Promise<Run> {
+async function startUntil(wanted: string, ...args: Parameters<typeof start>): Promise<Run> {
   for (let attempt = 1; attempt < ATTEMPTS; attempt += 1) {
     const run = start(...args);
-    if ((await run.answer) === '0') return run;
+    if ((await run.answer) === wanted) return run;
     await run.end().catch(() => undefined);
   }
   const run = start(...args);
-  await expectAnswer(run, '0');
+  await expectAnswer(run, wanted);
   return run;
 }
 
@@ -122,17 +122,16 @@ export async function train(program: string, cacheFile: string): Promise<void> {
 
     const held = `${cacheFile}.held`;
     await untilRepeated(held, async () => {
-      const holder = await startHolder(program, '', held, configFile);
+      const holder = await startUntil('0', program, '', held, configFile);
       await renewals(etcd);
       await holder.end();
       if (etcd.store.keys.size !== 0) fail('The training run left its key behind');
     });
 
     const contended = `${cacheFile}.contended`;
-    const holder = await startHolder(program, '', `${cacheFile}.unused`, configFile);
+    const holder = await startUntil('0', program, '', `${cacheFile}.unused`, configFile);
     await untilRepeated(contended, async () => {
-      const contender = start(program, held, contended, configFile);
-      await expectAnswer(contender, '1');
+      const contender = await startUntil('1', program, held, contended, configFile);
       await contender.end();
     });
     await holder.end();
