@@ -17,7 +17,11 @@ const runs = process.argv
   .map((directory) => JSON.parse(readFileSync(join(directory, 'results.json'), 'utf8')) as Results);
 const [first] = runs;
 if (first === undefined) throw new Error('Usage: npm run faults:document -- DIR…');
-const outcomes = runs.flatMap((run) => run.outcomes);
+// Of a scenario that was run again on the same etcd, what came of it last.
+const latest = new Map(
+  runs.flatMap((run) => run.outcomes.map((outcome) => [`${outcome.release} ${outcome.name}`, outcome])),
+);
+const outcomes = [...latest.values()];
 const releases = [...new Set(outcomes.map(({ release }) => release))].sort((one, other) =>
   one.localeCompare(other, 'en', { numeric: true }),
 );

@@ -8,7 +8,14 @@ import { helperProgram } from '../support/mutex-parent.ts';
 import { temporaryDirectory } from '../support/processes.ts';
 import { namespacesOf, removeStaleNamespaces } from './network.ts';
 import { runRandom } from './random.ts';
-import { complaintsOf, describeTimes, type Outcome, tableOf, takeOverTimes } from './report.ts';
+import {
+  complaintsOf,
+  describeTimes,
+  type Outcome,
+  tableOf,
+  type TakeOverTimes,
+  takeOverTimes,
+} from './report.ts';
 import { runScenario } from './run-scenario.ts';
 import type { Scenario } from './scenario.ts';
 import { SCENARIOS } from './scenarios.ts';
@@ -79,6 +86,7 @@ async function runAll(
   work: readonly { scenario: Scenario; options: WorldOptions }[],
   jobs: number,
   out: string,
+  onOutcome: (outcomes: readonly Outcome[]) => void,
 ): Promise<Outcome[]> {
   const outcomes: Outcome[] = [];
   const queue = [...work];
@@ -86,6 +94,7 @@ async function runAll(
     for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
       const outcome = await runScenario(next.scenario, next.options, out);
       outcomes.push(outcome);
+      onOutcome(outcomes);
       const state = outcome.held ? 'held  ' : 'FAILED';
       console.log(
         `${String(outcomes.length).padStart(3)}/${work.length} ${state} ${outcome.name} (etcd ${outcome.release}, ${outcome.seconds.toFixed(0)} s)`,
@@ -97,6 +106,18 @@ async function runAll(
   };
   await Promise.all(Array.from({ length: jobs }, worker));
   return outcomes;
+}
+
+function summaryOf(
+  outcomes: readonly Outcome[],
+  ttlMs: number,
+): { held: boolean; takeOvers: TakeOverTimes[] } {
+  const takeOvers = takeOverTimes(
+    outcomes.flatMap(({ verdict }) => verdict?.takeOvers ?? []),
+    ttlMs,
+  );
+  const inTime = takeOvers.every(({ times, limitMs }) => (times?.p99Ms ?? 0) <= limitMs);
+  return { held: inTime && outcomes.every((outcome) => outcome.held), takeOvers };
 }
 
 async function main(): Promise<number> {
@@ -137,36 +158,27 @@ async function main(): Promise<number> {
     );
   }
   const jobs = options.random ? releases.length : Number(options.jobs);
-  const outcomes = await runAll(work, jobs, options.out);
-
+  // Written anew with each outcome: a long run that is ended has been worth something.
+  const save = (outcomes: readonly Outcome[]): ReturnType<typeof summaryOf> => {
+    const summary = summaryOf(outcomes, times.lockTtl * 1000);
+    const about = {
+      startedAt,
+      seconds: (Date.now() - startedAt.getTime()) / 1000,
+      etcd: Object.fromEntries(releases.map((release) => [release, etcdPackageVersion(release)])),
+      ...times,
+    };
+    writeFileSync(join(options.out, 'table.md'), `${tableOf(outcomes)}\n`);
+    writeFileSync(
+      join(options.out, 'results.json'),
+      JSON.stringify({ ...about, ...summary, outcomes }, null, 1),
+    );
+    return summary;
+  };
+  const outcomes = await runAll(work, jobs, options.out, save);
   const left = await namespacesOf('us');
-  const takeOvers = takeOverTimes(
-    outcomes.flatMap(({ verdict }) => verdict?.takeOvers ?? []),
-    times.lockTtl * 1000,
-  );
-  const held =
-    outcomes.every((outcome) => outcome.held) &&
-    left.length === 0 &&
-    takeOvers.every((taken) => (taken.times?.p99Ms ?? 0) <= taken.limitMs);
+  const { takeOvers, ...summary } = save(outcomes);
+  const held = summary.held && left.length === 0;
   const table = tableOf(outcomes);
-  writeFileSync(join(options.out, 'table.md'), `${table}\n`);
-  writeFileSync(
-    join(options.out, 'results.json'),
-    JSON.stringify(
-      {
-        startedAt,
-        seconds: (Date.now() - startedAt.getTime()) / 1000,
-        etcd: Object.fromEntries(releases.map((release) => [release, etcdPackageVersion(release)])),
-        ...times,
-        held,
-        takeOvers,
-        namespacesLeft: left,
-        outcomes,
-      },
-      null,
-      1,
-    ),
-  );
   console.log(`\n${table}\n`);
   for (const taken of takeOvers) console.log(describeTimes(taken));
   if (left.length > 0) console.log(`Namespaces left over: ${left.join(', ')}`);
