@@ -54,7 +54,8 @@ function isDying(left: TimeToLiveAnswer, record: HolderRecord): boolean {
  *   ctdb/server/ctdb_recoverd.c).
  * - The key is only just there: it may be that of CTDB's lock check, which lets go at once. It is looked at again until it
  *   is old enough to be a leader's; a `1` to all who stand for election would cost CTDB 5 s here as well.
- * - All else is contention. A holder that could be alive is neither waited for nor revoked.
+ * - All else is contention. A holder that could be alive is never revoked, and one that renews is not waited for longer than
+ *   the moment that a new key is looked at again.
  */
 export async function judgeHolder(
   found: KeyValue,

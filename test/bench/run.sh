@@ -2,18 +2,18 @@
 # Compares the packed helper with others, or puts a load on etcd, on the loopback of a network namespace of its own. Does
 # its own set-up: all that the tests need, and a root file system of Debian 12 with CTDB and the helper in Python.
 #
-# Usage: test/bench/run.sh compare|measures|scale [ARGUMENTS]
+# Usage: test/bench/run.sh compare|scale [ARGUMENTS]
 set -euo pipefail
 
 . "$(dirname "${BASH_SOURCE[0]}")/../env.sh"
 cd "$checkout"
 
-what=${1:?compare, measures or scale}
+what=${1:?compare or scale}
 shift
 case $what in
-  compare | measures | scale) ;;
+  compare | scale) ;;
   *)
-    echo "Unknown: $what; want compare, measures or scale" >&2
+    echo "Unknown: $what; want compare or scale" >&2
     exit 2
     ;;
 esac
