@@ -1,7 +1,6 @@
 import type { Clock } from './clock.ts';
 import { judgeHolder } from './contention.ts';
 import type { Deadline } from './deadline.ts';
-import { EtcdError } from './errors.ts';
 import type { KeyValue, LeaseId } from './etcd.ts';
 import type { Host } from './host.ts';
 import type { Members } from './members.ts';
@@ -51,23 +50,19 @@ export async function acquire(
   let session: Session | undefined;
   for (;;) {
     const seen = await members.ask((member, call) => member.readOldest(directory, call), byMs, signal);
-    throwIfUnwanted(signal);
     let holder = seen.oldest;
     if (holder === null) {
       if (session === undefined) {
         const old = await tools.findOldHolder?.(byMs);
-        throwIfUnwanted(signal);
         if (old !== undefined) return { kind: 'contended', holder: old };
         session = begin();
       } else if (session.deadline !== undefined && isTooOld(session.deadline, clock, timing)) {
         await session.revoke(byMs, signal);
-        throwIfUnwanted(signal);
         session = begin();
       }
-      const deadline = session.deadline ?? (await session.grant(byMs));
-      throwIfUnwanted(signal);
+      const deadline = session.deadline ?? (await session.grant(byMs, signal));
       const place = lockPlace(directory, session.leaseId);
-      const attempt = await tryLock(members, place, session.leaseId, tools.describeUs(), byMs);
+      const attempt = await tryLock(members, place, session.leaseId, tools.describeUs(), byMs, signal);
       if (attempt.kind === 'ours') {
         const held = { key: place.key, leaseId: session.leaseId, createRevision: attempt.createRevision };
         return { kind: 'held', session, held, deadline };
@@ -85,9 +80,4 @@ export async function acquire(
  */
 function isTooOld(deadline: Deadline, clock: Clock, { attemptMs }: Timing): boolean {
   return clock.now() + 2 * attemptMs > deadline.atMs;
-}
-
-/** Whoever aborts undoes what was done until then, so nothing new may be sent after that. */
-function throwIfUnwanted(signal: AbortSignal): void {
-  if (signal.aborted) throw new EtcdError('timeout', '', 'no longer wanted');
 }

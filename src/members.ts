@@ -1,6 +1,7 @@
 import type { Clock, Disposer } from './clock.ts';
-import { EtcdError, type EtcdErrorKind } from './errors.ts';
+import { EtcdError } from './errors.ts';
 import type { AbortReason, CallOptions, Member } from './etcd.ts';
+import { asEtcdError, meaningOf, silence, summary } from './member-failures.ts';
 import type { Timing } from './timing.ts';
 
 /** One question on its way to one member. */
@@ -25,34 +26,8 @@ interface Candidate<M extends Asked> {
   failure: EtcdError | undefined;
 }
 
-/** What one member's failure means for the question as a whole. */
-function meaningOf(kind: EtcdErrorKind): 'askAgain' | 'askOthers' | 'final' {
-  switch (kind) {
-    case 'unavailable':
-    case 'timeout':
-    case 'noLeader':
-    case 'stale':
-    case 'unproven':
-    case 'unknown':
-      return 'askAgain';
-    case 'tls':
-    case 'wrongCluster':
-    case 'notEtcd':
-      return 'askOthers';
-    case 'auth':
-    case 'permission':
-    case 'noSpace':
-    case 'rejected':
-    case 'leaseNotFound':
-    case 'leaseExists':
-      return 'final';
-  }
-}
-
-function asEtcdError(error: unknown, endpoint: string): EtcdError {
-  if (error instanceof EtcdError) return error;
-  const text = error instanceof Error ? error.message : String(error);
-  return new EtcdError('unknown', endpoint, text);
+function failureOf({ failure, member }: Candidate<Asked>): EtcdError {
+  return failure ?? new EtcdError('timeout', member.endpoint, 'no answer');
 }
 
 /**
@@ -100,13 +75,17 @@ export class Members<M extends Asked = Member> {
 
   /**
    * Asks until one member gives a good answer. Rejects with an `EtcdError`: at once when the cluster as a whole refuses,
-   * or when no member can ever answer; otherwise at `byMs`, with what each member said last; and with kind `timeout` as
-   * soon as `signal` is aborted.
+   * or when no member can ever answer; otherwise at `byMs`, with what each member said last; and with kind `timeout` when
+   * `signal` is aborted.
+   *
+   * @param afterAbort what becomes of the attempts that are under way then: they are called back, or awaited, because their
+   *   answers tell what there is to undo. No new one begins.
    */
   ask<T>(
     question: (member: M, call: CallOptions) => Promise<T>,
     byMs: number,
     signal?: AbortSignal,
+    afterAbort: 'callBack' | 'await' = 'callBack',
   ): Promise<T> {
     const { promise, resolve, reject } = Promise.withResolvers<T>();
     const clock = this.#clock;
@@ -142,10 +121,15 @@ export class Members<M extends Asked = Member> {
       finish();
     };
 
-    const onAbort = (): void => {
+    const rejectUnwanted = (): void => {
       settle(() => {
         reject(new EtcdError('timeout', '', 'no longer wanted'));
       });
+    };
+
+    const onAbort = (): void => {
+      if (afterAbort === 'callBack') rejectUnwanted();
+      else step();
     };
 
     const onFailure = (candidate: Candidate<M>, error: EtcdError): void => {
@@ -209,12 +193,17 @@ export class Members<M extends Asked = Member> {
       const possible = candidates.filter((candidate) => !candidate.ruledOut);
       if (now >= byMs || possible.length === 0) {
         settle(() => {
-          reject(summary(candidates));
+          reject(summary(candidates.map(failureOf)));
         });
         return;
       }
       const idle = possible.filter((candidate) => candidate.attempt === undefined);
       const busy = idle.length < possible.length;
+      if (signal?.aborted === true) {
+        if (busy) stopTimer = clock.at(byMs, step);
+        else rejectUnwanted();
+        return;
+      }
       const hedgeAtMs = busy ? lastStartMs + hedgeDelayMs : now;
       let nextMs = byMs;
       if (idle.length > 0) {
@@ -237,11 +226,8 @@ export class Members<M extends Asked = Member> {
       stopTimer = clock.at(nextMs, step);
     };
 
-    if (signal?.aborted === true) onAbort();
-    else {
-      signal?.addEventListener('abort', onAbort);
-      step();
-    }
+    signal?.addEventListener('abort', onAbort);
+    step();
     return promise;
   }
 
@@ -250,26 +236,4 @@ export class Members<M extends Asked = Member> {
     if (member === undefined) throw new Error(`No member ${index} of ${this.#members.length}`);
     return member;
   }
-}
-
-function silence(endpoint: string, silentMs: number): EtcdError {
-  const message = `no answer within ${(silentMs / 1000).toFixed(1)} s`;
-  return new EtcdError('timeout', endpoint, message, 'check the member, its disk, the network and firewalls');
-}
-
-// The kinds that tell an administrator most come first; the error as a whole takes its kind and remedy from there.
-const TELLING: readonly EtcdErrorKind[] = ['wrongCluster', 'tls', 'notEtcd', 'noLeader', 'stale', 'unproven'];
-
-/** One error for all members: `a:2379: connection refused; b:2379: no answer within 1.5 s`. */
-function summary(candidates: readonly Candidate<Asked>[]): EtcdError {
-  const failures = candidates.flatMap(({ failure, member }) => [
-    failure ?? new EtcdError('timeout', member.endpoint, 'no answer'),
-  ]);
-  const rank = (error: EtcdError): number => {
-    const index = TELLING.indexOf(error.kind);
-    return index === -1 ? TELLING.length : index;
-  };
-  const telling = failures.reduce((best, error) => (rank(error) < rank(best) ? error : best));
-  const text = failures.map((error) => `${error.endpoint}: ${error.message}`).join('; ');
-  return new EtcdError(telling.kind, '', text, telling.remedy, telling.id);
 }

@@ -26,6 +26,7 @@ export function lockPlace(directory: string, leaseId: LeaseId): LockPlace {
 /**
  * Takes the lock if its directory is empty; one transaction, which can be repeated: when an earlier try took effect, the
  * later one finds our own key there. Rejects with `EtcdError`; the outcome is then unknown, and the lease must be revoked.
+ * When `signal` is aborted, no further try is sent.
  */
 export async function tryLock(
   members: Members,
@@ -33,10 +34,13 @@ export async function tryLock(
   leaseId: LeaseId,
   value: string,
   byMs: number,
+  signal: AbortSignal,
 ): Promise<TryLock> {
   const answer = await members.ask(
     (member, call) => member.lock(place.directory, place.key, value, leaseId, call),
     byMs,
+    signal,
+    'await',
   );
   if (answer.succeeded) return { kind: 'ours', createRevision: answer.header.revision };
   const { oldest } = answer;

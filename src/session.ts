@@ -2,7 +2,7 @@ import type { Clock } from './clock.ts';
 import { sleepUntil } from './clock.ts';
 import { Deadline } from './deadline.ts';
 import { EtcdError } from './errors.ts';
-import type { LeaseId } from './etcd.ts';
+import type { CallOptions, LeaseId, Member } from './etcd.ts';
 import type { Members } from './members.ts';
 import type { Timing } from './timing.ts';
 
@@ -46,10 +46,10 @@ export class Session {
 
   /**
    * Asks for the lease. The deadline counts from the first send of any of the tries, because a try whose answer was lost
-   * may be the one that took effect. Rejects with `EtcdError`.
+   * may be the one that took effect. Rejects with `EtcdError`. When `signal` is aborted, no further try is sent.
    */
-  async grant(byMs: number): Promise<Deadline> {
-    const ttlMs = await this.#members.ask(async (member, call) => {
+  async grant(byMs: number, signal: AbortSignal): Promise<Deadline> {
+    const grantOn = async (member: Member, call: CallOptions): Promise<number> => {
       this.#firstSentAtMs ??= this.#clock.now();
       const grant = member.grant(this.leaseId, this.#timing.ttlMs, call);
       this.#openGrants.add(grant);
@@ -66,7 +66,8 @@ export class Session {
       } finally {
         this.#openGrants.delete(grant);
       }
-    }, byMs);
+    };
+    const ttlMs = await this.#members.ask(grantOn, byMs, signal, 'await');
     // Set before the first send, which the answer proves to have been.
     const sentAtMs = this.#firstSentAtMs ?? -Infinity;
     this.#deadline = new Deadline(this.#clock, sentAtMs + ttlMs - this.#timing.marginMs(ttlMs));

@@ -17,14 +17,14 @@ interface Asked {
   readonly outcome: () => number | string | EtcdError;
 }
 
-function ask(withinMs = 10_000, signal?: AbortSignal): Asked {
+function ask(withinMs = 10_000, signal?: AbortSignal, afterAbort?: 'callBack' | 'await'): Asked {
   const clock = new FakeClock();
   const fakes: Asked['fakes'] = [new FakeMember('a:1'), new FakeMember('b:1'), new FakeMember('c:1')];
   const members = new Members(fakes, clock, TIMING);
   let outcome: number | string | EtcdError = 'open';
   const question = (member: Member, call: CallOptions): Promise<number> =>
     member.keepAlive(LEASE, call).then(({ ttlMs }) => ttlMs);
-  members.ask(question, clock.now() + withinMs, signal).then(
+  members.ask(question, clock.now() + withinMs, signal, afterAbort).then(
     (ttlMs) => {
       outcome = ttlMs;
     },
@@ -184,10 +184,31 @@ void describe('a hedged question', () => {
     assert.equal(asked.clock.pending, 0);
   });
 
+  void it('awaits what was sent, and sends nothing more, when what was sent has to be known', async () => {
+    for (const [isAnswered, kind] of [
+      [true, '9000'],
+      [false, 'timeout'],
+    ] as const) {
+      const stop = new AbortController();
+      const asked = ask(10_000, stop.signal, 'await');
+      await settle();
+      stop.abort();
+      await asked.clock.advance(1_000);
+      assert.deepEqual([kindOf(asked), counts(asked)], ['open', [1, 0, 0]]);
+      if (isAnswered) asked.fakes[0].last.answer('keepAlive', { ttlMs: 9_000 });
+      else asked.fakes[0].last.refuse('unavailable');
+      await settle();
+      assert.deepEqual([kindOf(asked), counts(asked)], [kind, [1, 0, 0]]);
+      assert.equal(asked.clock.pending, 0);
+    }
+  });
+
   void it('asks nobody when nobody wants to know to begin with', async () => {
-    const asked = ask(10_000, AbortSignal.abort());
-    await settle();
-    assert.deepEqual([kindOf(asked), counts(asked)], ['timeout', [0, 0, 0]]);
+    for (const afterAbort of ['callBack', 'await'] as const) {
+      const asked = ask(10_000, AbortSignal.abort(), afterAbort);
+      await settle();
+      assert.deepEqual([kindOf(asked), counts(asked)], ['timeout', [0, 0, 0]]);
+    }
   });
 
   void it('sends nothing more when it wakes up after its time', async () => {

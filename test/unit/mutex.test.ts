@@ -21,7 +21,8 @@ const OURS: KeyValue = {
 async function lock(oldest: KeyValue | null, succeeded = false): Promise<TryLock> {
   const clock = new FakeClock();
   const fake = new FakeMember('a:1');
-  const locked = tryLock(new Members([fake], clock, TIMING), PLACE, LEASE, 'v', clock.now() + 3_000);
+  const members = new Members([fake], clock, TIMING);
+  const locked = tryLock(members, PLACE, LEASE, 'v', clock.now() + 3_000, new AbortController().signal);
   await settle();
   fake.last.answer('lock', { header: headerOf({ revision: 15n }), succeeded, oldest });
   return locked;

@@ -26,9 +26,13 @@ function scene(): Scene {
 }
 
 /** Begins to grant; the outcome is the deadline's instant or the error's kind. */
-function granting({ session, startMs }: Scene, withinMs = 3_000): () => number | string {
+function granting(
+  { session, startMs }: Scene,
+  withinMs = 3_000,
+  signal = new AbortController().signal,
+): () => number | string {
   let outcome: number | string = 'open';
-  session.grant(startMs + withinMs).then(
+  session.grant(startMs + withinMs, signal).then(
     ({ atMs }) => {
       outcome = atMs;
     },
@@ -87,6 +91,20 @@ void describe('a session', () => {
     assert.equal(outcome(), 'noSpace');
     assert.equal(each.session.deadline, undefined);
     assert.equal(each.session.mayExist, true);
+  });
+
+  void it('sends no further grant once nobody wants it, and hears what became of the one before', async () => {
+    const each = scene();
+    const stop = new AbortController();
+    const outcome = granting(each, 3_000, stop.signal);
+    await settle();
+    stop.abort();
+    await each.clock.advance(1_000);
+    assert.deepEqual([each.fakes[0].calls.length, each.fakes[1].calls.length], [1, 0]);
+    assert.equal(outcome(), 'open');
+    each.fakes[0].last.answer('grant', { ttlMs: 9_000 });
+    await settle();
+    assert.equal(outcome(), each.startMs + WINDOW_MS);
   });
 
   void it('is gone once its lease was revoked, or is not there', async () => {
