@@ -2,6 +2,7 @@ import { EXIT } from '../../src/lifecycle.ts';
 import type { KeyValue, LeaseId } from '../../src/etcd.ts';
 import type { Claim } from './claim.ts';
 import type { Audience, Contender } from './contender.ts';
+import { Duties } from './duties.ts';
 import type { Traffic } from './sim-member.ts';
 import type { SimProcess } from './sim-process.ts';
 import type { Agreement, Author, Entry } from './store.ts';
@@ -15,16 +16,23 @@ export const PROPERTIES = {
   'a loss is seen too late':
     'who was robbed like that sees it by the watch, at once in a calm network, with the next renewal otherwise, and ends by the deadline',
   'a passed deadline moves': 'a deadline that has passed stays where it was',
+  'a deadline is later than its lease allows':
+    'a deadline counts from the first send of the grant, or from the send of the keepalive, and keeps the margin',
   'a lock is claimed after its deadline': 'nobody writes 0 who has seen that the deadline has passed',
   'more than one byte': 'one byte at most',
   'no byte': 'and one at least, unless nobody waits for it any more',
   'the answer is late': 'it comes within 4 s, less the time for which the process was frozen',
   'the exit is late': 'within 2 s of SIGTERM, and within 3 s of the death of the parent',
-  'something is left behind': 'what a helper put into etcd is gone when it has exited and etcd answered',
+  'who is not wanted any more goes on': 'after SIGTERM no grant and no transaction is sent',
+  'who lets go does not say so': 'who exits by itself has revoked every lease that it asked for',
+  'something is left behind':
+    'what a helper put into etcd is gone when it has exited and etcd answered, and a grant that is on its way is waited for',
   'nobody gets the lock': 'once all faults have ended, somebody holds it within a bound',
   'the lock is lost without need':
     'no deadline passes if a majority of members, with a leader, served the holder for as long as a renewal takes',
+  'a renewal that proved nothing is not repeated at once': 'the next one is sent within 250 ms',
   'a loss is reported that was none': 'who says that its key is gone has none',
+  'a take is slow': 'who finds the lock free holds it within 1 s and one hedge delay for each silent member',
   'contention is reported that was none': 'who answers 1 met the key of another',
   'contention is reported late': 'who meets a holder that renews answers within 1.6 s',
   'a dead neighbour keeps the lock': 'a helper that is dead is replaced at once on its own host',
@@ -59,6 +67,9 @@ const EXIT_LIMIT_MS = 2_000;
 // A helper notices that its parent is gone within this, and then has its exit's time (docs/safety.md).
 const ORPHAN_LIMIT_MS = 1_000;
 
+// A take is three questions, of which one meets the members that do not answer; messages and commits can be late.
+const TAKE_LIMIT_MS = 1_000;
+
 // A contender that finds a holder alive answers within this, members that do not answer included.
 const CONTENTION_LIMIT_MS = 1_600;
 
@@ -89,9 +100,11 @@ export class Checker implements Agreement, Audience, Traffic {
   readonly #presences: Presence[] = [];
   readonly #removedBy = new Map<string, Author>();
   readonly #committedGrants = new Map<LeaseId, number>();
+  readonly #duties: Duties;
 
   constructor(world: World) {
     this.#world = world;
+    this.#duties = new Duties(world, this.violated.bind(this));
   }
 
   violated(property: Property, text: string): void {
@@ -107,8 +120,11 @@ export class Checker implements Agreement, Audience, Traffic {
 
   onCommit({ command, outcome, index, term }: Entry): void {
     const { history, timeline } = this.#world;
-    if (command.kind === 'grant' && outcome.kind === 'done')
+    if (command.kind === 'grant' && outcome.kind === 'done') {
       this.#committedGrants.set(command.leaseId, timeline.nowMs);
+      const owner = this.#ownerOfLease.get(command.leaseId);
+      if (owner !== undefined) this.#duties.onLateGrant(owner, command.leaseId);
+    }
     history.tell('etcd', () => {
       const about = 'leaseId' in command ? command.leaseId : 'key' in command ? command.key : '';
       const by =
@@ -155,6 +171,8 @@ export class Checker implements Agreement, Audience, Traffic {
     const { history } = this.#world;
     history.tell(process.label, () => `sends ${what}${leaseId === undefined ? '' : `, lease ${leaseId}`}`);
     this.#world.onSend(process, what);
+    const sender = this.#world.contenders.find((each) => each.process === process);
+    if (sender !== undefined) this.#duties.onSend(sender, what, leaseId);
     if (leaseId === undefined || !what.startsWith('revoke')) return;
     const owner = this.#ownerOfLease.get(leaseId);
     if (owner?.process === process) owner.revokedAtMs = this.#world.timeline.nowMs;
@@ -178,9 +196,13 @@ export class Checker implements Agreement, Audience, Traffic {
     if (tookMs > ANSWER_LIMIT_MS)
       this.violated('the answer is late', `${contender.name} answers after ${Math.round(tookMs)} ms`);
     world.count(`answered ${byte}`);
-    if (byte === '0' && process.lastShownMs >= contender.knownDeadlineMs)
+    if (byte === '0' && contender.sawDeadlinePass)
       this.violated('a lock is claimed after its deadline', contender.name);
-    if (byte === '0') this.#openClaim(contender);
+    if (byte === '0') {
+      this.#duties.onClaim(contender);
+      this.#checkTake(contender);
+      this.#openClaim(contender);
+    }
     if (byte === '1') this.#checkContention(contender);
     // A lock is not claimed when more time may have passed during the take than its own clock shows.
     const wallGainMs = process.machine.wallOffsetMs - contender.wallOffsetAtStartMs;
@@ -197,6 +219,7 @@ export class Checker implements Agreement, Audience, Traffic {
 
   onEndOfFile(contender: Contender): void {
     this.claims.delete(contender);
+    this.#duties.onEndOfFile(contender);
   }
 
   onExit(contender: Contender): void {
@@ -224,8 +247,9 @@ export class Checker implements Agreement, Audience, Traffic {
         `${contender.name} outlives its parent by ${Math.round(nowMs - orphanedAtMs)} ms`,
       );
     if (process.exitStatus === EXIT.lost) this.#judgeReport(contender);
-    if (process.exitStatus !== EXIT.lost || !contender.complaint.includes('did not confirm'))
-      this.#checkLeftovers(contender);
+    if (process.exitStatus === EXIT.lost && contender.complaint.includes('did not confirm')) return;
+    this.#duties.onExit(contender);
+    this.#checkLeftovers(contender);
   }
 
   onThaw(contender: Contender): void {
@@ -247,7 +271,12 @@ export class Checker implements Agreement, Audience, Traffic {
       this.violated('the switch kills a process that runs', contender.name);
   }
 
+  onUnproven(contender: Contender): void {
+    this.#duties.onUnproven(contender);
+  }
+
   onDeadlineMoved(contender: Contender, fromMs: number, toMs: number, nowMs: number): void {
+    this.#duties.onRenewed(contender, toMs);
     if (nowMs >= fromMs && toMs > fromMs)
       this.violated(
         'a passed deadline moves',
@@ -354,6 +383,19 @@ export class Checker implements Agreement, Audience, Traffic {
       const author = each.contender === contender ? this.#removedBy.get(each.key) : undefined;
       return author?.kind === 'administrator' || author?.kind === 'staleExpiry';
     });
+  }
+
+  #checkTake(contender: Contender): void {
+    const { health, timeline, timing, servers } = this.#world;
+    const { process, startedAtMs } = contender;
+    const { nowMs } = timeline;
+    const wasFree = this.#presences.every(
+      (each) => each.contender === contender || each.untilMs < startedAtMs,
+    );
+    if (!wasFree || process.frozenMs > 0 || !health.wasWell(process.machine, startedAtMs, nowMs)) return;
+    const tookMs = nowMs - startedAtMs;
+    if (tookMs > TAKE_LIMIT_MS + timing.hedgeDelayMs * (servers.length - 1))
+      this.violated('a take is slow', `${contender.name} needs ${Math.round(tookMs)} ms`);
   }
 
   #checkContention(contender: Contender): void {

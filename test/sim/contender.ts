@@ -49,6 +49,8 @@ export class Contender {
   shortenedAtMs = -Infinity;
   /** The deadline that it looked at last. */
   knownDeadlineMs = Infinity;
+  /** Its clock had shown that instant, or a later one, when it wrote its answer. */
+  sawDeadlinePass = false;
   readonly #terminated = new AbortController();
   readonly #audience: readonly Audience[];
 
@@ -78,6 +80,11 @@ export class Contender {
     this.process.onThaw = () => {
       world.checker.onThaw(this);
     };
+  }
+
+  /** SIGTERM has reached it. */
+  get knowsItIsUnwanted(): boolean {
+    return this.#terminated.signal.aborted;
   }
 
   get name(): string {
@@ -155,6 +162,7 @@ export class Contender {
         timing,
         ({ endpoint, kind, message }) => {
           world.history.tell(this.name, () => `hears from ${endpoint}: ${message}`);
+          if (kind === 'unproven') world.checker.onUnproven(this);
           if (kind === 'unproven' || kind === 'stale')
             world.count(`not believed: ${message.replace(/ \d+/, '')}`);
         },
@@ -166,6 +174,8 @@ export class Contender {
       status: makeStatusPipe(
         (byte) => {
           if (this.orphanedAtMs !== undefined) throw new Error('EPIPE');
+          // Judged by what it has seen until here, and not by what it sees while the byte waits for the end of a freeze.
+          this.sawDeadlinePass = process.lastShownMs >= this.knownDeadlineMs;
           process.act(() => {
             this.#wrote(byte);
           });

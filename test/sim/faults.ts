@@ -168,6 +168,25 @@ function freezeAtRenewal(world: World): void {
   };
 }
 
+/**
+ * A virtual machine is paused for longer than its holder's lease has left, and finds itself cut off when it goes on: only
+ * its wall clock, which is set right then, tells that the lock may be gone.
+ */
+function pauseAndCutOff(world: World): void {
+  const { holder, random, timeline, network, grantedTtlMs } = world;
+  if (holder === undefined) return;
+  const { machine } = holder.process;
+  const pausedMs = random.between(0.8, 2) * grantedTtlMs;
+  world.pause(machine, pausedMs);
+  const links = network.linksOf(machine);
+  links.forEach(cutBothWays);
+  world.health.assess();
+  timeline.after(pausedMs + grantedTtlMs + 2_000, () => {
+    links.forEach(mend);
+    world.health.assess();
+  });
+}
+
 /** An administrator deletes the key and puts it back, as from a backup, and no watch tells of it. */
 function replaceUnseen(world: World): void {
   const { cluster, random, timeline, health } = world;
@@ -607,6 +626,7 @@ export function planHardCase(world: World, atMs: number): void {
   const [name, fault] = world.random.pick<readonly [string, Fault]>([
     ['only an old leader is reached', reachOnlyAnOldLeader],
     ['process frozen while it renews, then cut off', freezeAtRenewal],
+    ['virtual machine paused, then cut off', pauseAndCutOff],
   ]);
   world.timeline.at(atMs, () => {
     happen(world, name, fault);

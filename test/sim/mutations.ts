@@ -277,9 +277,9 @@ export const MUTATIONS: readonly PlannedMutation[] = [
   },
   {
     name: 'a contender that is not wanted any more goes on',
-    file: 'src/acquire.ts',
-    find: `if (signal.aborted) throw`,
-    replace: `if (signal.aborted && byMs < 0) throw`,
+    file: 'src/members.ts',
+    find: `if (signal?.aborted === true) {`,
+    replace: `if (signal?.aborted === true && byMs < 0) {`,
     within: 20_000,
   },
   {
@@ -366,21 +366,24 @@ export const MUTATIONS: readonly PlannedMutation[] = [
   },
   {
     name: 'a member without a leader speaks for the cluster',
-    file: 'src/members.ts',
+    file: 'src/member-failures.ts',
     find: `    case 'noLeader':
     case 'stale':`,
-    replace: `    case 'stale':`,
+    replace: `    case 'noLeader':
+      return 'final';
+    case 'stale':`,
     within: 50_000,
   },
   {
     name: 'a renewal that proves nothing ends the round',
-    file: 'src/members.ts',
+    file: 'src/member-failures.ts',
     find: `    case 'unproven':
     case 'unknown':
       return 'askAgain';`,
     replace: `    case 'unknown':
       return 'askAgain';
-    case 'unproven':`,
+    case 'unproven':
+      return 'final';`,
     within: 50_000,
   },
   // Budgets

@@ -28,10 +28,10 @@ export class SimCompanion implements Companion {
     });
   }
 
-  /** Whether it will act when its master stands still. */
+  /** Whether it has to act when its master, whose claim it was told of before that began, stands still. */
   get isWatching(): boolean {
     const { nowMs } = this.#master.machine.timeline;
-    return this.alive && nowMs >= this.frozenUntilMs && (this.#limit !== undefined || this.#lines.length > 0);
+    return this.alive && nowMs >= this.frozenUntilMs;
   }
 
   write(line: string): void {

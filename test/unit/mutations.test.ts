@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
+import { PROPERTIES } from '../sim/checker.ts';
 import { MUTATIONS } from '../sim/mutations.ts';
+import { propertiesTable } from '../sim/properties-table.ts';
+import { readSafetyPart, rowsOf } from '../support/safety-document.ts';
 
 const ROOT = new URL('../../', import.meta.url);
 
@@ -16,4 +19,21 @@ test('no two mutations are the same, and each has a name and a limit of its own'
   assert.equal(new Set(MUTATIONS.map(({ name }) => name)).size, MUTATIONS.length);
   assert.ok(MUTATIONS.every(({ find, replace, within }) => find !== replace && within > 0));
   assert.ok(MUTATIONS.length >= 40);
+});
+
+test('docs/safety.md shows each mutation as found, by a property that there is, within its limit', () => {
+  const rows = rowsOf(readSafetyPart('mutations'));
+  assert.deepEqual(
+    rows.map(([name, file, , , limit]) => [name, file, limit]),
+    MUTATIONS.map(({ name, file, within }) => [name, `\`${file}\``, String(within)]),
+    'npm run sim:mutations -- --write',
+  );
+  for (const [name, , property = '', schedules, limit] of rows) {
+    assert.ok(Object.hasOwn(PROPERTIES, property), `"${name ?? ''}" was found by "${property}"`);
+    assert.ok(Number(schedules) <= Number(limit), name);
+  }
+});
+
+test('docs/safety.md shows the properties as they are', () => {
+  assert.equal(readSafetyPart('properties').trim(), propertiesTable().trim());
 });

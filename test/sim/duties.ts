@@ -1,0 +1,153 @@
+import type { LeaseId } from '../../src/etcd.ts';
+import type { Property } from './checker.ts';
+import type { Contender } from './contender.ts';
+import type { World } from './world.ts';
+
+/** What one contender has asked of etcd so far. Instants are the timeline's, local ones its own clock's. */
+interface Asked {
+  readonly firstGrantLocalMs: Map<LeaseId, number>;
+  readonly lastGrantMs: Map<LeaseId, number>;
+  readonly lastRevokeMs: Map<LeaseId, number>;
+  /** A grant has been answered. */
+  hasLease: boolean;
+  keepAliveMs: number;
+  keepAliveLocalMs: number;
+  /** When its deadline was last moved ahead. */
+  provenMs: number;
+  /** When it began to let go. */
+  closedMs: number;
+}
+
+// What the arithmetic of clocks that drift may add, milliseconds.
+const ROUNDING_MS = 0.01;
+
+// A renewal that proved nothing is sent again after the retry delay of 100 ms at the latest, and timers come late.
+const REPEAT_LIMIT_MS = 250;
+
+// The end of a release that used all of its time.
+const RELEASE_END_MS = 60;
+
+/** Watches what contenders send, and what they owe to what they have sent. */
+export class Duties {
+  readonly #world: World;
+  readonly #violated: (property: Property, text: string) => void;
+  readonly #asked = new Map<Contender, Asked>();
+
+  constructor(world: World, violated: (property: Property, text: string) => void) {
+    this.#world = world;
+    this.#violated = violated;
+  }
+
+  onSend(contender: Contender, what: string, leaseId: LeaseId | undefined): void {
+    const asked = this.#of(contender);
+    const { nowMs } = this.#world.timeline;
+    const localMs = contender.process.machine.localMs(nowMs);
+    const isGrant = what.startsWith('grant');
+    if (contender.knowsItIsUnwanted && (isGrant || what.startsWith('lock')))
+      this.#violated('who is not wanted any more goes on', `${contender.name} sends ${what}`);
+    if (what.startsWith('keepAlive')) {
+      asked.keepAliveMs = nowMs;
+      asked.keepAliveLocalMs = localMs;
+    }
+    if (leaseId === undefined) return;
+    if (what.startsWith('lock')) asked.hasLease = true;
+    if (isGrant) {
+      if (!asked.firstGrantLocalMs.has(leaseId)) asked.firstGrantLocalMs.set(leaseId, localMs);
+      asked.lastGrantMs.set(leaseId, nowMs);
+    }
+    if (what.startsWith('revoke')) asked.lastRevokeMs.set(leaseId, nowMs);
+  }
+
+  /** The lock is claimed until this deadline, by what the grant of its lease allows. */
+  onClaim(contender: Contender): void {
+    const granted = [...this.#of(contender).firstGrantLocalMs.values()];
+    this.#judgeDeadline(contender, contender.knownDeadlineMs, granted[granted.length - 1] ?? -Infinity);
+  }
+
+  /** A renewal that was believed has moved the deadline. */
+  onRenewed(contender: Contender, deadlineMs: number): void {
+    const asked = this.#of(contender);
+    asked.provenMs = this.#world.timeline.nowMs;
+    this.#judgeDeadline(contender, deadlineMs, asked.keepAliveLocalMs);
+  }
+
+  /** One member has answered a renewal with what proves nothing. */
+  onUnproven(contender: Contender): void {
+    const { timeline } = this.#world;
+    const heardMs = timeline.nowMs;
+    const { process } = contender;
+    const { frozenMs } = process;
+    timeline.after(REPEAT_LIMIT_MS, () => {
+      const { keepAliveMs, provenMs } = this.#of(contender);
+      const isOver = !contender.isOpen || process.state !== 'alive' || process.machine.wasPaused;
+      if (isOver || process.isFrozen || process.frozenMs > frozenMs) return;
+      if (keepAliveMs < heardMs && provenMs < heardMs)
+        this.#violated(
+          'a renewal that proved nothing is not repeated at once',
+          `${contender.name} does not for ${REPEAT_LIMIT_MS} ms`,
+        );
+    });
+  }
+
+  onEndOfFile(contender: Contender): void {
+    const asked = this.#of(contender);
+    asked.closedMs = Math.min(asked.closedMs, this.#world.timeline.nowMs);
+  }
+
+  /** It has exited by itself, and not because its deadline had passed. */
+  onExit(contender: Contender): void {
+    const { lastGrantMs, lastRevokeMs } = this.#of(contender);
+    if (contender.process.hasBeenFrozen) return;
+    for (const [leaseId, grantMs] of lastGrantMs) {
+      if ((lastRevokeMs.get(leaseId) ?? -Infinity) < grantMs)
+        this.#violated('who lets go does not say so', `${contender.name} never revokes lease ${leaseId}`);
+    }
+  }
+
+  /** A grant has arrived that was sent by somebody who is gone. */
+  onLateGrant(contender: Contender, leaseId: LeaseId): void {
+    const { timing, timeline, counts } = this.#world;
+    const { process, endedAtMs } = contender;
+    const isExcused = process.hasBeenFrozen || counts.has('fault: permission denied');
+    if (endedAtMs === undefined || process.exitStatus === undefined || isExcused) return;
+    const { closedMs, lastGrantMs, hasLease } = this.#of(contender);
+    const usedItsTime = endedAtMs - closedMs >= timing.releaseMs - RELEASE_END_MS;
+    const sentMs = lastGrantMs.get(leaseId) ?? -Infinity;
+    // One that was called back, because another had been answered, is waited for as long as an attempt takes.
+    const isAwaited = !hasLease || timeline.nowMs < sentMs + timing.attemptMs;
+    if (!usedItsTime && isAwaited)
+      this.#violated(
+        'something is left behind',
+        `${contender.name} has gone ${Math.round(endedAtMs - closedMs)} ms after it let go, and its grant arrives`,
+      );
+    else this.#world.count('grant arrives when nobody can wait for it any more');
+  }
+
+  #judgeDeadline(contender: Contender, deadlineMs: number, sentLocalMs: number): void {
+    const { timing, grantedTtlMs } = this.#world;
+    const latestMs = sentLocalMs + grantedTtlMs - timing.marginMs(grantedTtlMs);
+    if (deadlineMs > latestMs + ROUNDING_MS)
+      this.#violated(
+        'a deadline is later than its lease allows',
+        `${contender.name} claims for ${(deadlineMs - latestMs).toFixed(2)} ms more`,
+      );
+  }
+
+  #of(contender: Contender): Asked {
+    let asked = this.#asked.get(contender);
+    if (asked === undefined) {
+      asked = {
+        firstGrantLocalMs: new Map(),
+        lastGrantMs: new Map(),
+        lastRevokeMs: new Map(),
+        hasLease: false,
+        keepAliveMs: -Infinity,
+        keepAliveLocalMs: -Infinity,
+        provenMs: -Infinity,
+        closedMs: Infinity,
+      };
+      this.#asked.set(contender, asked);
+    }
+    return asked;
+  }
+}
