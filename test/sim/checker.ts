@@ -76,9 +76,6 @@ const CONTENTION_LIMIT_MS = 1_600;
 // The least jump of the wall clock that the helper takes seriously.
 const WALL_JUMP_MS = 1_000;
 
-// Before its exit, a process that gives up has looked for late grants within this.
-const LAST_LOOK_MS = 250;
-
 // In a calm network a watch stands, if it broke, after CALM_MS, and tells of a deletion within WATCH_MS.
 const CALM_MS = 2_000;
 const WATCH_MS = 450;
@@ -123,7 +120,7 @@ export class Checker implements Agreement, Audience, Traffic {
     if (command.kind === 'grant' && outcome.kind === 'done') {
       this.#committedGrants.set(command.leaseId, timeline.nowMs);
       const owner = this.#ownerOfLease.get(command.leaseId);
-      if (owner !== undefined) this.#duties.onLateGrant(owner, command.leaseId);
+      if (owner !== undefined) this.#duties.onLateGrant(owner, command.leaseId, timeline.nowMs);
     }
     history.tell('etcd', () => {
       const about = 'leaseId' in command ? command.leaseId : 'key' in command ? command.key : '';
@@ -175,7 +172,6 @@ export class Checker implements Agreement, Audience, Traffic {
     if (sender !== undefined) this.#duties.onSend(sender, what, leaseId);
     if (leaseId === undefined || !what.startsWith('revoke')) return;
     const owner = this.#ownerOfLease.get(leaseId);
-    if (owner?.process === process) owner.revokedAtMs = this.#world.timeline.nowMs;
     if (owner === undefined || owner.process === process) return;
     this.#world.count('neighbour reclaimed');
     const { state } = owner.process;
@@ -475,8 +471,8 @@ export class Checker implements Agreement, Audience, Traffic {
       const hasKey = store.keys.some((key) => key.leaseId === leaseId);
       // A grant that was under way for longer than the release may take leaves a lease, without a key, for its TTL.
       const grantedMs = this.#committedGrants.get(leaseId) ?? 0;
-      if (!hasKey && nowMs - grantedMs < LAST_LOOK_MS && grantedMs > (contender.revokedAtMs ?? Infinity)) {
-        world.count('lease left by a late grant');
+      if (!hasKey && this.#duties.isLateGrant(contender, leaseId, grantedMs)) {
+        this.#duties.onLateGrant(contender, leaseId, grantedMs);
         continue;
       }
       this.violated('something is left behind', `${contender.name} leaves ${hasKey ? 'its key' : 'a lease'}`);

@@ -40,8 +40,6 @@ export class Contender {
   frozenBeforeTerminationMs = 0;
   orphanedAtMs: number | undefined;
   endedAtMs: number | undefined;
-  /** When it sent the last revoke of its own lease. */
-  revokedAtMs: number | undefined;
   /** The last thing it complained about. */
   complaint = '';
   /** By its own clock: when its deadline was, and when that was last cut short. */

@@ -7,9 +7,11 @@ import type { World } from './world.ts';
 interface Asked {
   readonly firstGrantLocalMs: Map<LeaseId, number>;
   readonly lastGrantMs: Map<LeaseId, number>;
+  /** The grant before the last one, of the same lease. */
+  readonly earlierGrantMs: Map<LeaseId, number>;
   readonly lastRevokeMs: Map<LeaseId, number>;
-  /** A grant has been answered. */
-  hasLease: boolean;
+  /** Those of which a grant was answered. */
+  readonly granted: Set<LeaseId>;
   keepAliveMs: number;
   keepAliveLocalMs: number;
   /** When its deadline was last moved ahead. */
@@ -50,9 +52,10 @@ export class Duties {
       asked.keepAliveLocalMs = localMs;
     }
     if (leaseId === undefined) return;
-    if (what.startsWith('lock')) asked.hasLease = true;
+    if (what.startsWith('lock')) asked.granted.add(leaseId);
     if (isGrant) {
       if (!asked.firstGrantLocalMs.has(leaseId)) asked.firstGrantLocalMs.set(leaseId, localMs);
+      asked.earlierGrantMs.set(leaseId, asked.lastGrantMs.get(leaseId) ?? -Infinity);
       asked.lastGrantMs.set(leaseId, nowMs);
     }
     if (what.startsWith('revoke')) asked.lastRevokeMs.set(leaseId, nowMs);
@@ -104,17 +107,22 @@ export class Duties {
     }
   }
 
-  /** A grant has arrived that was sent by somebody who is gone. */
-  onLateGrant(contender: Contender, leaseId: LeaseId): void {
-    const { timing, timeline, counts } = this.#world;
+  /** Whether the lease was granted after the last revoke of it. */
+  isLateGrant(contender: Contender, leaseId: LeaseId, grantedMs: number): boolean {
+    return grantedMs > (this.#of(contender).lastRevokeMs.get(leaseId) ?? Infinity);
+  }
+
+  /** A grant has arrived that its sender, who has exited, does not look for any more. */
+  onLateGrant(contender: Contender, leaseId: LeaseId, grantedMs: number): void {
+    const { timing, counts } = this.#world;
     const { process, endedAtMs } = contender;
     const isExcused = process.hasBeenFrozen || counts.has('fault: permission denied');
     if (endedAtMs === undefined || process.exitStatus === undefined || isExcused) return;
-    const { closedMs, lastGrantMs, hasLease } = this.#of(contender);
+    const { closedMs, earlierGrantMs, granted } = this.#of(contender);
     const usedItsTime = endedAtMs - closedMs >= timing.releaseMs - RELEASE_END_MS;
-    const sentMs = lastGrantMs.get(leaseId) ?? -Infinity;
-    // One that was called back, because another had been answered, is waited for as long as an attempt takes.
-    const isAwaited = !hasLease || timeline.nowMs < sentMs + timing.attemptMs;
+    // One of several was answered; the others are waited for as long as an attempt takes since they were called back.
+    const sentMs = earlierGrantMs.get(leaseId) ?? -Infinity;
+    const isAwaited = !granted.has(leaseId) || grantedMs < sentMs + timing.attemptMs;
     if (!usedItsTime && isAwaited)
       this.#violated(
         'something is left behind',
@@ -139,8 +147,9 @@ export class Duties {
       asked = {
         firstGrantLocalMs: new Map(),
         lastGrantMs: new Map(),
+        earlierGrantMs: new Map(),
         lastRevokeMs: new Map(),
-        hasLease: false,
+        granted: new Set(),
         keepAliveMs: -Infinity,
         keepAliveLocalMs: -Infinity,
         provenMs: -Infinity,
