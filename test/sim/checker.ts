@@ -182,6 +182,11 @@ export class Checker implements Agreement, Audience, Traffic {
       );
   }
 
+  onGranted(leaseId: LeaseId): void {
+    const owner = this.#ownerOfLease.get(leaseId);
+    if (owner !== undefined) this.#duties.onGranted(owner, leaseId);
+  }
+
   onByte(contender: Contender, byte: string): void {
     const world = this.#world;
     const { process, startedAtMs } = contender;

@@ -18,6 +18,8 @@ interface Asked {
   provenMs: number;
   /** When it began to let go. */
   closedMs: number;
+  /** It has exited, and what it had asked for it was to take back. */
+  hasLetGo: boolean;
 }
 
 // What the arithmetic of clocks that drift may add, milliseconds.
@@ -52,13 +54,17 @@ export class Duties {
       asked.keepAliveLocalMs = localMs;
     }
     if (leaseId === undefined) return;
-    if (what.startsWith('lock')) asked.granted.add(leaseId);
     if (isGrant) {
       if (!asked.firstGrantLocalMs.has(leaseId)) asked.firstGrantLocalMs.set(leaseId, localMs);
       asked.earlierGrantMs.set(leaseId, asked.lastGrantMs.get(leaseId) ?? -Infinity);
       asked.lastGrantMs.set(leaseId, nowMs);
     }
     if (what.startsWith('revoke')) asked.lastRevokeMs.set(leaseId, nowMs);
+  }
+
+  /** A grant has been answered with what means that the lease is there. */
+  onGranted(contender: Contender, leaseId: LeaseId): void {
+    this.#of(contender).granted.add(leaseId);
   }
 
   /** The lock is claimed until this deadline, by what the grant of its lease allows. */
@@ -99,7 +105,9 @@ export class Duties {
 
   /** It has exited by itself, and not because its deadline had passed. */
   onExit(contender: Contender): void {
-    const { lastGrantMs, lastRevokeMs } = this.#of(contender);
+    const asked = this.#of(contender);
+    const { lastGrantMs, lastRevokeMs } = asked;
+    asked.hasLetGo = true;
     if (contender.process.hasBeenFrozen) return;
     for (const [leaseId, grantMs] of lastGrantMs) {
       if ((lastRevokeMs.get(leaseId) ?? -Infinity) < grantMs)
@@ -117,8 +125,8 @@ export class Duties {
     const { timing, counts } = this.#world;
     const { process, endedAtMs } = contender;
     const isExcused = process.hasBeenFrozen || counts.has('fault: permission denied');
-    if (endedAtMs === undefined || process.exitStatus === undefined || isExcused) return;
-    const { closedMs, earlierGrantMs, granted } = this.#of(contender);
+    const { closedMs, earlierGrantMs, granted, hasLetGo } = this.#of(contender);
+    if (endedAtMs === undefined || !hasLetGo || isExcused) return;
     const usedItsTime = endedAtMs - closedMs >= timing.releaseMs - RELEASE_END_MS;
     // One of several was answered; the others are waited for as long as an attempt takes since they were called back.
     const sentMs = earlierGrantMs.get(leaseId) ?? -Infinity;
@@ -154,6 +162,7 @@ export class Duties {
         keepAliveLocalMs: -Infinity,
         provenMs: -Infinity,
         closedMs: Infinity,
+        hasLetGo: false,
       };
       this.#asked.set(contender, asked);
     }

@@ -30,6 +30,8 @@ interface Connection {
 /** Told of what the process sends, at the instant at which it leaves. */
 export interface Traffic {
   onSend(process: SimProcess, what: string, leaseId: LeaseId | undefined): void;
+  /** A grant of this lease has been answered with what means that it is there. */
+  onGranted(leaseId: LeaseId): void;
 }
 
 /** One member as one process of the helper reaches it: src/etcd.ts over the simulated network. */
@@ -240,11 +242,13 @@ export class SimMember implements Member {
           serve({
             answer: (answer) => {
               back(isChange, () => {
+                if (what === 'grant' && leaseId !== undefined) this.#traffic.onGranted(leaseId);
                 resolve(answer);
               });
             },
             refuse: ({ kind, message }) => {
               back(false, () => {
+                if (kind === 'leaseExists' && leaseId !== undefined) this.#traffic.onGranted(leaseId);
                 fail(kind, message);
               });
             },
