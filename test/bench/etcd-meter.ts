@@ -1,4 +1,5 @@
 import type { EtcdMember } from '../support/etcd-cluster.ts';
+import { metricsOf, sumOf } from '../support/etcd-metrics.ts';
 
 /** What a member has counted since it was started. */
 export interface Counts {
@@ -8,19 +9,9 @@ export interface Counts {
   readonly entries: number;
 }
 
-function sumOf(metrics: string, name: string, condition = ''): number {
-  return metrics
-    .split('\n')
-    .filter(
-      (line) => (line.startsWith(`${name}{`) || line.startsWith(`${name} `)) && line.includes(condition),
-    )
-    .reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' ') + 1)), 0);
-}
-
 /** Reads the counters of a member's /metrics. */
-export async function countsOf({ address, healthPort }: EtcdMember): Promise<Counts> {
-  const answer = await fetch(`http://${address}:${healthPort}/metrics`);
-  const metrics = await answer.text();
+export async function countsOf(member: EtcdMember): Promise<Counts> {
+  const metrics = await metricsOf(member);
   return {
     requests: sumOf(metrics, 'grpc_server_msg_received_total') + sumOf(metrics, 'etcd_http_received_total'),
     entries: sumOf(metrics, 'etcd_server_proposals_committed_total'),

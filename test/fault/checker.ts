@@ -27,6 +27,8 @@ export interface Verdict {
   readonly needlessLosses: readonly string[];
   /** Claims that ended because etcd answered nobody, the test process included, though no fault was the cause. */
   readonly outageLosses: readonly string[];
+  /** Claims that ended because etcd itself revoked a lease that had been renewed in time. */
+  readonly earlyRevokes: readonly string[];
   /** Other facts that the history contradicts. */
   readonly problems: readonly string[];
   /** Errors and late answers of helpers that the machine kept waiting for too long to do better. */
@@ -94,9 +96,11 @@ export function judge(
   excuses: Excuses = declaredExcuses(history),
 ): Verdict {
   const claims = [...history.claims].sort((a, b) => a.fromMs - b.fromMs);
+  const robbed = claims.filter(({ revokedBy }) => revokedBy !== undefined);
   const lossesOf = (inOutage: boolean): string[] =>
     claims
-      .filter((claim) => claim.toMs !== undefined && claim.deed === undefined && !excuses.loss(claim))
+      .filter((claim) => claim.toMs !== undefined && claim.deed === undefined && !robbed.includes(claim))
+      .filter((claim) => !excuses.loss(claim))
       .filter((claim) => isOutage(claim.toMs ?? nowMs, times, history) === inOutage)
       .map((claim) => `${claim.helper} lost the lock at ${seconds(claim.toMs, history)}`);
   const complaints = history.attempts.map((attempt) => ({
@@ -110,6 +114,10 @@ export function judge(
     takeOvers: takeOversOf(claims, history, excuses),
     needlessLosses: lossesOf(false),
     outageLosses: lossesOf(true),
+    earlyRevokes: robbed.map(
+      ({ helper, revokedBy, toMs }) =>
+        `${revokedBy ?? ''} took the lock from ${helper} at ${seconds(toMs, history)}`,
+    ),
     problems: [
       ...complaints.flatMap(({ found, starved }) => (starved ? [] : found)),
       ...(slackMs !== undefined && slackMs < 0 ? [`a claim ended ${-slackMs} ms after its key`] : []),
@@ -170,6 +178,7 @@ function problemsOf(attempt: Attempt, history: History, excuses: Excuses): strin
 /** Where a claim ended by itself and its key went later, that is how much room was left. */
 function smallestSlackOf(claims: readonly Claim[], history: History): number | undefined {
   const slack = claims
+    .filter(({ revokedBy }) => revokedBy === undefined)
     .filter((claim) => claim.deed === undefined || claim.deed === 'stopped')
     .flatMap((claim) => {
       const said = history.stderr.find(({ helper }) => helper === claim.helper)?.text ?? '';

@@ -55,6 +55,7 @@ function totals(of: readonly Outcome[]): string[] {
     sum(of, ({ verdict }) => verdict?.overlaps.length ?? NaN),
     sum(of, ({ verdict }) => verdict?.needlessLosses.length ?? NaN),
     sum(of, ({ verdict }) => verdict?.outageLosses.length ?? NaN),
+    sum(of, ({ verdict }) => verdict?.earlyRevokes.length ?? NaN),
     sum(of, ({ verdict }) => verdict?.starved.length ?? NaN),
     sum(of, ({ leftovers }) => leftovers.length),
   ];
@@ -97,6 +98,7 @@ writeSafetyPart(
         'overlaps',
         'needless losses',
         'etcd silent',
+        'revoked by etcd',
         'starved',
         'left over',
       ],

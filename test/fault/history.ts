@@ -14,6 +14,8 @@ export interface Claim {
   deed: Deed | undefined;
   /** When that was. */
   deedAtMs: number | undefined;
+  /** The member of etcd that ended its lease although that had been renewed in time; undefined when none did. */
+  revokedBy?: string;
 }
 
 /** One run of the helper, until its answer. */
@@ -89,17 +91,22 @@ export class History {
     };
   }
 
-  keyChanged(change: KeyChange): void {
+  /** Takes a change down. Gives the key that has ended by it, unless that was known. */
+  keyChanged(change: KeyChange): KeyLife | undefined {
     const known = this.keys.get(change.key);
     if (change.kind === 'put') {
-      if (known !== undefined) return;
+      if (known !== undefined) return undefined;
       this.keys.set(change.key, {
         key: change.key,
         value: change.value,
         createdAtMs: change.atMs,
         deletedAtMs: undefined,
       });
-    } else if (known !== undefined) known.deletedAtMs ??= change.atMs;
+    } else if (known !== undefined && known.deletedAtMs === undefined) {
+      known.deletedAtMs = change.atMs;
+      return known;
+    }
+    return undefined;
   }
 
   /** The claim that is open now; the youngest, should there be several. */

@@ -100,6 +100,8 @@ async function runAll(
         `${String(outcomes.length).padStart(3)}/${work.length} ${state} ${outcome.name} (etcd ${outcome.release}, ${outcome.seconds.toFixed(0)} s)`,
       );
       for (const complaint of complaintsOf(outcome)) console.log(`        ${complaint}`);
+      for (const fact of outcome.verdict?.earlyRevokes ?? [])
+        console.log(`        etcd itself revoked a lease that was renewed: ${fact}`);
       for (const fact of outcome.verdict?.starved ?? [])
         console.log(`        no processor was free: ${fact}`);
     }

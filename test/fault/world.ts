@@ -4,6 +4,7 @@ import { marginMsOf } from '../../src/timing.ts';
 import { monotonicMs } from '../support/mutex-parent.ts';
 import { waitFor } from '../support/wait.ts';
 import type { Times } from './checker.ts';
+import { EarlyRevokes } from './early-revokes.ts';
 import { Gateway } from './gateway.ts';
 import { type Claim, History } from './history.ts';
 import { findLeftovers } from './leftovers.ts';
@@ -51,6 +52,8 @@ export class World implements AsyncDisposable {
   /** Figures worth a place in the report. */
   readonly figures: Record<string, number> = {};
   readonly #over = new AbortController();
+  readonly #earlyRevokes: EarlyRevokes;
+  readonly #looks: Promise<void>[] = [];
   #checks: Promise<void> = Promise.resolve();
 
   private constructor(fields: {
@@ -66,13 +69,15 @@ export class World implements AsyncDisposable {
     this.nodes = fields.nodes;
     this.history = fields.history;
     this.gateway = new Gateway(fields.cluster);
+    this.#earlyRevokes = new EarlyRevokes(fields.cluster.members, fields.history);
     void probe(this.gateway, this.history, this.#over.signal);
     for (const member of this.cluster.members) {
       void this.gateway.watch(
         member,
         DIRECTORY,
         (change) => {
-          this.history.keyChanged(change);
+          const ended = this.history.keyChanged(change);
+          if (ended !== undefined) this.#looks.push(this.#earlyRevokes.look(ended));
         },
         this.#over.signal,
       );
@@ -189,7 +194,9 @@ export class World implements AsyncDisposable {
     await faults();
     await delay(Math.max(0, forMs - (monotonicMs() - startedAtMs)));
     this.note(`end: ${what}`);
-    this.expect(`the lock is kept: ${what}`, claim !== undefined && claim.toMs === undefined);
+    await Promise.all(this.#looks);
+    const isKept = claim !== undefined && (claim.toMs === undefined || claim.revokedBy !== undefined);
+    this.expect(`the lock is kept: ${what}`, isKept);
   }
 
   /** The claim must end within the time; resolves to the time it took. */
@@ -207,6 +214,7 @@ export class World implements AsyncDisposable {
   async finish(): Promise<string[]> {
     this.#over.abort();
     await this.#checks;
+    await Promise.all(this.#looks);
     return findLeftovers(this);
   }
 

@@ -1,0 +1,71 @@
+import { type Counter, metricsOf, sumOf } from '../support/etcd-metrics.ts';
+import type { Claim, History, KeyLife } from './history.ts';
+
+/** The leases that this member's lessor has ended since the member was started, and whether the member leads. */
+interface Ended {
+  readonly count: number;
+  readonly isLeader: boolean;
+}
+
+// Which of the two news we hear first, that of the end of the claim or that of the key, is chance.
+const SAME_MOMENT_MS = 100;
+
+/**
+ * Finds leases that etcd has ended although they were renewed in time: a raft leader that stood still, goes on as if no time
+ * had passed and has its revoke carried out by the one that was elected meanwhile (etcd #15247; later releases ask first
+ * whether they still lead, and the answer can be wrong for a moment). What shows it is etcd's own count of the leases that
+ * it ended, on a member that does not lead; a revoke that anybody asked for is not counted there.
+ */
+export class EarlyRevokes {
+  readonly #members: readonly Counter[];
+  readonly #history: History;
+  readonly #seen = new Map<Counter, number>();
+
+  constructor(members: readonly Counter[], history: History) {
+    this.#members = members;
+    this.#history = history;
+  }
+
+  /** To be called when a key is gone. Resolves when it is known, and has been noted with the claim, who ended its lease. */
+  async look(life: KeyLife): Promise<void> {
+    const before = new Map(this.#seen);
+    const now = await Promise.all(this.#members.map((member) => this.#count(member)));
+    const claim = this.#claimOf(life);
+    for (const [index, member] of this.#members.entries()) {
+      const ended = now[index];
+      if (ended === undefined) continue;
+      // A member that was restarted counts anew.
+      const known = before.get(member) ?? 0;
+      const isMore = ended.count > (ended.count < known ? 0 : known);
+      if (!isMore || ended.isLeader || claim === undefined) continue;
+      claim.revokedBy = member.name;
+      this.#history.note(
+        `${member.name}, which does not lead, has ended the lease of ${claim.helper} by itself`,
+      );
+    }
+  }
+
+  async #count(member: Counter): Promise<Ended | undefined> {
+    try {
+      const metrics = await metricsOf(member);
+      const count = sumOf(metrics, 'etcd_debugging_server_lease_expired_total');
+      this.#seen.set(member, count);
+      return { count, isLeader: sumOf(metrics, 'etcd_server_is_leader') === 1 };
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** The claim that rested on the key and had not ended, by the holder's deadline or otherwise, before the key went. */
+  #claimOf({ value, createdAtMs, deletedAtMs = Infinity }: KeyLife): Claim | undefined {
+    const { host } = JSON.parse(value) as { readonly host?: string };
+    return this.#history.claims.findLast(
+      ({ node, fromMs, toMs = Infinity, deed }) =>
+        node === host &&
+        deed === undefined &&
+        Math.abs(fromMs - createdAtMs) < 1_000 &&
+        fromMs < deletedAtMs &&
+        toMs > deletedAtMs - SAME_MOMENT_MS,
+    );
+  }
+}
