@@ -1,6 +1,6 @@
 import type { LeaseId } from '../../src/etcd.ts';
-import type { Property } from './checker.ts';
 import type { Contender } from './contender.ts';
+import type { Property } from './properties.ts';
 import type { World } from './world.ts';
 
 /** What one contender has asked of etcd so far. Instants are the timeline's, local ones its own clock's. */

@@ -2,7 +2,7 @@ import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import { writeSafetyPart } from '../support/safety-document.ts';
 import { MUTATIONS, type PlannedMutation } from './mutations.ts';
-import { propertiesTable } from './properties-table.ts';
+import { propertiesTable } from './properties.ts';
 import { runWorker } from './run-workers.ts';
 import type { WorkerReport } from './worker.ts';
 

@@ -1,5 +1,5 @@
-import type { Violation } from './checker.ts';
 import { healAll, plan, planHardCase } from './faults.ts';
+import type { Violation } from './properties.ts';
 import { World } from './world.ts';
 
 export interface ScheduleResult {

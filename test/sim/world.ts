@@ -1,6 +1,6 @@
 import { Deadline } from '../../src/deadline.ts';
 import { defaultRefreshMs, longestRefreshMs, timingOf, type Timing } from '../../src/timing.ts';
-import { Checker, type Violation } from './checker.ts';
+import { Checker } from './checker.ts';
 import { Cluster, type ClusterTraits } from './cluster.ts';
 import type { Contender } from './contender.ts';
 import { CtdbNode } from './ctdb-node.ts';
@@ -9,6 +9,7 @@ import { Health } from './health.ts';
 import { History } from './history.ts';
 import { Machine } from './machine.ts';
 import { Network } from './network.ts';
+import type { Violation } from './properties.ts';
 import { Random } from './random.ts';
 import { runningContender } from './running.ts';
 import type { SimProcess } from './sim-process.ts';

@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { PROPERTIES } from '../sim/checker.ts';
 import { MUTATIONS } from '../sim/mutations.ts';
-import { propertiesTable } from '../sim/properties-table.ts';
+import { PROPERTIES, propertiesTable } from '../sim/properties.ts';
 import { readSafetyPart, rowsOf } from '../support/safety-document.ts';
 
 const ROOT = new URL('../../', import.meta.url);
