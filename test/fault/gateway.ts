@@ -113,9 +113,14 @@ export class Gateway {
     }));
   }
 
-  /** All leases, in lower-case hex. */
+  /**
+   * All leases, in lower-case hex, by the raft leader's list: each member answers this from what it has applied itself, and
+   * one that was cut off can be behind for half a minute after that.
+   */
   async leases(): Promise<string[]> {
-    const answer = await this.any('lease/leases', {});
+    const leader = this.#members[(await this.leaderIndex()) ?? -1];
+    if (leader === undefined) throw new Error('etcd has no leader');
+    const answer = await this.call(leader, 'lease/leases', {});
     return list(answer['leases']).map((lease) => BigInt(lease['ID'] ?? '0').toString(16));
   }
 
