@@ -1,4 +1,4 @@
-# Sourced by the scripts under test/: where the checkout is, and a PATH with the tools that the set-up unpacked.
+# Sourced by the scripts under test/: where the checkout is, a PATH with the tools that the set-up unpacked, and a voice.
 
 checkout=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cache=$checkout/.cache
@@ -12,3 +12,11 @@ if [ -d "$cache/root/usr" ]; then
   export LD_LIBRARY_PATH
 fi
 export PATH
+
+# What the script calls itself in what it says.
+who=setup
+say() { printf '%s: %s\n' "$who" "$*"; }
+fail() {
+  say "$@" >&2
+  exit 1
+}

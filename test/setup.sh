@@ -17,12 +17,6 @@ debian_packages=(binutils faketime iproute2 iptables openssl procps python3 stra
 # Debian's releases, oldest first, and the names by which the tests ask for the etcd in each.
 releases=(bookworm=3.4 trixie=3.5-trixie forky=3.5-forky)
 
-say() { printf 'setup: %s\n' "$*"; }
-fail() {
-  printf 'setup: %s\n' "$*" >&2
-  exit 1
-}
-
 mkdir -p "$cache"
 exec 9>"$cache/setup.lock"
 flock 9

@@ -9,12 +9,6 @@ set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/../env.sh"
 cd "$checkout"
 
-say() { printf 'setup: %s\n' "$*"; }
-fail() {
-  printf 'setup: %s\n' "$*" >&2
-  exit 1
-}
-
 test/ctdb/setup.sh bookworm
 
 . test/setup/apt.sh

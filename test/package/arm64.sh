@@ -7,11 +7,7 @@ set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/../env.sh"
 cd "$checkout"
 
-say() { printf 'arm64: %s\n' "$*"; }
-fail() {
-  printf 'arm64: %s\n' "$*" >&2
-  exit 1
-}
+who=arm64
 
 test/setup.sh --no-build
 . test/setup/apt.sh

@@ -9,10 +9,7 @@ set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/../env.sh"
 cd "$checkout"
 
-fail() {
-  printf 'from-source: %s\n' "$*" >&2
-  exit 1
-}
+who=from-source
 
 tarball=${1-}
 if [ -z "$tarball" ]; then

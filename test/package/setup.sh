@@ -10,12 +10,6 @@ set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/../env.sh"
 cd "$checkout"
 
-say() { printf 'setup: %s\n' "$*"; }
-fail() {
-  printf 'setup: %s\n' "$*" >&2
-  exit 1
-}
-
 [ "$(id -u)" -eq 0 ] || fail 'the tests of the packages need root: dpkg, rpm and chroot do'
 releases=(bookworm trixie forky)
 oldest=bullseye

@@ -12,11 +12,7 @@ set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/../../env.sh"
 cd "$checkout"
 
-say() { printf 'selinux: %s\n' "$*"; }
-fail() {
-  printf 'selinux: %s\n' "$*" >&2
-  exit 1
-}
+who=selinux
 
 mode=enforcing
 setup_options=()
