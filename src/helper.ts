@@ -1,0 +1,149 @@
+import { randomBytes } from 'node:crypto';
+import { makeRealClock, readUptimeMs, whenAborted, type Clock } from './clock.ts';
+import { ClusterGuard } from './cluster-guard.ts';
+import { spawnCompanion } from './companion.ts';
+import type { Config } from './config.ts';
+import { configPathOf } from './config-loader.ts';
+import { ctdbPnn } from './ctdb-pnn.ts';
+import { makeSwitch, NO_SWITCH, type DeadMansSwitch } from './dead-mans-switch.ts';
+import { leaseIdFrom } from './etcd.ts';
+import { makeMembers } from './etcd-client.ts';
+import { formatHolder, type HolderRecord } from './holder.ts';
+import { EXIT, live, type ExitStatus } from './lifecycle.ts';
+import { makeLinuxHost } from './linux-host.ts';
+import { findLockName } from './lock-name.ts';
+import type { Log } from './log.ts';
+import { Members } from './members.ts';
+import { lockDirectory } from './mutex.ts';
+import { makeCommands } from './run-command.ts';
+import { boundLookUps, endProcess } from './silent-dns.ts';
+import type { StatusPipe } from './status.ts';
+import { timingOf } from './timing.ts';
+import { lookForV2Lock } from './v2-lock.ts';
+
+// CTDB sends SIGTERM to a helper whose stdout has ended, and ours ends first of all when somebody else asks us to end. That
+// second request must not cut the release short, or nobody gets the lock until the lease has ended.
+const SAME_REQUEST_MS = 500;
+
+/** Aborted by the first request to end; a second one that comes later than CTDB's own echo of it ends us at once. */
+function terminationSignal(status: StatusPipe): AbortSignal {
+  const terminated = new AbortController();
+  let requestedAtMs = 0;
+  const onRequest = (): void => {
+    if (!terminated.signal.aborted) {
+      requestedAtMs = performance.now();
+      terminated.abort('over');
+    } else if (performance.now() - requestedAtMs > SAME_REQUEST_MS) {
+      status.close();
+      endProcess(process, EXIT.released);
+    }
+  };
+  process.on('SIGTERM', onRequest);
+  process.on('SIGINT', onRequest);
+  // CTDB ignores SIGPIPE and leaves it so; a terminal that goes away is not a reason to let go of a lock either.
+  process.on('SIGPIPE', () => undefined);
+  process.on('SIGHUP', () => undefined);
+  return terminated.signal;
+}
+
+function makeDeadMansSwitch(
+  config: Config,
+  clock: Clock,
+  host: ReturnType<typeof makeLinuxHost>,
+  log: Log,
+): DeadMansSwitch {
+  if (!config.watchdog) return NO_SWITCH;
+  return makeSwitch(
+    (onEnd) => spawnCompanion(host.self, onEnd),
+    () => clock.now(),
+    readUptimeMs,
+    (message) => {
+      log.warning(message);
+    },
+  );
+}
+
+/** Wires the real parts together and lives the helper's life with them. */
+export async function helpCtdb(
+  config: Config,
+  log: Log,
+  status: StatusPipe,
+  version: string,
+): Promise<ExitStatus> {
+  const clock = makeRealClock();
+  const startedAtMs = clock.now() - performance.now();
+  const timing = timingOf(config);
+  const terminated = terminationSignal(status);
+  boundLookUps(process.env);
+  const host = makeLinuxHost(process);
+  const { run, stopAll } = makeCommands(clock, process.env);
+  process.once('exit', stopAll);
+
+  const name = findLockName(
+    {
+      netbiosName: config.netbiosName,
+      configPath: config.file ?? configPathOf({ configFile: undefined }, process.env),
+      hostName: host.hostName,
+    },
+    run,
+  );
+  const directory = name.then((found) => {
+    if (found.warning !== undefined) log.warning(found.warning);
+    return lockDirectory(config.lockPrefix, config.locksDir, found.name);
+  });
+  directory.catch(() => undefined); // looked at when the members are known
+
+  const guard = new ClusterGuard(config.expectedClusterId);
+  const making = makeMembers(config, {
+    clock,
+    onWarning: (text) => {
+      log.warning(text);
+    },
+  });
+  making.catch(() => undefined); // looked at below, unless nobody waits for the lock any more
+  // With srv_domain a silent DNS takes its time, and nothing needs to be undone yet.
+  const made = await Promise.race([making, whenAborted(terminated)]);
+  if (made === undefined) return EXIT.released;
+  const members = made.map((member) => guard.guard(member));
+  members[0]?.connect();
+
+  let written: HolderRecord | undefined;
+  const describeUs = (): string => {
+    written = {
+      node: host.hostName,
+      host: host.hostName,
+      pnn: undefined,
+      process: host.self,
+      since: new Date().toISOString(),
+      version,
+      ttlMs: timing.ttlMs,
+      refreshMs: timing.refreshMs,
+    };
+    return formatHolder(written);
+  };
+  // Not before there is an answer: to start a program takes 3 ms, and who is refused needs no number.
+  const laterValue = async (): Promise<string | undefined> => {
+    const pnn = await ctdbPnn(run);
+    return pnn === undefined || written === undefined ? undefined : formatHolder({ ...written, pnn });
+  };
+
+  return live(
+    { directory, startedAtMs },
+    {
+      members: new Members(members, clock, timing, (error) => {
+        log.detail(`${error.endpoint}: ${error.message}`);
+      }),
+      clock,
+      timing,
+      host,
+      log,
+      status,
+      terminated,
+      newLeaseId: () => leaseIdFrom(randomBytes(8)),
+      describeUs,
+      laterValue,
+      findOldHolder: async (byMs) => lookForV2Lock(config, (await name).name, clock, log, byMs),
+      deadMansSwitch: makeDeadMansSwitch(config, clock, host, log),
+    },
+  );
+}
