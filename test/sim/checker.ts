@@ -154,7 +154,8 @@ export class Checker implements Agreement, Audience, Traffic {
     if (contender.byte !== undefined)
       this.violated('more than one byte', `${contender.name} answers ${byte} as well`);
     const tookMs = nowMs - startedAtMs - process.frozenMs;
-    if (tookMs > ANSWER_LIMIT_MS)
+    const lateTimersMs = process.frozenMs > 0 ? LATE_TIMERS_MS : 0;
+    if (tookMs > ANSWER_LIMIT_MS + lateTimersMs)
       this.violated('the answer is late', `${contender.name} answers after ${Math.round(tookMs)} ms`);
     world.count(`answered ${byte}`);
     if (byte === '0' && contender.sawDeadlinePass)

@@ -11,7 +11,8 @@ export const PROPERTIES = {
   'a lock is claimed after its deadline': 'nobody writes 0 who has seen that the deadline has passed',
   'more than one byte': 'one byte at most',
   'no byte': 'and one at least, unless nobody waits for it any more',
-  'the answer is late': 'it comes within 4 s, less the time for which the process was frozen',
+  'the answer is late':
+    'it comes within 4 s, not counting the time for which the process was frozen, and half a second later where timers stood still with the machine',
   'the exit is late': 'within 2 s of SIGTERM, and within 3 s of the death of the parent',
   'who is not wanted any more goes on': 'after SIGTERM no grant and no transaction is sent',
   'who lets go does not say so': 'who exits by itself has revoked every lease that it asked for',
