@@ -7,11 +7,11 @@ import { reportSeen, type Look, type SeenEndpoint } from './check-seen.ts';
 import { limited } from './check-time.ts';
 import type { CommandWorld } from './command-world.ts';
 import type { Config } from './config.ts';
-import { SPEAKS_TLS } from './connect-errors.ts';
 import { EtcdError } from './errors.ts';
 import type { AdminMember } from './etcd-admin.ts';
 import { speaksTls } from './etcd-probe.ts';
 import { TlsFiles } from './tls-files.ts';
+import { SPEAKS_TLS } from './tls-errors.ts';
 
 const TIMED_QUESTIONS = 3;
 

@@ -6,10 +6,11 @@ import type { Resolver, ResolverListener } from '@grpc/grpc-js/build/src/resolve
 import type { GrpcUri } from '@grpc/grpc-js/build/src/uri-parser.js';
 import type { Socket } from 'node:net';
 import type { Endpoint } from './config.ts';
-import { connectFailureText, SPEAKS_TLS } from './connect-errors.ts';
+import { connectFailureText } from './connect-failure.ts';
 import { errorText } from './etcd-errors.ts';
 import type { TlsSuspects } from './etcd-probe.ts';
 import type { NameBook } from './name-book.ts';
+import { SPEAKS_TLS } from './tls-errors.ts';
 
 /** Makes TLS of a TCP connection; rejects with an error whose message is what a failed call is to say. */
 export type Secure = (socket: Socket, endpoint: Endpoint) => Promise<Socket>;

@@ -1,10 +1,11 @@
 import { isIP, type Socket } from 'node:net';
 import { connect, type ConnectionOptions } from 'node:tls';
 import type { Endpoint, TlsConfig } from './config.ts';
-import { connectFailureText, explainTlsError, SPEAKS_NO_TLS } from './connect-errors.ts';
+import { connectFailureText } from './connect-failure.ts';
 import type { Secure } from './etcd-dial.ts';
 import { peerOf, speaksPlainHttp2 } from './etcd-probe.ts';
 import type { TlsFiles } from './tls-files.ts';
+import { explainTlsError, SPEAKS_NO_TLS } from './tls-errors.ts';
 
 /** The name that the member's certificate must have: the configured one, or what was dialled. */
 function expectedName(tls: TlsConfig, endpoint: Endpoint): string {

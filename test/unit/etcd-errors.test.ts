@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { EtcdErrorKind } from '../../src/errors.ts';
-import { connectFailureText } from '../../src/connect-errors.ts';
+import { connectFailureText } from '../../src/connect-failure.ts';
 import { type ErrorContext, etcdErrorFrom, isLoginWanted, isStaleLogin } from '../../src/etcd-errors.ts';
 
 const CONTEXT: ErrorContext = {
