@@ -28,8 +28,15 @@ install_debian_packages() {
   if [ ${#missing[@]} -eq 0 ]; then return; fi
   if [ "$(id -u)" -eq 0 ]; then
     say "installing ${missing[*]}"
-    apt-get -q update
-    DEBIAN_FRONTEND=noninteractive apt-get -qy install --no-install-recommends "${missing[@]}"
+    # Another set-up, or the machine itself, may be at it just now. apt waits for dpkg when it is told to, and never for the
+    # lists; therefore they are fetched once more.
+    local lists options
+    lists=$(mktemp -d)
+    chmod 755 "$lists"
+    options=(-qy -o DPkg::Lock::Timeout=300 -o Dir::State::Lists="$lists" -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache=)
+    apt-get "${options[@]}" update
+    DEBIAN_FRONTEND=noninteractive apt-get "${options[@]}" install --no-install-recommends "${missing[@]}"
+    rm -rf "$lists"
   else
     unpack_debian_packages "${missing[@]}"
   fi
