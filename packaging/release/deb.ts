@@ -80,6 +80,8 @@ export function buildDeb(architecture: Architecture, from: Provenance): string {
   put(root, 'DEBIAN/conffiles', `${CONFIG}\n`);
   put(root, 'DEBIAN/control', control(root, architecture));
   for (const script of SCRIPTS) put(root, `DEBIAN/${script}`, read(script), 0o755);
+  // dpkg-deb refuses what a strict umask makes of it.
+  run('chmod', ['0755', join(root, 'DEBIAN')]);
   setTimes(root, from.epoch);
   const file = join(DIST, `${NAME}_${debianVersion()}_${architecture.deb}.deb`);
   rmSync(file, { force: true });
