@@ -28,11 +28,12 @@ interface Said {
   readonly findings: readonly Finding[];
 }
 
-/** A machine with other things to do can be slow now and then, which is not what is looked for here. */
+/** A machine with other things to do can be slow now and then, which is not what is looked for here: then it is tried again. */
+const TRIES = 60;
 const BUSY = /\b(connect-slow|renewal-slow|net-silent)\b/;
 const SLOW = /\b(connect|renewal)-slow\b/;
 
-async function check(unwanted = BUSY, triesLeft = 10): Promise<Said> {
+async function check(unwanted = BUSY, triesLeft = TRIES): Promise<Said> {
   const { status, output } = await site.onNode(node, 'ctdb_etcd_lock check --json');
   if (unwanted.test(output) && triesLeft > 0) return check(unwanted, triesLeft - 1);
   const { results } = JSON.parse(output) as { results: Finding[] };
@@ -47,7 +48,7 @@ async function shown(
   command: string,
   on: CtdbNode = node,
   unwanted = BUSY,
-  triesLeft = 10,
+  triesLeft = TRIES,
 ): Promise<readonly [string, string]> {
   const { output } = await site.onNode(on, command);
   return unwanted.test(output) && triesLeft > 0

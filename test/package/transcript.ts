@@ -21,7 +21,7 @@ const VARIABLE: readonly (readonly [RegExp, string])[] = [
   [/(?<=leader is node )\d/g, '1'],
   [/^\d$/gm, '1'],
   // Which member is asked first of all.
-  [/(?<=problem +permission +etcd)\d/g, '1'],
+  [/(?<=problem +(permission|lease) +etcd)\d/g, '1'],
 ];
 
 /** `text` as it would look in another run. */
