@@ -1,6 +1,6 @@
 // What `check` finds, by the packed binary on real members: things broken one at a time, and mended as it says.
 import assert from 'node:assert/strict';
-import { chmod, copyFile, readFile, writeFile } from 'node:fs/promises';
+import { chmod, copyFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { runAdmin, runOnTerminal } from '../support/admin-command.ts';
@@ -9,6 +9,7 @@ import { ETCD_RELEASES, EtcdCluster, etcdPackageVersion, etcdProgram } from '../
 import { filledIn, guideEntries } from '../support/failure-guide.ts';
 import { LockBench, type Settings } from '../support/lock-bench.ts';
 import { helperProgram } from '../support/mutex-parent.ts';
+import { pageBlocks } from '../support/page-blocks.ts';
 import { run, runChecked, temporaryDirectory } from '../support/processes.ts';
 
 interface CheckJson {
@@ -502,8 +503,7 @@ void describe('check, in other surroundings', () => {
     assert.equal(lease?.verdict, 'problem');
 
     await cluster.etcdctl(['del', '--prefix', '/fill']);
-    const page = await readFile(new URL('../../docs/running-etcd.md', import.meta.url), 'utf8');
-    const recipe = /^## When the database is full$[\s\S]*?^```sh\n([\s\S]*?)^```$/m.exec(page)?.[1] ?? '';
+    const [recipe = ''] = pageBlocks('running-etcd.md', 'sh run');
     const programs = dirname(etcdProgram(cluster.release, 'etcdctl'));
     await runChecked('bash', ['-euo', 'pipefail', '-c', recipe], {
       env: {

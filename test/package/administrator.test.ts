@@ -189,16 +189,9 @@ run (process numbers, times, revisions) shows an example. On a terminal the firs
       }
     }
     await Promise.all(nodes.map((one) => one.startCtdb()));
-    const allOk = (): Promise<true> =>
-      waitFor(
-        'all nodes are OK and agree with the lock',
-        async () => {
-          const { output } = await site.onNode(node, 'ctdb -T 5 status');
-          const isOk =
-            output.match(/^pnn:\d \S+ +OK/gm)?.length === NODES && output.includes('Recovery mode:NORMAL');
-          return isOk && (await site.onNode(node, 'ctdb_etcd_lock status')).output.includes('which agrees');
-        },
-        { withinMs: 150_000, everyMs: 500 },
+    const allOk = (): Promise<void> =>
+      site.allOk(nodes, async () =>
+        (await site.onNode(node, 'ctdb_etcd_lock status')).output.includes('which agrees'),
       );
     await allOk();
     const holder = async (): Promise<string> =>

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { runChecked } from '../../support/processes.ts';
+import { run, runChecked } from '../../support/processes.ts';
 
 const BRIDGE = 'hub';
 
@@ -34,6 +34,15 @@ export function makeHub(): Promise<void> {
     await ip('link', 'set', BRIDGE, 'up');
   })();
   return made;
+}
+
+/** Takes the switch away with all that hangs on it, so that another process can make its own here. */
+export async function removeHub(): Promise<void> {
+  const cables = await ip('-oneline', 'link', 'show', 'master', BRIDGE);
+  // A cable also goes by itself when the network at its other end does, which can be just now.
+  for (const [, cable = ''] of cables.matchAll(/^\d+: ([^@:]+)/gm)) await run('ip', ['link', 'del', cable]);
+  await ip('link', 'del', BRIDGE);
+  made = undefined;
 }
 
 /** Three octets of addresses that no other cluster of this process has. */

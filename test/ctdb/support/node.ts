@@ -137,15 +137,16 @@ export class CtdbNode {
 
   /** Runs a program on the node to its end. */
   run(command: string, args: readonly string[], limitMs = 20_000): Promise<Finished> {
-    return run('nsenter', this.#enter(command, args), { limitMs });
+    return run('nsenter', this.entry(command, args), { limitMs });
   }
 
   /** Runs `ctdb` on the node; rejects unless it succeeds. */
   ctdb(...args: string[]): Promise<string> {
-    return runChecked('nsenter', this.#enter('/usr/bin/ctdb', args), { limitMs: 60_000 });
+    return runChecked('nsenter', this.entry('/usr/bin/ctdb', args), { limitMs: 60_000 });
   }
 
-  #enter(command: string, args: readonly string[]): string[] {
+  /** The arguments with which nsenter runs a program on the node. */
+  entry(command: string, args: readonly string[] = []): string[] {
     // A session inside: to ctdbd, which signals its process group when it ends, one outside would look like group 0,
     // which is everybody's own.
     const clean = ['env', '-i', 'PATH=/usr/sbin:/usr/bin:/sbin:/bin'];
