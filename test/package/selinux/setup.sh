@@ -39,7 +39,9 @@ if [ ! -e "$root/.complete" ]; then
   debootstrap --variant=minbase --keyring=/usr/share/keyrings/debian-archive-keyring.gpg --include="$packages" \
     bookworm "$root.new" "$mirror" >"$cache/selinux/bookworm.log" 2>&1 || fail "debootstrap failed, see $cache/selinux/bookworm.log"
   rm -rf "$root.new"/var/cache/apt/archives/*.deb "$root.new"/var/lib/apt/lists/* "$root.new/etc/resolv.conf"
-  chroot "$root.new" /sbin/setfiles -F -e /proc -e /sys -e /dev /etc/selinux/default/contexts/files/file_contexts /
+  # setfiles needs /proc, which debootstrap leaves mounted or not.
+  unshare --mount bash -c 'mountpoint -q "$0/proc" || mount -t proc proc "$0/proc"; exec chroot "$0" "$@"' "$root.new" \
+    /sbin/setfiles -F -e /proc -e /sys -e /dev /etc/selinux/default/contexts/files/file_contexts /
   touch "$root.new/.complete"
   mv "$root.new" "$root"
 fi
