@@ -57,7 +57,8 @@ export function makeLinuxHost(runtime: RuntimeProcess, read = readFile): Host {
   const bootId = readOr('/proc/sys/kernel/random/boot_id', '');
   // A kernel without time namespaces has one time for all.
   const namespaces = `${namespaceOr('pid', '')}/${namespaceOr('time', '0')}`;
-  const startTicks = parseStat(readOr('/proc/self/stat', ''))?.startTicks ?? 0;
+  // The main thread's is the process's. Not /proc/self/stat: qemu makes that one up, and others would not find the same.
+  const startTicks = parseStat(readOr('/proc/thread-self/stat', ''))?.startTicks ?? 0;
   const self: ProcessIdentity = {
     // Who cannot say all of it must not be compared with anybody.
     bootId: namespaces.startsWith('/') || startTicks === 0 ? '' : bootId,

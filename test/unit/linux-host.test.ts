@@ -58,7 +58,7 @@ function stat(pid: number, startTicks: number, { state = 'S', threads = 4 } = {}
 function hostOf(files: Readonly<Record<string, string>>, living: readonly number[] = [US, THEM]) {
   const all: Record<string, string> = {
     '/proc/sys/kernel/random/boot_id': 'boot\n',
-    '/proc/self/stat': stat(US, 100),
+    '/proc/thread-self/stat': stat(US, 100),
     [`/proc/${THEM}/stat`]: stat(THEM, 99),
     ...files,
   };
@@ -105,7 +105,7 @@ void describe('a neighbour', () => {
   });
 
   void it('that could not find out its own start time is not dead, and lets nobody compare it', () => {
-    const blind = hostOf({ '/proc/self/stat': '' }).self;
+    const blind = hostOf({ '/proc/thread-self/stat': '' }).self;
     assert.equal(hostOf({}).isDead({ ...blind, pid: THEM }), false);
     assert.equal(hostOf({}).isDead(them({ startTicks: 0 })), false);
     assert.equal(blind.bootId, '');
