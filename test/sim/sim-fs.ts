@@ -4,8 +4,8 @@ import { runningProcess } from './sim-process.ts';
 export function readFileSync(path: string): string {
   const self = runningProcess();
   if (path === '/proc/sys/kernel/random/boot_id') return `${self.machine.bootId}\n`;
-  const which = /^\/proc\/(self|\d+)\/stat$/.exec(path)?.[1];
-  const found = which === 'self' ? self : self.machine.processes.get(Number(which));
+  const which = /^\/proc\/(thread-self|\d+)\/stat$/.exec(path)?.[1];
+  const found = which === 'thread-self' ? self : self.machine.processes.get(Number(which));
   if (found === undefined) throw new Error(`ENOENT: ${path}`);
   const [state, threads] =
     found.state === 'alive' ? ['S', 11] : found.state === 'ending' ? ['Z', 4] : ['Z', 1];
