@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { EtcdCluster, EtcdMember } from '../support/etcd-cluster.ts';
 import { monotonicMs } from '../support/mutex-parent.ts';
+import { waitFor } from '../support/wait.ts';
 
 /** JSON as etcd's HTTP gateway writes it: 64-bit numbers are strings, what is zero or empty is left out. */
 type Json = { readonly [name: string]: Json | undefined } & { readonly [index: number]: Json } & string;
@@ -85,6 +86,19 @@ export class Gateway {
     return index === -1 ? undefined : index;
   }
 
+  /** The member that says of itself that it leads; of several, the one of the highest term. */
+  async #leader(): Promise<EtcdMember | undefined> {
+    const said = await Promise.all(
+      this.#members.map(async (member) => ({
+        member,
+        status: await this.status(member).catch(() => undefined),
+      })),
+    );
+    return said
+      .filter(({ status }) => status !== undefined && status.leaderId === status.memberId)
+      .sort((one, other) => (other.status?.raftTerm ?? 0) - (one.status?.raftTerm ?? 0))[0]?.member;
+  }
+
   /** Makes a member raft leader. */
   async moveLeader(toIndex: number): Promise<void> {
     for (let tries = 0; tries < 20; tries += 1) {
@@ -115,11 +129,10 @@ export class Gateway {
 
   /**
    * All leases, in lower-case hex, by the raft leader's list: each member answers this from what it has applied itself, and
-   * one that was cut off can be behind for half a minute after that.
+   * one that was cut off can be behind for half a minute after that. Waits for a leader.
    */
   async leases(): Promise<string[]> {
-    const leader = this.#members[(await this.leaderIndex()) ?? -1];
-    if (leader === undefined) throw new Error('etcd has no leader');
+    const leader = await waitFor('a member of etcd leads', () => this.#leader(), { withinMs: 10_000 });
     const answer = await this.call(leader, 'lease/leases', {});
     return list(answer['leases']).map((lease) => BigInt(lease['ID'] ?? '0').toString(16));
   }
