@@ -78,10 +78,11 @@ const summary = releases.flatMap((release) => {
   ];
 });
 
-const takeOvers = takeOverTimes(
-  outcomes.flatMap(({ verdict }) => verdict?.takeOvers ?? []),
-  first.lockTtl * 1000,
-);
+const takeOversOf = (of: readonly Outcome[]): string[] =>
+  takeOverTimes(
+    of.flatMap(({ verdict }) => verdict?.takeOvers ?? []),
+    first.lockTtl * 1000,
+  ).map((taken) => `  - ${describeTimes(taken)}.`);
 
 writeSafetyPart(
   'fault runs',
@@ -105,7 +106,10 @@ writeSafetyPart(
       summary,
     ),
     '',
-    ...takeOvers.map((taken) => `- ${describeTimes(taken)}.`),
+    '- In the scenarios:',
+    ...takeOversOf(outcomes.filter((outcome) => !isRandom(outcome))),
+    '- At random:',
+    ...takeOversOf(outcomes.filter(isRandom)),
     '',
     table(
       ['scenario', 'what must hold', ...releases],
