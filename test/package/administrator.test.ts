@@ -206,9 +206,10 @@ run (process numbers, times, revisions) shows an example. On a terminal the firs
     for (const one of nodes) assert.match((await shown('ctdb_etcd_lock check', one))[1], /^All is well$/m);
 
     page.text('## The lock is taken away');
-    const release = await shown('ctdb_etcd_lock release --force 2>&1; echo "exit status $?"');
-    assert.match(release[1], /^Released: deleted .*\nexit status 0$/m);
-    page.block([await shown('ctdb_etcd_lock release </dev/null 2>&1; echo "exit status $?"'), release]);
+    const refused = await shown('ctdb_etcd_lock release </dev/null 2>&1; echo "exit status $?"');
+    const released = await shown('ctdb_etcd_lock release --force 2>&1; echo "exit status $?"');
+    assert.match(released[1], /^Released: deleted .*\nexit status 0$/m);
+    page.block([refused, released]);
     await waitFor(
       'another take',
       async () =>

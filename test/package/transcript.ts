@@ -17,8 +17,7 @@ const VARIABLE: readonly (readonly [RegExp, string])[] = [
   [/ROLE1/g, 'leader'],
   [/ROLE\d/g, 'follower'],
   [/(?<=all follow etcd)\d/g, '1'],
-  // CTDB's number of the node is asked for once the lock is held, and a busy CTDB may not say it in time.
-  [/\bfs\d( \(PNN \d\))?/g, 'fs1 (PNN 1)'],
+  [/fs\d \(PNN \d\)/g, 'fs1 (PNN 1)'],
   [/(?<=leader is node )\d/g, '1'],
   [/^\d$/gm, '1'],
   // Which member is asked first of all.
