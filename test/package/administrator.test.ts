@@ -196,7 +196,11 @@ run (process numbers, times, revisions) shows an example. On a terminal the firs
     await allOk();
     const holder = async (): Promise<string> =>
       (await site.onNode(node, 'ctdb_etcd_lock status --json')).output;
-    const first = JSON.parse(await holder()) as { holder: { create_revision: number } };
+    const takenIn = async (): Promise<number> => {
+      const found = JSON.parse(await holder()) as { holder: { create_revision: number } | null };
+      return found.holder?.create_revision ?? 0;
+    };
+    const first = await takenIn();
     page.text('## CTDB runs');
     page.block([
       await shown('ctdb leader; ctdb getreclock'),
@@ -210,12 +214,7 @@ run (process numbers, times, revisions) shows an example. On a terminal the firs
     const released = await shown('ctdb_etcd_lock release --force 2>&1; echo "exit status $?"');
     assert.match(released[1], /^Released: deleted .*\nexit status 0$/m);
     page.block([refused, released]);
-    await waitFor(
-      'another take',
-      async () =>
-        (JSON.parse(await holder()) as typeof first).holder.create_revision > first.holder.create_revision,
-      { withinMs: 60_000, everyMs: 250 },
-    );
+    await waitFor('another take', async () => (await takenIn()) > first, { withinMs: 60_000, everyMs: 250 });
     await allOk();
     await Promise.all(nodes.map((one) => site.onNode(one, 'ctdb shutdown')));
     await waitFor(
