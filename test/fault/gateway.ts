@@ -71,32 +71,19 @@ export class Gateway {
     };
   }
 
-  /** The index of the raft leader, as those say who know of the highest term; undefined while there is none. */
+  /**
+   * The index of the raft leader, as those say who know one, and of these the one of the highest term: a member that campaigns
+   * in vain has a higher term and no leader. Undefined while there is none.
+   */
   async leaderIndex(): Promise<number | undefined> {
     const said = await Promise.allSettled(this.#members.map((member) => this.status(member)));
     const known = said.map((result) => (result.status === 'fulfilled' ? result.value : undefined));
-    const best = known
-      .filter((status) => status !== undefined)
-      .reduce<MemberStatus | undefined>(
-        (a, b) => (a === undefined || b.raftTerm > a.raftTerm ? b : a),
-        undefined,
-      );
-    if (best === undefined || best.leaderId === '0') return undefined;
+    const [best] = known
+      .filter((status) => status !== undefined && status.leaderId !== '0')
+      .sort((one, other) => (other?.raftTerm ?? 0) - (one?.raftTerm ?? 0));
+    if (best === undefined) return undefined;
     const index = known.findIndex((status) => status?.memberId === best.leaderId);
     return index === -1 ? undefined : index;
-  }
-
-  /** The member that says of itself that it leads; of several, the one of the highest term. */
-  async #leader(): Promise<EtcdMember | undefined> {
-    const said = await Promise.all(
-      this.#members.map(async (member) => ({
-        member,
-        status: await this.status(member).catch(() => undefined),
-      })),
-    );
-    return said
-      .filter(({ status }) => status !== undefined && status.leaderId === status.memberId)
-      .sort((one, other) => (other.status?.raftTerm ?? 0) - (one.status?.raftTerm ?? 0))[0]?.member;
   }
 
   /** Makes a member raft leader. */
@@ -132,7 +119,10 @@ export class Gateway {
    * one that was cut off can be behind for half a minute after that. Waits for a leader.
    */
   async leases(): Promise<string[]> {
-    const leader = await waitFor('a member of etcd leads', () => this.#leader(), { withinMs: 10_000 });
+    const leader = await waitFor('a member of etcd leads', async () => {
+      const index = await this.leaderIndex();
+      return index === undefined ? undefined : this.#members[index];
+    });
     const answer = await this.call(leader, 'lease/leases', {});
     return list(answer['leases']).map((lease) => BigInt(lease['ID'] ?? '0').toString(16));
   }
