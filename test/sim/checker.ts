@@ -36,9 +36,6 @@ const CONTENTION_LIMIT_MS = 1_600;
 // The least jump of the wall clock that the helper takes seriously.
 const WALL_JUMP_MS = 1_000;
 
-// The last revoke for which there was time to be answered was sent before the exit by no more than this.
-const LAST_LOOK_MS = 250;
-
 // In a calm network a watch stands, if it broke, after CALM_MS, and tells of a deletion within WATCH_MS.
 const CALM_MS = 2_000;
 const WATCH_MS = 450;
@@ -440,9 +437,7 @@ export class Checker implements Agreement, Audience, Traffic {
       const hasKey = store.keys.some((key) => key.leaseId === leaseId);
       // A grant that was under way for longer than the release may take leaves a lease, without a key, for its TTL.
       const grantedMs = this.#committedGrants.get(leaseId) ?? 0;
-      const isLate =
-        this.#duties.isLateGrant(contender, leaseId, grantedMs) || nowMs - grantedMs < LAST_LOOK_MS;
-      if (!hasKey && isLate) {
+      if (!hasKey && this.#duties.isLateGrant(contender, leaseId, grantedMs)) {
         this.#duties.onLateGrant(contender, leaseId, grantedMs);
         continue;
       }

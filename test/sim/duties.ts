@@ -31,6 +31,9 @@ const REPEAT_LIMIT_MS = 250;
 // The end of a release that used all of its time.
 const RELEASE_END_MS = 60;
 
+// The last revoke for which there was time to be answered was sent before such an end by no more than this.
+const LAST_LOOK_MS = 250;
+
 /** Watches what contenders send, and what they owe to what they have sent. */
 export class Duties {
   readonly #world: World;
@@ -115,8 +118,10 @@ export class Duties {
     }
   }
 
-  /** Whether the lease was granted after the last revoke of it. */
+  /** Whether the lease was granted after the last revoke of it for which its sender, who has exited, had time. */
   isLateGrant(contender: Contender, leaseId: LeaseId, grantedMs: number): boolean {
+    const { endedAtMs = Infinity } = contender;
+    if (this.#usedItsTime(contender) && endedAtMs - grantedMs < LAST_LOOK_MS) return true;
     return grantedMs > (this.#of(contender).lastRevokeMs.get(leaseId) ?? Infinity);
   }
 
@@ -127,16 +132,20 @@ export class Duties {
     const isExcused = process.hasBeenFrozen || counts.has('fault: permission denied');
     const { closedMs, earlierGrantMs, granted, hasLetGo } = this.#of(contender);
     if (endedAtMs === undefined || !hasLetGo || isExcused) return;
-    const usedItsTime = endedAtMs - closedMs >= timing.releaseMs - RELEASE_END_MS;
     // One of several was answered; the others are waited for as long as an attempt takes since they were called back.
     const sentMs = earlierGrantMs.get(leaseId) ?? -Infinity;
     const isAwaited = !granted.has(leaseId) || grantedMs < sentMs + timing.attemptMs;
-    if (!usedItsTime && isAwaited)
+    if (!this.#usedItsTime(contender) && isAwaited)
       this.#violated(
         'something is left behind',
         `${contender.name} has gone ${Math.round(endedAtMs - closedMs)} ms after it let go, and its grant arrives`,
       );
     else this.#world.count('grant arrives when nobody can wait for it any more');
+  }
+
+  #usedItsTime(contender: Contender): boolean {
+    const { closedMs } = this.#of(contender);
+    return (contender.endedAtMs ?? -Infinity) - closedMs >= this.#world.timing.releaseMs - RELEASE_END_MS;
   }
 
   #judgeDeadline(contender: Contender, deadlineMs: number, sentLocalMs: number): void {
