@@ -1,4 +1,4 @@
-import { constants, openSync, writeSync } from 'node:fs';
+import { constants, fstatSync, openSync, writeSync } from 'node:fs';
 import type { Log, Verbosity } from './log.ts';
 
 // CTDB reads stderr line by line through a buffer of 1,024 bytes (ctdb-facts: whole lines, under 1,000 bytes).
@@ -18,6 +18,9 @@ export function formatLine(text: string): Buffer {
 /** A descriptor for our stderr whose writes never block; the descriptor that we inherited shares its flags with others. */
 export function openStderr(): number {
   try {
+    // O_NONBLOCK means nothing to a file, and one that is opened anew has a position of its own: what others write to the same
+    // file would come to stand over our lines.
+    if (fstatSync(2).isFile()) return 2;
     // Opening a pipe anew through /proc gives it flags of its own.
     return openSync('/proc/self/fd/2', constants.O_WRONLY | constants.O_APPEND | constants.O_NONBLOCK);
   } catch {

@@ -4,8 +4,14 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { EtcdCluster } from '../support/etcd-cluster.ts';
 import { LockBench } from '../support/lock-bench.ts';
-import type { Helper } from '../support/mutex-parent.ts';
-import { childrenOf, isRunning } from '../support/processes.ts';
+import { type Helper, helperProgram } from '../support/mutex-parent.ts';
+import {
+  childrenOf,
+  isRunning,
+  removeTemporaryDirectory,
+  runChecked,
+  temporaryDirectory,
+} from '../support/processes.ts';
 import { waitFor } from '../support/wait.ts';
 
 /** What the descriptors of a process stand for, by number. */
@@ -171,5 +177,16 @@ void describe('stdout and stderr', () => {
     await failed.exited();
     for (const line of failed.stderrLines) assert.ok(Buffer.byteLength(line) < 1_000 && line !== '', line);
     assert.match(failed.stderr, /lock_ttl/);
+  });
+
+  test('an error and what others write to the same file stand one after the other', async () => {
+    const directory = await temporaryDirectory('log');
+    const file = join(directory, 'log');
+    const script = '{ echo before; "$1" -c "$2"; echo; echo after; } >"$3" 2>&1';
+    await runChecked('sh', ['-c', script, 'sh', helperProgram(), join(directory, 'missing'), file]);
+    const lines = readFileSync(file, 'utf8').trimEnd().split('\n');
+    assert.match(lines[1] ?? '', /^Cannot read config .*missing/);
+    assert.deepEqual([lines[0], ...lines.slice(2)], ['before', '3', 'after']);
+    removeTemporaryDirectory(directory);
   });
 });
