@@ -146,6 +146,7 @@ function checkVersions(answered: readonly SeenEndpoint[], report: CheckReport): 
       if (endangersLock) report.warning('version-bug', text, `upgrade to ${fixedIn ?? '3.5.13'} or later`);
       else report.note('version-proof', `${text}; the lock is proof against it`);
     }
-    if (bugs.length === 0) report.ok('version-ok', `etcd ${version} has the fixes of all known bugs with leases`);
+    if (bugs.length === 0)
+      report.ok('version-ok', `etcd ${version} has the fixes of all known bugs with leases`);
   }
 }
