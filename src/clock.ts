@@ -9,8 +9,11 @@ export interface Clock {
   now(): number;
   /** Milliseconds of wall-clock time since 1970. May step either way; never used for a deadline. */
   wallNow(): number;
-  /** Calls `fire` once, at or after `atMs` on the scale of `now()`; never from within this call. */
-  at(atMs: number, fire: () => void): Disposer;
+  /**
+   * Calls `fire` once, at or after `atMs` on the scale of `now()`; never from within this call.
+   * @param fire is told the time, as it has just been looked at
+   */
+  at(atMs: number, fire: (nowMs: number) => void): Disposer;
 }
 
 /** Resolves at or after `atMs`, or as soon as `signal` is aborted; never rejects. */
@@ -34,8 +37,26 @@ export function sleepUntil(clock: Clock, atMs: number, signal: AbortSignal): Pro
  * When something that is done every `everyMs` is to be done next, on a beat that all who ask share: two that keep the same
  * pace wake the processor once, not twice.
  */
-export function nextBeat(clock: Clock, everyMs: number): number {
-  return (Math.floor(clock.now() / everyMs) + 1) * everyMs;
+export function nextBeat(nowMs: number, everyMs: number): number {
+  return (Math.floor(nowMs / everyMs) + 1) * everyMs;
+}
+
+/** Calls `fire` with the time on each of those beats, until it is stopped. */
+export function onBeat(clock: Clock, everyMs: number, fire: (nowMs: number) => void): Disposer {
+  let isStopped = false;
+  let stop: Disposer = () => undefined;
+  const arm = (nowMs: number): void => {
+    if (!isStopped) stop = clock.at(nextBeat(nowMs, everyMs), beat);
+  };
+  const beat = (nowMs: number): void => {
+    fire(nowMs);
+    arm(nowMs);
+  };
+  arm(clock.now());
+  return () => {
+    isStopped = true;
+    stop();
+  };
 }
 
 /** Resolves when `signal` is aborted; never rejects. */
@@ -96,7 +117,7 @@ export function makeRealClock(
 
 interface Alarm {
   readonly atMs: number;
-  readonly fire: () => void;
+  readonly fire: (nowMs: number) => void;
 }
 
 /**
@@ -114,7 +135,7 @@ class Alarms {
     this.#now = now;
   }
 
-  at(atMs: number, fire: () => void): Disposer {
+  at(atMs: number, fire: (nowMs: number) => void): Disposer {
     const alarm = { atMs, fire };
     this.#pending.add(alarm);
     if (atMs < this.#wakesAtMs) this.#arm();
@@ -125,9 +146,8 @@ class Alarms {
     };
   }
 
-  #arm(): void {
+  #arm(nowMs = this.#now()): void {
     this.#disarm();
-    const nowMs = this.#now();
     let waitMs = LONGEST_WAIT_MS;
     for (const { atMs } of this.#pending) waitMs = Math.min(waitMs, atMs - nowMs);
     this.#wakesAtMs = nowMs + waitMs;
@@ -148,20 +168,25 @@ class Alarms {
   #wake(): void {
     const nowMs = this.#now();
     let first: Alarm | undefined;
+    let dueCount = 0;
     for (const alarm of this.#pending) {
-      if (alarm.atMs <= nowMs && (first === undefined || alarm.atMs < first.atMs)) first = alarm;
+      if (alarm.atMs > nowMs) continue;
+      dueCount += 1;
+      if (first === undefined || alarm.atMs < first.atMs) first = alarm;
     }
-    if (first === undefined) {
-      if (this.#pending.size > 0) this.#arm();
-      else this.#disarm();
-      return;
-    }
-    this.#pending.delete(first);
     // Until all that are due have been called, no timer is needed.
     this.#wakesAtMs = -Infinity;
-    setImmediate(() => {
-      this.#wake();
-    });
-    first.fire();
+    if (first !== undefined) this.#pending.delete(first);
+    try {
+      first?.fire(nowMs);
+    } finally {
+      if (dueCount > 1)
+        setImmediate(() => {
+          this.#wake();
+        });
+      // A time that is a little old makes us wake up that much later, never too early.
+      else if (this.#pending.size > 0) this.#arm(nowMs);
+      else this.#disarm();
+    }
   }
 }

@@ -29,9 +29,12 @@ export class Deadline {
     return this.#atMs;
   }
 
-  /** Looks at the clock; to be asked before anything that relies on the lock, and again after each wait. */
-  hasPassed(): boolean {
-    if (!this.#hasPassed && this.#clock.now() >= this.#atMs) {
+  /**
+   * Looks at the clock; to be asked before anything that relies on the lock, and again after each wait.
+   * @param nowMs what somebody has just seen who did
+   */
+  hasPassed(nowMs = this.#clock.now()): boolean {
+    if (!this.#hasPassed && nowMs >= this.#atMs) {
       this.#hasPassed = true;
       this.#stopTimer();
       this.#resolvePassed();

@@ -1,4 +1,4 @@
-import { nextBeat, sleepUntil, whenAborted } from './clock.ts';
+import { onBeat, whenAborted } from './clock.ts';
 import type { Deadline } from './deadline.ts';
 import type { EndReason } from './end-reason.ts';
 import { watchForLoss } from './loss-watch.ts';
@@ -37,16 +37,18 @@ export async function hold(held: HeldKey, deadline: Deadline, tools: HoldTools):
   };
 
   /** The heartbeat: looks at the deadline, the parent and the wall clock. */
-  const untilParentGone: Watcher = async (signal) => {
-    for (;;) {
-      await sleepUntil(clock, nextBeat(clock, timing.parentCheckMs), signal);
-      if (signal.aborted || deadline.hasPassed()) return untilDeadline(signal);
-      if (parent.isGone()) return { kind: 'parentGone' };
-      if (tools.wallWatch.hasJumped()) {
+  const untilParentGone: Watcher = (signal) => {
+    const { promise, resolve } = Promise.withResolvers<EndReason>();
+    const stop = onBeat(clock, timing.parentCheckMs, (nowMs) => {
+      if (deadline.hasPassed(nowMs)) resolve(untilDeadline(signal));
+      else if (parent.isGone()) resolve({ kind: 'parentGone' });
+      else if (tools.wallWatch.hasJumped(nowMs)) {
         log.detail('Wall clock jumped ahead, proving the lock anew');
         renewals.doubt();
       }
-    }
+    });
+    signal.addEventListener('abort', stop);
+    return promise;
   };
 
   const untilDeleted: Watcher = async (signal) => {

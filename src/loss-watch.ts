@@ -1,5 +1,4 @@
-import { nextBeat, sleepUntil, type Clock } from './clock.ts';
-import type { Member } from './etcd.ts';
+import { sleepUntil, whenAborted, type Clock } from './clock.ts';
 import type { Log } from './log.ts';
 import type { Members } from './members.ts';
 import type { HeldKey } from './renewal.ts';
@@ -47,23 +46,13 @@ export async function watchForLoss(
         finish();
       },
     });
-    await untilOutrun(member, members, clock, ended.signal);
-    finish();
+    // Another member answers our questions now.
+    const stopLooking = members.onMove(finish);
+    await whenAborted(ended.signal);
+    stopLooking();
     stop();
     signal.removeEventListener('abort', finish);
     if (seen.deleted) return;
     await sleepUntil(clock, clock.now() + REOPEN_MS, signal);
-  }
-}
-
-/** Resolves when `signal` is aborted, or when another member than `member` answers our questions. */
-async function untilOutrun(
-  member: Member,
-  members: Members,
-  clock: Clock,
-  signal: AbortSignal,
-): Promise<void> {
-  while (!signal.aborted && members.preferred === member) {
-    await sleepUntil(clock, nextBeat(clock, REOPEN_MS), signal);
   }
 }

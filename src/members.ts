@@ -43,6 +43,7 @@ export class Members<M extends Asked = Member> {
   readonly #clock: Clock;
   readonly #timing: Pick<Timing, 'attemptMs' | 'hedgeDelayMs' | 'retryDelayMs'>;
   readonly #onFailure: (error: EtcdError) => void;
+  readonly #onMove = new Set<() => void>();
   #preferred = 0;
 
   /** @param onFailure told of each attempt that failed while its question was open; for the log. */
@@ -66,7 +67,15 @@ export class Members<M extends Asked = Member> {
 
   /** The member after the preferred one: where to go when the preferred one is in doubt without having failed. */
   preferNext(): void {
-    this.#preferred = (this.#preferred + 1) % this.#members.length;
+    this.#prefer((this.#preferred + 1) % this.#members.length);
+  }
+
+  /** Calls `moved` whenever another member is preferred from then on, until it is stopped. */
+  onMove(moved: () => void): Disposer {
+    this.#onMove.add(moved);
+    return () => {
+      this.#onMove.delete(moved);
+    };
   }
 
   close(): void {
@@ -112,10 +121,9 @@ export class Members<M extends Asked = Member> {
       settled = true;
       stopTimer();
       signal?.removeEventListener('abort', onAbort);
-      const now = clock.now();
       for (const candidate of candidates) {
         if (candidate.attempt === undefined) continue;
-        const silentMs = now - candidate.attempt.startedAtMs;
+        const silentMs = clock.now() - candidate.attempt.startedAtMs;
         giveUp(candidate, silentMs >= hedgeDelayMs ? 'outrun' : 'unwanted');
       }
       finish();
@@ -150,9 +158,8 @@ export class Members<M extends Asked = Member> {
       step();
     };
 
-    const start = (candidate: Candidate<M>): void => {
+    const start = (candidate: Candidate<M>, now: number): void => {
       const controller = new AbortController();
-      const now = clock.now();
       const endsAtMs = Math.min(now + attemptMs, byMs);
       const attempt: Attempt = {
         controller,
@@ -172,8 +179,12 @@ export class Members<M extends Asked = Member> {
         (answer) => {
           if (settled) return;
           // A late answer of an attempt that was given up is as good as any: the questions are made for that.
-          this.#preferred = this.#members.indexOf(candidate.member);
-          if (candidate.attempt === attempt) giveUp(candidate, 'unwanted');
+          this.#prefer(this.#members.indexOf(candidate.member));
+          // Nothing of it is under way any more.
+          if (candidate.attempt === attempt) {
+            attempt.stopTimer();
+            candidate.attempt = undefined;
+          }
           settle(() => {
             resolve(answer);
           });
@@ -186,10 +197,9 @@ export class Members<M extends Asked = Member> {
     };
 
     /** Does all that is due now and sets the timer for what is due next. */
-    const step = (): void => {
+    const step = (now = clock.now()): void => {
       if (settled) return;
       stopTimer();
-      const now = clock.now();
       const possible = candidates.filter((candidate) => !candidate.ruledOut);
       if (now >= byMs || possible.length === 0) {
         settle(() => {
@@ -214,8 +224,8 @@ export class Members<M extends Asked = Member> {
             undefined,
           );
           if (next !== undefined) {
-            start(next);
-            step();
+            start(next, now);
+            step(now);
             return;
           }
           nextMs = Math.min(nextMs, ...idle.map((candidate) => candidate.notBeforeMs));
@@ -229,6 +239,12 @@ export class Members<M extends Asked = Member> {
     signal?.addEventListener('abort', onAbort);
     step();
     return promise;
+  }
+
+  #prefer(index: number): void {
+    if (index === this.#preferred) return;
+    this.#preferred = index;
+    for (const moved of [...this.#onMove]) moved();
   }
 
   #at(index: number): M {

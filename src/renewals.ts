@@ -1,4 +1,4 @@
-import { sleepUntil, type Clock } from './clock.ts';
+import type { Clock } from './clock.ts';
 import { SWITCH_GRACE_MS, type DeadMansSwitch } from './dead-mans-switch.ts';
 import type { Deadline } from './deadline.ts';
 import type { EndReason } from './end-reason.ts';
@@ -70,7 +70,7 @@ export class Renewals {
     const { clock, timing, log } = this.#tools;
     // From the send of the grant, as if that had been a renewal: a take that was slow has used up some of the lease.
     const grantSentMs = this.#deadline.atMs - (timing.ttlMs - timing.marginMs(timing.ttlMs));
-    let nextMs = Math.min(grantSentMs, clock.now()) + timing.refreshMs;
+    let nextMs = this.#onBeat(Math.min(grantSentMs, clock.now()) + timing.refreshMs);
     for (;;) {
       await this.#pauseUntil(nextMs, signal);
       if (this.#isOver(signal)) return this.#overtaken();
@@ -89,7 +89,7 @@ export class Renewals {
         this.#provenRevision = renewal.revision;
         this.#lastFailure = undefined;
         log.trace(() => `Renewal proven, deadline in ${Math.round(deadlineMs - clock.now())} ms`);
-        nextMs = renewal.sentAtMs + timing.refreshMs;
+        nextMs = this.#onBeat(renewal.sentAtMs + timing.refreshMs);
       }
     }
   }
@@ -121,6 +121,12 @@ export class Renewals {
     }
   }
 
+  /** On the beat before it, when that is near for such a pace: a holder that is awake anyway is not woken once more. */
+  #onBeat(atMs: number): number {
+    const { refreshMs, parentCheckMs } = this.#tools.timing;
+    return refreshMs < 2 * parentCheckMs ? atMs : Math.floor(atMs / parentCheckMs) * parentCheckMs;
+  }
+
   /** Silence of an attempt that the deadline cut short tells less than what came before it. */
   #note(error: EtcdError, isCutShort: boolean): void {
     if (isCutShort && error.kind === 'timeout' && this.#lastFailure !== undefined) return;
@@ -139,16 +145,19 @@ export class Renewals {
     this.#tools.deadMansSwitch.feed(this.#deadline.atMs + SWITCH_GRACE_MS);
   }
 
-  async #pauseUntil(atMs: number, signal: AbortSignal): Promise<void> {
-    const woken = new AbortController();
+  #pauseUntil(atMs: number, signal: AbortSignal): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<undefined>();
     const wake = (): void => {
-      woken.abort('over');
+      stop();
+      signal.removeEventListener('abort', wake);
+      this.#wake = () => undefined;
+      resolve(undefined);
     };
-    this.#wake = wake;
+    const stop = this.#tools.clock.at(atMs, wake);
     signal.addEventListener('abort', wake);
-    await sleepUntil(this.#tools.clock, atMs, woken.signal);
-    signal.removeEventListener('abort', wake);
-    this.#wake = () => undefined;
+    this.#wake = wake;
+    if (signal.aborted) wake();
+    return promise;
   }
 }
 

@@ -11,18 +11,14 @@ export class WallWatch {
 
   constructor(clock: Clock) {
     this.#clock = clock;
-    this.#leadMs = this.#lead();
+    this.#leadMs = clock.wallNow() - clock.now();
   }
 
   /** True when the wall clock has jumped ahead since the last look, or since the making of this. */
-  hasJumped(): boolean {
-    const leadMs = this.#lead();
+  hasJumped(nowMs = this.#clock.now()): boolean {
+    const leadMs = this.#clock.wallNow() - nowMs;
     const gainMs = leadMs - this.#leadMs;
     this.#leadMs = leadMs;
     return gainMs > JUMP_MS;
-  }
-
-  #lead(): number {
-    return this.#clock.wallNow() - this.#clock.now();
   }
 }

@@ -112,7 +112,7 @@ export const MUTATIONS: readonly PlannedMutation[] = [
   {
     name: 'the wall clock is used',
     file: 'src/deadline.ts',
-    find: `this.#clock.now() >= this.#atMs) {`,
+    find: `nowMs >= this.#atMs) {`,
     replace: `this.#clock.wallNow() - 1_700_000_000_000 >= this.#atMs) {`,
     within: 20_000,
   },
@@ -145,14 +145,11 @@ export const MUTATIONS: readonly PlannedMutation[] = [
     name: 'a watch that says nothing proves the lock',
     file: 'src/hold.ts',
     find: `    await watchForLoss(held, renewals, tools, signal);`,
-    replace: `    const believe = async (): Promise<void> => {
-      while (!signal.aborted) {
-        await sleepUntil(clock, clock.now() + 500, signal);
-        deadline.extendTo(clock.now() + timing.ttlMs - timing.marginMs(timing.ttlMs));
-        tools.deadMansSwitch.feed(deadline.atMs + 200);
-      }
-    };
-    void believe();
+    replace: `    const stopBelieving = onBeat(clock, 500, () => {
+      deadline.extendTo(clock.now() + timing.ttlMs - timing.marginMs(timing.ttlMs));
+      tools.deadMansSwitch.feed(deadline.atMs + 200);
+    });
+    signal.addEventListener('abort', stopBelieving);
     await watchForLoss(held, renewals, tools, signal);`,
     within: 20_000,
   },

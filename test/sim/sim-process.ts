@@ -113,7 +113,7 @@ export class SimProcess implements Clock {
     return this.peek() + this.machine.wallOffsetMs;
   }
 
-  at(atMs: number, fire: () => void): Disposer {
+  at(atMs: number, fire: (nowMs: number) => void): Disposer {
     const { timeline, random } = this.machine;
     let stopped = false;
     let appointment: { cancelled: boolean };
@@ -124,7 +124,7 @@ export class SimProcess implements Clock {
           if (stopped) return;
           // The machine was paused in between, clocks and all.
           if (this.peek() < atMs) wait();
-          else fire();
+          else fire(this.now());
         }, true);
       });
     };

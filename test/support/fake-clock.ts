@@ -3,7 +3,7 @@ import type { Clock, Disposer } from '../../src/clock.ts';
 interface Timer {
   readonly atMs: number;
   readonly order: number;
-  readonly fire: () => void;
+  readonly fire: (nowMs: number) => void;
 }
 
 /** Resolves when every promise that could settle without time passing has settled. */
@@ -28,7 +28,7 @@ export class FakeClock implements Clock {
     return this.#nowMs + this.wallOffsetMs;
   }
 
-  at(atMs: number, fire: () => void): Disposer {
+  at(atMs: number, fire: (nowMs: number) => void): Disposer {
     this.#order += 1;
     const timer = { atMs, order: this.#order, fire };
     this.#timers.add(timer);
@@ -51,7 +51,7 @@ export class FakeClock implements Clock {
       if (next === undefined) break;
       this.#nowMs = Math.max(this.#nowMs, next.atMs);
       this.#timers.delete(next);
-      next.fire();
+      next.fire(this.#nowMs);
       await settle();
     }
     this.#nowMs = endMs;
@@ -78,7 +78,7 @@ export class FakeClock implements Clock {
     await settle();
     for (const timer of this.#due(this.#nowMs).reverse()) {
       if (!this.#timers.delete(timer)) continue;
-      timer.fire();
+      timer.fire(this.#nowMs);
       await settle();
     }
   }

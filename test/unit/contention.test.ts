@@ -30,10 +30,10 @@ class HandClock implements Clock {
     return this.#nowMs;
   }
 
-  at(atMs: number, fire: () => void): () => void {
+  at(atMs: number, fire: (nowMs: number) => void): () => void {
     const timer = setImmediate(() => {
       this.#nowMs = Math.max(this.#nowMs, atMs);
-      fire();
+      fire(this.#nowMs);
     });
     return () => {
       clearImmediate(timer);
