@@ -1,5 +1,5 @@
 import type { TlsConfig } from './config.ts';
-import { CHECK_HOSTS, type ConnectFailure, firstLine } from './connect-failure.ts';
+import { CHECK_HOSTS, CLOSED_EARLY, type ConnectFailure, firstLine, NO_HTTP2 } from './connect-failure.ts';
 import { explainAlert } from './tls-errors.ts';
 
 /** By the code of the error that Node gives, which also stands in its text. */
@@ -54,29 +54,17 @@ const SOCKET_ERRORS: readonly (readonly [codes: RegExp, failure: ConnectFailure]
   ],
 ];
 
-// grpc-js 1.14.7, load-balancer-pick-first.ts and transport.ts: the last error of all addresses, in some cases with the
-// time when it happened.
-const NO_CONNECTION = /^No connection established\. Last error: (?:Error: )?(.*)\. Resolution note: /s;
-const WHEN = /\s*\(\d{4}-[0-9T:.-]+Z\)$/;
-
-/** Reads grpc-js's account of a connection that could not be made; undefined when `details` is about something else. */
-export function explainConnectFailure(
-  details: string,
-  tls: TlsConfig,
-  isSecure: boolean,
-): ConnectFailure | undefined {
-  const resolving = details.startsWith('cannot resolve: ');
-  const text = resolving ? details : NO_CONNECTION.exec(details)?.[1]?.replace(WHEN, '');
-  if (text === undefined) return undefined;
+/** Reads why a connection could not be made: what we found out, or an error's own words. */
+export function explainConnectFailure(text: string, tls: TlsConfig, isSecure: boolean): ConnectFailure {
   if (text.startsWith('{')) return JSON.parse(text) as ConnectFailure;
   const alert = isSecure ? explainAlert(text, tls) : undefined;
   if (alert !== undefined) return alert;
   for (const [codes, failure] of SOCKET_ERRORS) if (codes.test(text)) return failure;
   const hint = isSecure ? CHECK_HOSTS : 'if it speaks TLS, set protocol = https';
-  if (text === 'Protocol error' || text.includes('NGHTTP2')) {
+  if (text === NO_HTTP2) {
     return { id: 'net-http1', kind: 'notEtcd', message: 'not etcd: does not speak HTTP/2', remedy: hint };
   }
-  if (text === 'Failed to connect' || text === 'Socket closed') {
+  if (text === CLOSED_EARLY) {
     return {
       id: 'net-plain',
       kind: 'unavailable',

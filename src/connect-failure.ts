@@ -9,7 +9,12 @@ export interface ConnectFailure {
   readonly remedy?: string;
 }
 
-/** grpc-js passes on nothing of a failed connection but its text; what we found out travels in that. */
+/** What was dialled answers, but not in HTTP/2. */
+export const NO_HTTP2 = 'no HTTP/2';
+/** It closed the connection before a word of HTTP/2. */
+export const CLOSED_EARLY = 'closed early';
+
+/** A failed call has a text and no more; what we found out about a failed connection travels in that. */
 export function connectFailureText(failure: ConnectFailure): string {
   return JSON.stringify(failure);
 }

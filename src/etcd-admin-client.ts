@@ -53,7 +53,7 @@ export class EtcdAdminMember implements AdminMember {
   async logIn({ signal }: CallOptions): Promise<Token | undefined> {
     try {
       const { hasToken, metadata } = await this.#caller.login.pass(signal);
-      return hasToken ? tokenFrom(String(metadata.get('token')[0] ?? '')) : undefined;
+      return hasToken ? tokenFrom(metadata['token'] ?? '') : undefined;
     } catch (error) {
       throw this.#caller.inOurWords(error, undefined);
     }

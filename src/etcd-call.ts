@@ -1,13 +1,15 @@
-import type { Metadata } from '@grpc/grpc-js';
 import { EtcdError } from './errors.ts';
 import type { EtcdConnection } from './etcd-connection.ts';
-import { errorText, type RpcStatus } from './etcd-errors.ts';
+import { errorText } from './etcd-errors.ts';
 import type { EtcdLink } from './etcd-link.ts';
-import { type Done, openStream, startUnary, type StreamCalls, type UnaryCalls } from './etcd-stubs.ts';
+import { type Method, methodOf, type StreamCalls, type UnaryCalls } from './etcd-stubs.ts';
+import { type CallEvents, type GrpcCall, type RpcStatus, STATUS } from './grpc-call.ts';
 
-const UNAVAILABLE = 14;
+/** What a call shows the member beside its message: a token, a wish. */
+export type Metadata = Readonly<Record<string, string>>;
+
 /** Unknown: the member closed the call in good order and said nothing. */
-const NO_ANSWER: RpcStatus = { code: 2, details: 'the call ended without an answer' };
+const NO_ANSWER: RpcStatus = { code: STATUS.unknown, details: 'the call ended without an answer' };
 
 /** A call that failed, as etcd or the network says it, before that is put in our words. */
 export class CallFailure extends Error {
@@ -18,7 +20,7 @@ export class CallFailure extends Error {
 
   constructor(status: RpcStatus, closedBecause?: string) {
     super(status.details);
-    this.status = { code: status.code, details: status.details };
+    this.status = status;
     this.closedBecause = closedBecause;
   }
 }
@@ -29,46 +31,99 @@ export function givenUp(endpoint: string, signal: AbortSignal): EtcdError {
   return new EtcdError('timeout', endpoint, message);
 }
 
+/** Begins a call with its first message. Messages that come are handed on decoded; one that cannot be ends the call. */
+export function startCall<Request, Response>(
+  connection: EtcdConnection,
+  { path, requestSerialize, responseDeserialize }: Method<Request, Response>,
+  request: Request,
+  isLast: boolean,
+  metadata: Metadata,
+  onMessage: (message: Response) => void,
+  onEnd: CallEvents['onEnd'],
+): GrpcCall {
+  // Before the call: one whose message cannot be made must not be left open.
+  const body = requestSerialize(request);
+  const call = connection.startCall(path, metadata, {
+    onMessage: (bytes) => {
+      let message: Response;
+      try {
+        message = responseDeserialize(bytes);
+      } catch (error) {
+        call.cancel();
+        onEnd({ code: STATUS.internal, details: `Response message parsing error: ${errorText(error)}` });
+        return;
+      }
+      onMessage(message);
+    },
+    onEnd,
+  });
+  call.send(body, isLast);
+  return call;
+}
+
 /**
  * Runs one call on the link's connection of the moment. Whoever aborts because of time, by their own clock, makes the
  * connection suspect: it is replaced, and what else runs on it ends.
+ *
+ * @param isStream the first message is the answer; otherwise that is the only one, and counts once the call has ended well
  */
-function run<T>(
+function run<Request, Response>(
   link: EtcdLink,
   signal: AbortSignal,
-  start: (connection: EtcdConnection, done: Done<T>) => { cancel(): void },
-): Promise<T> {
-  const { promise, resolve, reject } = Promise.withResolvers<T>();
+  method: Method<Request, Response>,
+  request: Request,
+  metadata: Metadata,
+  isStream: boolean,
+): Promise<Response> {
+  const { promise, resolve, reject } = Promise.withResolvers<Response>();
   if (signal.aborted) {
     reject(givenUp(link.name, signal));
     return promise;
   }
   const connection = link.current();
   const release = connection.hold();
-  let running: { cancel(): void } | undefined;
+  let call: GrpcCall | undefined;
+  let answer: Response | undefined;
+  const end = (): void => {
+    signal.removeEventListener('abort', onAbort);
+    release();
+  };
   const onAbort = (): void => {
     reject(givenUp(link.name, signal));
-    running?.cancel();
+    call?.cancel();
     const reason: unknown = signal.reason;
     if (reason === 'timeout' || reason === 'outrun')
       link.replace(connection, 'an earlier call got no answer');
-    release();
+    end();
   };
-  const done: Done<T> = (error, answer) => {
-    signal.removeEventListener('abort', onAbort);
-    if (error !== null) reject(new CallFailure(error, connection.closedBecause));
-    else if (answer === undefined) reject(new CallFailure(NO_ANSWER, connection.closedBecause));
-    else resolve(answer);
-    release();
+  const fail = (status: RpcStatus): void => {
+    reject(new CallFailure(status, connection.closedBecause));
+    end();
+  };
+  const onMessage = (message: Response): void => {
+    if (isStream) {
+      resolve(message);
+      end();
+    } else if (answer === undefined) answer = message;
+    else {
+      call?.cancel();
+      fail({ code: STATUS.unimplemented, details: 'Too many responses received' });
+    }
+  };
+  const onEnd = (status: RpcStatus): void => {
+    if (status.code !== STATUS.ok) fail(status);
+    else if (isStream) fail(NO_ANSWER);
+    else if (answer === undefined) fail({ code: STATUS.unimplemented, details: 'No message received' });
+    else {
+      resolve(answer);
+      end();
+    }
   };
   signal.addEventListener('abort', onAbort, { once: true });
   try {
-    running = start(connection, done);
+    call = startCall(connection, method, request, true, metadata, onMessage, onEnd);
   } catch (error) {
-    // The channel was closed in the same moment.
-    signal.removeEventListener('abort', onAbort);
-    reject(new CallFailure({ code: UNAVAILABLE, details: errorText(error) }, connection.closedBecause));
-    release();
+    fail({ code: STATUS.internal, details: `Request message serialization failure: ${errorText(error)}` });
   }
   return promise;
 }
@@ -81,9 +136,7 @@ export function callUnary<Name extends keyof UnaryCalls>(
   request: UnaryCalls[Name]['request'],
   metadata: Metadata,
 ): Promise<UnaryCalls[Name]['response']> {
-  return run<UnaryCalls[Name]['response']>(link, signal, (connection, done) =>
-    startUnary(connection.host, name, request, metadata, done),
-  );
+  return run(link, signal, methodOf(name), request, metadata, false);
 }
 
 /**
@@ -97,24 +150,5 @@ export function callOnStream<Name extends keyof StreamCalls>(
   request: StreamCalls[Name]['request'],
   metadata: Metadata,
 ): Promise<StreamCalls[Name]['response']> {
-  return run<StreamCalls[Name]['response']>(link, signal, (connection, done) => {
-    const stream = openStream(connection.host, name, metadata);
-    // What comes first counts; the rest can still come, and an 'error' without a handler would end the process.
-    let isOver = false;
-    const finish: typeof done = (error, answer) => {
-      if (isOver) return;
-      isOver = true;
-      done(error, answer);
-    };
-    stream.on('data', (answer: StreamCalls[Name]['response']) => {
-      finish(null, answer);
-    });
-    stream.on('error', finish);
-    stream.on('end', () => {
-      finish(null);
-    });
-    stream.write(request);
-    stream.end();
-    return stream;
-  });
+  return run(link, signal, methodOf(name), request, metadata, true);
 }

@@ -1,7 +1,6 @@
-import type { Metadata } from '@grpc/grpc-js';
 import type { Config } from './config.ts';
 import { EtcdError } from './errors.ts';
-import { CallFailure } from './etcd-call.ts';
+import { CallFailure, type Metadata } from './etcd-call.ts';
 import { errorText, etcdErrorFrom } from './etcd-errors.ts';
 import type { EtcdLink } from './etcd-link.ts';
 import { EtcdLogin } from './etcd-login.ts';

@@ -1,4 +1,3 @@
-import type { Metadata } from '@grpc/grpc-js';
 import type { Clock } from './clock.ts';
 import type { Config, Endpoint } from './config.ts';
 import type {
@@ -12,7 +11,7 @@ import type {
   TimeToLiveAnswer,
   WatchHandlers,
 } from './etcd.ts';
-import { callOnStream, callUnary } from './etcd-call.ts';
+import { callOnStream, callUnary, type Metadata } from './etcd-call.ts';
 import { EtcdCaller } from './etcd-caller.ts';
 import { followRecords } from './etcd-discovery.ts';
 import type { EtcdLink } from './etcd-link.ts';
@@ -54,9 +53,7 @@ export async function makeMembers(config: Config, { clock, onWarning }: Transpor
 
 /** A member without a leader says so at once, with this, instead of being silent until it has one. */
 function withLeader(metadata: Metadata): Metadata {
-  const result = metadata.clone();
-  result.set('hasleader', 'true');
-  return result;
+  return { ...metadata, hasleader: 'true' };
 }
 
 /** One endpoint over the network: etcd's messages put in our types, and its errors in our words. */

@@ -1,53 +1,59 @@
-import { Channel, type ChannelOptions } from '@grpc/grpc-js';
 import { setMaxListeners } from 'node:events';
-import { Host } from 'etcd3/lib/connection-pool.js';
 import type { Clock, Disposer } from './clock.ts';
-import { DIAL_OPTION, type Dial, DialCredentials, dialTarget } from './etcd-dial.ts';
-
-// States of a channel; grpc-js has them as a const enum, which cannot be imported by code that is only stripped.
-const READY = 2;
-const TRANSIENT_FAILURE = 3;
-const SHUTDOWN = 4;
-
-// Within one connection grpc-js must not dial again by itself: a dead member would be dialled for ever, wanted or not,
-// and its log filled with failed handshakes. A new connection is made when a call needs one.
-const NEVER_MS = 3_600_000;
+import { type Dial, dial, hostPort } from './etcd-dial.ts';
+import { type CallEvents, GrpcCall, type RpcStatus, STATUS } from './grpc-call.ts';
+import type { HeaderField } from './hpack.ts';
+import { DEFAULT_WINDOW_BYTES } from './http2-frames.ts';
+import { keepAlive } from './http2-keepalive.ts';
+import type { Http2Session } from './http2-session.ts';
 
 // A failed connection is kept for what it says to calls until the next dial is due, which no configuration puts off
 // for longer than this (grpc.max_reconnect_backoff_ms).
 const REMAINS_MS = 10_000;
 
-/** What nobody may change: one connection per endpoint, and nothing repeated or sent elsewhere behind our back. */
-const FIXED_OPTIONS: ChannelOptions = {
-  'grpc.enable_retries': 0,
-  'grpc.service_config_disable_resolution': 1,
-  'grpc.enable_http_proxy': 0,
-  'grpc.use_local_subchannel_pool': 1,
-  'grpc.enable_channelz': 0,
-  'grpc.initial_reconnect_backoff_ms': NEVER_MS,
-  'grpc.max_reconnect_backoff_ms': NEVER_MS,
-};
+// Tokens: a proxy on the way may not enter them in its tables.
+const SECRETS = new Set(['token', 'authorization']);
 
-/** What `grpc.*` keys of the configuration may change. */
-const DEFAULT_OPTIONS: ChannelOptions = {
+const USER_AGENT = 'grpc-node-ctdb_etcd_lock';
+
+/** The configuration's `grpc.*` keys, and what holds without them. */
+const DEFAULT_OPTIONS = {
   // A watch is the only call that can be silent for long. etcd counts pings that come more often than every 5 s
   // (--grpc-keepalive-min-time) as an attack and closes the connection, so 10 s keep clear of that; they are sent only
   // while a call is open, as etcd demands.
   'grpc.keepalive_time_ms': 10_000,
   'grpc.keepalive_timeout_ms': 3_000,
+  'grpc.keepalive_permit_without_calls': 0,
   // Our answers have a few hundred bytes. etcd takes keys and values of at most 1.5 MiB together (--max-request-bytes),
   // and somebody's large one in the lock's directory must not be in our way.
   'grpc.max_receive_message_length': 2 * 1024 * 1024,
+  'grpc.max_send_message_length': 16 * 1024 * 1024,
+  'grpc.client_idle_timeout_ms': 30 * 60_000,
+  'grpc-node.max_session_memory': 10,
+  'grpc-node.flow_control_window': DEFAULT_WINDOW_BYTES,
+  'grpc.primary_user_agent': '',
+  'grpc.secondary_user_agent': '',
+  'grpc.default_authority': '',
 };
+
+type Options = Readonly<typeof DEFAULT_OPTIONS>;
 
 /** What all connections to one endpoint are made from. */
 export interface ConnectionOptions {
   readonly clock: Clock;
   /** Upper bound for setting up one connection; undefined leaves that to those who wait for it. */
   readonly dialTimeoutMs: number | undefined;
-  /** From the configuration. */
+  /** From the configuration, which has checked them: see `grpc-options.ts`. */
   readonly grpcOptions: Readonly<Record<string, string | number>>;
 }
+
+/** A call that waits for the connection. */
+interface Waiting {
+  readonly call: GrpcCall;
+  readonly fields: readonly HeaderField[];
+}
+
+const DROPPED: RpcStatus = { code: STATUS.unavailable, details: 'Connection dropped' };
 
 /**
  * One HTTP/2 connection to one endpoint, from the dial to the end. It never comes back: after a failure another is made.
@@ -58,35 +64,30 @@ export class EtcdConnection {
   failedAtMs: number | undefined;
   /** Why we closed it ourselves, in the words that a failed call gives; undefined while that is not so. */
   closedBecause: string | undefined;
-  /** etcd3's generated clients, all of them on this one connection. */
-  readonly host: Host;
-  readonly #channel: Channel;
+  readonly #dial: Dial;
+  readonly #options: Options;
   readonly #closing = new AbortController();
   readonly #clock: Clock;
+  #isDialled = false;
+  #session: Http2Session | undefined;
+  readonly #waiting = new Set<Waiting>();
+  /** What calls get that start after the end. */
+  #failure = DROPPED;
+  /** The timer of the state that it is in: dialling, idle, failed. */
   #stopTimer: Disposer = () => undefined;
+  #stopKeepalive: Disposer = () => undefined;
   #wasReady = false;
   #isOver = false;
   #calls = 0;
 
-  constructor(how: Omit<Dial, 'signal'>, options: ConnectionOptions) {
-    const dial: Dial = { ...how, signal: this.#closing.signal };
-    this.#clock = options.clock;
+  constructor(how: Omit<Dial, 'signal'>, { clock, dialTimeoutMs, grpcOptions }: ConnectionOptions) {
+    this.#dial = { ...how, signal: this.#closing.signal };
+    this.#clock = clock;
+    this.#options = { ...DEFAULT_OPTIONS, ...grpcOptions };
     // Each socket of this connection listens to the signal, and a name can have many addresses.
-    setMaxListeners(0, dial.signal);
-    const channelOptions: ChannelOptions = {
-      ...DEFAULT_OPTIONS,
-      ...options.grpcOptions,
-      ...FIXED_OPTIONS,
-      [DIAL_OPTION]: dial,
-    };
-    const credentials = new DialCredentials(dial);
-    const target = dialTarget(dial.endpoint);
-    this.#channel = new Channel(target, credentials, channelOptions);
-    this.host = new Host(target, credentials, { channelOverride: this.#channel });
-    this.#watchState();
-    const { dialTimeoutMs } = options;
+    setMaxListeners(0, this.#dial.signal);
     if (dialTimeoutMs === undefined) return;
-    this.#stopTimer = this.#clock.at(this.#clock.now() + dialTimeoutMs, () => {
+    this.#after(dialTimeoutMs, () => {
       this.failedAtMs = this.#clock.now();
       this.close(`no connection within ${dialTimeoutMs / 1000} s (dial_timeout)`);
     });
@@ -108,7 +109,51 @@ export class EtcdConnection {
 
   /** Starts to dial, unless that has been done. */
   connect(): void {
-    if (!this.#isOver) this.#channel.getConnectivityState(true);
+    if (this.#isDialled || this.#isOver) return;
+    this.#isDialled = true;
+    const sessionOptions = {
+      windowBytes: this.#options['grpc-node.flow_control_window'],
+      largestBacklogBytes: this.#options['grpc-node.max_session_memory'] * 1024 * 1024,
+      isSecret: (name: string) => SECRETS.has(name),
+    };
+    dial(this.#dial, this.#clock, sessionOptions, {
+      onReady: (session) => {
+        this.#begin(session);
+      },
+      onFailure: (text) => {
+        this.#fail(text);
+      },
+      onGoAway: () => {
+        // Told by the member to go away: calls that are under way may still be answered.
+        this.#isOver = true;
+        this.#closeIfIdle();
+      },
+      onClose: () => {
+        this.#isOver = true;
+        this.#closeIfIdle();
+      },
+    });
+  }
+
+  /** Starts a call of the path's method; it waits for the connection, or fails with it. Nothing is told before this returns. */
+  startCall(path: string, metadata: Readonly<Record<string, string>>, events: CallEvents): GrpcCall {
+    const call = new GrpcCall(events, {
+      largestSentBytes: this.#options['grpc.max_send_message_length'],
+      largestReceivedBytes: this.#options['grpc.max_receive_message_length'],
+    });
+    if (this.#isOver) {
+      queueMicrotask(() => {
+        call.fail(this.#failure);
+      });
+      return call;
+    }
+    const fields = [...this.#fieldsOf(path), ...Object.entries(metadata)];
+    if (this.#session !== undefined) call.start(this.#session, fields);
+    else {
+      this.#waiting.add({ call, fields });
+      this.connect();
+    }
+    return call;
   }
 
   /** Says that a call uses this connection; the returned function says that it has ended. */
@@ -128,39 +173,73 @@ export class EtcdConnection {
     this.closedBecause ??= because;
     this.#isOver = true;
     this.#stopTimer();
+    this.#stopKeepalive();
     if (this.#closing.signal.aborted) return;
-    this.#channel.close();
-    // Closing a channel leaves sockets open that are still being set up or wait for an answer.
+    this.#session?.destroy();
+    // Also the sockets that are still being set up.
     this.#closing.abort();
+    this.#failWaiting();
   }
 
-  #watchState(): void {
-    const current = this.#channel.getConnectivityState(false);
-    const state: number = current;
-    if (state === SHUTDOWN) return;
-    if (state === READY) {
-      this.#wasReady = true;
-      this.#stopTimer();
-    } else if (this.#wasReady) {
-      // Disconnected, or told by the member to go away: calls that are under way may still be answered.
-      this.#isOver = true;
-      this.#closeIfIdle();
-      return;
-    } else if (state === TRANSIENT_FAILURE) {
-      this.#stopTimer();
-      this.#isOver = true;
-      this.failedAtMs = this.#clock.now();
-      this.#stopTimer = this.#clock.at(this.failedAtMs + REMAINS_MS, () => {
-        this.close('no connection');
-      });
-      return;
-    }
-    this.#channel.watchConnectivityState(current, Infinity, () => {
-      this.#watchState();
+  #after(ms: number, then: () => void): void {
+    this.#stopTimer();
+    this.#stopTimer = this.#clock.at(this.#clock.now() + ms, then);
+  }
+
+  #fieldsOf(path: string): HeaderField[] {
+    const { endpoint } = this.#dial;
+    const options = this.#options;
+    const userAgent = [options['grpc.primary_user_agent'], USER_AGENT, options['grpc.secondary_user_agent']];
+    return [
+      [':method', 'POST'],
+      [':scheme', endpoint.secure ? 'https' : 'http'],
+      [':path', path],
+      [':authority', options['grpc.default_authority'] || hostPort(endpoint)],
+      ['te', 'trailers'],
+      ['content-type', 'application/grpc'],
+      ['user-agent', userAgent.filter((part) => part !== '').join(' ')],
+    ];
+  }
+
+  #begin(session: Http2Session): void {
+    this.#session = session;
+    this.#wasReady = true;
+    this.#stopTimer();
+    const options = this.#options;
+    const keepalive = {
+      timeMs: options['grpc.keepalive_time_ms'],
+      timeoutMs: options['grpc.keepalive_timeout_ms'],
+      isForIdle: options['grpc.keepalive_permit_without_calls'] === 1,
+    };
+    this.#stopKeepalive = keepAlive(session, this.#clock, keepalive, () => {
+      this.close('the member no longer answers (keepalive)');
     });
+    for (const { call, fields } of this.#waiting) call.start(session, fields);
+    this.#waiting.clear();
+    this.#closeIfIdle();
+  }
+
+  #fail(text: string): void {
+    this.#isOver = true;
+    this.#failure = { code: STATUS.unavailable, details: text, isUnconnected: true };
+    this.failedAtMs = this.#clock.now();
+    this.#after(REMAINS_MS, () => {
+      this.close('no connection');
+    });
+    this.#failWaiting();
+  }
+
+  #failWaiting(): void {
+    for (const { call } of this.#waiting) call.fail(this.#failure);
+    this.#waiting.clear();
   }
 
   #closeIfIdle(): void {
-    if (this.#isOver && this.#wasReady && this.#calls === 0) this.close('the member closed the connection');
+    if (!this.#wasReady || this.#calls > 0) return;
+    if (this.#isOver) this.close('the member closed the connection');
+    else
+      this.#after(this.#options['grpc.client_idle_timeout_ms'], () => {
+        if (this.#calls === 0) this.close('nobody has used the connection (grpc.client_idle_timeout_ms)');
+      });
   }
 }

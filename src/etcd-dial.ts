@@ -1,14 +1,10 @@
-import { ChannelCredentials, credentials, Metadata, status as grpcStatus } from '@grpc/grpc-js';
-import type { ChannelOptions } from '@grpc/grpc-js';
-import type { SecureConnector } from '@grpc/grpc-js/build/src/channel-credentials.js';
-import { registerResolver } from '@grpc/grpc-js/build/src/resolver.js';
-import type { Resolver, ResolverListener } from '@grpc/grpc-js/build/src/resolver.js';
-import type { GrpcUri } from '@grpc/grpc-js/build/src/uri-parser.js';
-import type { Socket } from 'node:net';
+import { connect, type Socket, type TcpNetConnectOpts } from 'node:net';
+import type { Clock, Disposer } from './clock.ts';
 import type { Endpoint } from './config.ts';
-import { connectFailureText } from './connect-failure.ts';
+import { CLOSED_EARLY, connectFailureText, NO_HTTP2 } from './connect-failure.ts';
 import { errorText } from './etcd-errors.ts';
-import type { TlsSuspects } from './etcd-probe.ts';
+import type { Peer, TlsSuspects } from './etcd-probe.ts';
+import { Http2Session, type SessionEnd, type SessionEvents, type SessionOptions } from './http2-session.ts';
 import type { NameBook } from './name-book.ts';
 import { SPEAKS_TLS } from './tls-errors.ts';
 
@@ -25,113 +21,192 @@ export interface Dial {
   readonly signal: AbortSignal;
 }
 
-/** The channel option by which a channel's `Dial` reaches its resolver. */
-export const DIAL_OPTION = 'ctdb_etcd_lock.dial';
+/** One of the two, once: a connection on which calls can start, or why there is none, in the words for a failed call. */
+export interface DialEvents extends Pick<SessionEvents, 'onGoAway' | 'onClose'> {
+  readonly onReady: (session: Http2Session) => void;
+  readonly onFailure: (text: string) => void;
+}
 
-const SCHEME = 'ctdb-etcd';
-let isRegistered = false;
+// Of several addresses the next is dialled when one has not answered for this long, beside it (RFC 8305, section 5).
+const NEXT_ADDRESS_AFTER_MS = 250;
 
 /** `host:port`, an IPv6 address in brackets. */
 export function hostPort({ host, port }: Endpoint): string {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
-/** The target of a channel whose addresses come from our own resolver. */
-export function dialTarget(endpoint: Endpoint): string {
-  if (!isRegistered) {
-    isRegistered = true;
-    registerResolver(SCHEME, DialResolver);
-  }
-  return `${SCHEME}:${hostPort(endpoint)}`;
+/** Of a socket that we end ourselves; the probes of failed connections leave such alone. */
+class Unwanted extends Error {
+  override readonly name = 'AbortError';
 }
 
-/**
- * Gives grpc-js the addresses to dial, from our own book of names: grpc-js's resolver knows nothing once DNS is silent,
- * and does not tell what went wrong. Each address carries a signal, which `net.connect` obeys, because closing a channel
- * does not close a socket that is still connecting.
- */
-class DialResolver implements Resolver {
-  readonly #listener: ResolverListener;
+function endText({ kind, text }: SessionEnd): string {
+  if (kind === 'protocol') return NO_HTTP2;
+  return kind === 'hungUp' ? CLOSED_EARLY : text;
+}
+
+/** Takes in what a socket reads. */
+interface Reader {
+  take: (bytes: Buffer) => void;
+}
+
+// More than any answer of ours; whatever is larger comes in several pieces.
+const READ_BYTES = 16_384;
+
+/** Has a socket read without the machinery of a stream, which has nothing to do here. TLS cannot do without. */
+function onreadFor(reader: Reader): Pick<TcpNetConnectOpts, 'onread'> {
+  const buffer = Buffer.allocUnsafe(READ_BYTES);
+  const callback = (length: number): boolean => {
+    reader.take(buffer.subarray(0, length));
+    return true;
+  };
+  return { onread: { buffer, callback } };
+}
+
+/** Dials one endpoint, once, by all of its addresses: the first that speaks HTTP/2 is taken. */
+export function dial(how: Dial, clock: Clock, options: SessionOptions, events: DialEvents): void {
+  new Dialler(how, clock, options, events).start();
+}
+
+class Dialler {
   readonly #dial: Dial;
-  #isStarted = false;
+  readonly #clock: Clock;
+  readonly #options: SessionOptions;
+  readonly #events: DialEvents;
+  readonly #tried = new Set<string>();
+  readonly #untried: string[] = [];
+  readonly #sockets = new Set<Socket>();
+  #lastError = 'no address';
+  #stopTimer: Disposer = () => undefined;
   #isOver = false;
 
-  constructor(_target: GrpcUri, listener: ResolverListener, options: ChannelOptions) {
-    this.#listener = listener;
-    this.#dial = options[DIAL_OPTION] as Dial;
+  constructor(dial: Dial, clock: Clock, options: SessionOptions, events: DialEvents) {
+    this.#dial = dial;
+    this.#clock = clock;
+    this.#options = options;
+    this.#events = events;
   }
 
-  static getDefaultAuthority(target: GrpcUri): string {
-    return target.path;
-  }
-
-  /** Called for the first dial, and then after each failure, which ends the connection: one dial is all there is. */
-  updateResolution(): void {
-    if (this.#isStarted) return;
-    this.#isStarted = true;
-    const { names, endpoint } = this.#dial;
+  start(): void {
+    const { names, endpoint, signal } = this.#dial;
+    // The option `signal` of a socket would do as much, and load more.
+    signal.addEventListener('abort', () => {
+      this.#end();
+      this.#destroySockets(new Unwanted('the connection was closed'));
+    });
     names.look(
       endpoint.host,
       (addresses) => {
         if (this.#isOver) return;
-        const { port } = endpoint;
-        const { signal } = this.#dial;
-        const endpoints = addresses.map((host) => ({ addresses: [{ host, port, signal }] }));
-        this.#listener({ ok: true, value: endpoints }, {}, null, '');
+        // A second time, when what was remembered proves outdated.
+        this.#untried.push(...addresses.filter((address) => !this.#tried.has(address)));
+        if (this.#sockets.size === 0) this.#next();
       },
       (error) => {
-        if (this.#isOver) return;
-        const details = `cannot resolve: ${errorText(error)}`;
-        const failure = { code: grpcStatus.UNAVAILABLE, details, metadata: new Metadata() };
-        this.#listener({ ok: false, error: failure }, {}, null, '');
+        this.#fail(`cannot resolve: ${errorText(error)}`);
       },
     );
   }
 
-  destroy(): void {
+  #destroySockets(why: Error): void {
+    for (const socket of this.#sockets) socket.destroy(why);
+    this.#sockets.clear();
+  }
+
+  #end(): void {
     this.#isOver = true;
-  }
-}
-
-/**
- * Credentials that take our own hand in each connection once TCP is up: what worked is noted, TLS is ours, with the
- * certificates of that moment. They are for one connection only.
- */
-export class DialCredentials extends ChannelCredentials {
-  readonly #dial: Dial;
-
-  constructor(dial: Dial) {
-    super();
-    this.#dial = dial;
+    this.#stopTimer();
   }
 
-  override _isSecure(): boolean {
-    return this.#dial.endpoint.secure;
+  #fail(text: string): void {
+    if (this.#isOver) return;
+    this.#end();
+    this.#events.onFailure(text);
   }
 
-  override _equals(other: ChannelCredentials): boolean {
-    return this === other;
+  #next(): void {
+    this.#stopTimer();
+    const address = this.#untried.shift();
+    if (address === undefined) {
+      if (this.#sockets.size === 0) this.#fail(this.#lastError);
+      return;
+    }
+    if (this.#untried.length > 0)
+      this.#stopTimer = this.#clock.at(this.#clock.now() + NEXT_ADDRESS_AFTER_MS, () => {
+        this.#next();
+      });
+    this.#tried.add(address);
+    const { endpoint } = this.#dial;
+    const peer = { host: address, port: endpoint.port };
+    const reader: Reader = { take: () => undefined };
+    const socket = connect({ ...peer, noDelay: true, ...(endpoint.secure ? {} : onreadFor(reader)) });
+    this.#sockets.add(socket);
+    const giveUp = (text: string): void => {
+      if (!this.#sockets.delete(socket) || this.#isOver) return;
+      socket.destroy();
+      this.#lastError = text;
+      this.#next();
+    };
+    // Also later: the signal ends sockets with an error, for which there is no other listener at times.
+    socket.on('error', (error) => {
+      giveUp(error.message);
+    });
+    socket.once('connect', () => {
+      this.#greet(socket, peer, reader, giveUp);
+    });
   }
 
-  override _createSecureConnector(target: GrpcUri, options: ChannelOptions): SecureConnector {
+  /** TCP is up: TLS, if so configured, and HTTP/2. */
+  #greet(socket: Socket, peer: Peer, reader: Reader, giveUp: (text: string) => void): void {
     const { endpoint, names, secure, suspects, signal } = this.#dial;
-    const plain = credentials.createInsecure()._createSecureConnector(target, options);
-    return {
-      connect: async (socket) => {
-        // The signal ends sockets with an error, for which there is no other listener at times.
-        socket.on('error', () => undefined);
-        if (socket.remoteAddress !== undefined) names.prefer(endpoint.host, socket.remoteAddress);
-        if (endpoint.secure) return { socket: await secure(socket, endpoint), secure: true };
-        if (suspects.take(endpoint)) {
-          socket.destroy();
-          throw new Error(connectFailureText(SPEAKS_TLS));
+    names.prefer(endpoint.host, peer.host);
+    if (endpoint.secure) {
+      secure(socket, endpoint).then(
+        (secured) => {
+          if (this.#isOver) {
+            secured.destroy();
+            return;
+          }
+          this.#speak(secured, socket, reader, giveUp);
+          secured.on('data', (bytes) => {
+            reader.take(bytes);
+          });
+        },
+        (error: unknown) => {
+          giveUp(error instanceof Error ? error.message : String(error));
+        },
+      );
+    } else if (suspects.take(endpoint)) giveUp(connectFailureText(SPEAKS_TLS));
+    else {
+      suspects.watch(endpoint, socket, peer, signal);
+      this.#speak(socket, socket, reader, giveUp);
+    }
+  }
+
+  #speak(secured: Socket, socket: Socket, reader: Reader, giveUp: (text: string) => void): void {
+    let isReady = false;
+    const session = new Http2Session(secured, this.#options, {
+      onReady: () => {
+        if (this.#isOver) {
+          session.destroy();
+          return;
         }
-        suspects.watch(endpoint, socket, signal);
-        return { socket, secure: false };
+        isReady = true;
+        this.#end();
+        this.#sockets.delete(socket);
+        this.#destroySockets(new Unwanted('another address was quicker'));
+        this.#events.onReady(session);
       },
-      waitForReady: () => Promise.resolve(),
-      getCallCredentials: () => plain.getCallCredentials(),
-      destroy: () => undefined,
+      onGoAway: () => {
+        if (isReady) this.#events.onGoAway();
+      },
+      onClose: (end) => {
+        if (isReady) this.#events.onClose(end);
+        else giveUp(endText(end));
+      },
+    });
+    reader.take = (bytes) => {
+      session.take(bytes);
     };
   }
 }

@@ -1,13 +1,7 @@
 import type { TlsConfig } from './config.ts';
 import { explainConnectFailure } from './connect-errors.ts';
 import { EtcdError, type EtcdErrorKind } from './errors.ts';
-
-/** A failed call as grpc-js tells it. */
-export interface RpcStatus {
-  /** Number of a gRPC status code. */
-  readonly code: number;
-  readonly details: string;
-}
+import type { RpcStatus } from './grpc-call.ts';
 
 /** What a message about a failed call can refer to. */
 export interface ErrorContext {
@@ -171,8 +165,8 @@ const PASSING_HTTP_STATUS = new Set(['429', '502', '503', '504']);
 export function etcdErrorFrom(status: RpcStatus, context: ErrorContext): EtcdError {
   const { endpoint, tls, isSecure, closedBecause } = context;
   const details = errorText(status.details);
-  const failure = explainConnectFailure(status.details, tls, isSecure);
-  if (failure !== undefined) {
+  if (status.isUnconnected === true) {
+    const failure = explainConnectFailure(status.details, tls, isSecure);
     return new EtcdError(failure.kind, endpoint, failure.message, failure.remedy, failure.id);
   }
   for (const [words, meaning] of ETCD_ERRORS) {

@@ -1,7 +1,6 @@
-import { Metadata } from '@grpc/grpc-js';
 import type { LoginConfig } from './config.ts';
 import { EtcdError } from './errors.ts';
-import { CallFailure, callUnary } from './etcd-call.ts';
+import { CallFailure, callUnary, type Metadata } from './etcd-call.ts';
 import { isAuthOff, isLoginWanted, isStaleLogin } from './etcd-errors.ts';
 import type { EtcdLink } from './etcd-link.ts';
 import { SharedCall } from './etcd-shared.ts';
@@ -56,7 +55,7 @@ export class EtcdLogin {
       () => link.name,
       (signal) => this.#logIn(signal),
     );
-    if (config === undefined) this.#pass = { metadata: new Metadata(), hasToken: false };
+    if (config === undefined) this.#pass = { metadata: {}, hasToken: false };
   }
 
   /** Logs in ahead of the first call: the member takes its time to check a password (bcrypt, 50 to 100 ms). */
@@ -80,13 +79,13 @@ export class EtcdLogin {
   }
 
   async #logIn(signal: AbortSignal): Promise<Pass> {
-    const metadata = new Metadata();
+    let metadata: Metadata = {};
     let hasToken = false;
     if (this.#config !== undefined) {
       const request = { name: this.#config.username, password: passwordOf(this.#config, this.#link.name) };
       try {
-        const { token } = await callUnary(this.#link, signal, 'authenticate', request, new Metadata());
-        metadata.set('token', token);
+        const { token } = await callUnary(this.#link, signal, 'authenticate', request, {});
+        metadata = { token };
         hasToken = true;
       } catch (error) {
         if (!(error instanceof CallFailure && isAuthOff(error.status))) throw error;

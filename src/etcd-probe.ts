@@ -3,7 +3,7 @@ import { connect as connectTls } from 'node:tls';
 import type { Endpoint } from './config.ts';
 
 /** Where a connection has been: the numeric address and the port. */
-interface Peer {
+export interface Peer {
   readonly host: string;
   readonly port: number;
 }
@@ -65,9 +65,7 @@ export class TlsSuspects {
   readonly #found = new Set<string>();
 
   /** Looks what `socket`, a plain connection to `endpoint`, comes to. */
-  watch({ host, port }: Endpoint, socket: Socket, signal: AbortSignal): void {
-    const peer = peerOf(socket);
-    if (peer === undefined) return;
+  watch({ host, port }: Endpoint, socket: Socket, peer: Peer, signal: AbortSignal): void {
     socket.once('close', () => {
       // A member that is being stopped closes connections too; it has no handshake to offer either.
       if (socket.bytesRead > 0 || signal.aborted) return;

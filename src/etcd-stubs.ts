@@ -1,5 +1,5 @@
-import type { ClientDuplexStream, ClientUnaryCall, Metadata, ServiceError } from '@grpc/grpc-js';
-import type { Host } from 'etcd3/lib/connection-pool.js';
+import { credentials } from '@grpc/grpc-js';
+import { Host } from 'etcd3/lib/connection-pool.js';
 import type * as rpc from 'etcd3/lib/rpc.js';
 
 interface Exchange<Request, Response> {
@@ -26,6 +26,8 @@ export interface StreamCalls {
   readonly watch: Exchange<rpc.IWatchRequest, rpc.IWatchResponse>;
 }
 
+type Calls = UnaryCalls & StreamCalls;
+
 const SERVICE_OF = {
   range: 'KV',
   txn: 'KV',
@@ -38,48 +40,26 @@ const SERVICE_OF = {
   status: 'Maintenance',
   alarm: 'Maintenance',
   memberList: 'Cluster',
-} as const satisfies Record<keyof UnaryCalls | keyof StreamCalls, string>;
+} as const satisfies Record<keyof Calls, string>;
 
-/** Takes the end of a call: an error, or its answer. */
-export type Done<T> = (error: ServiceError | null, answer?: T) => void;
-
-/** A stream of one of our calls. */
-export type Stream<Name extends keyof StreamCalls> = ClientDuplexStream<
-  StreamCalls[Name]['request'],
-  StreamCalls[Name]['response']
->;
-
-/** Sends one message on etcd3's generated client of that service. */
-export function startUnary<Name extends keyof UnaryCalls>(
-  host: Host,
-  name: Name,
-  request: UnaryCalls[Name]['request'],
-  metadata: Metadata,
-  done: Done<UnaryCalls[Name]['response']>,
-): ClientUnaryCall {
-  // etcd3 types what it generates as a bare client; the methods are there.
-  const client = host.getServiceClient(SERVICE_OF[name]) as unknown as Record<
-    Name,
-    (
-      request: UnaryCalls[Name]['request'],
-      metadata: Metadata,
-      options: object,
-      done: Done<UnaryCalls[Name]['response']>,
-    ) => ClientUnaryCall
-  >;
-  return client[name](request, metadata, {}, done);
+/** One of etcd's calls: where it goes, and its messages as bytes. */
+export interface Method<Request, Response> {
+  /** `/package.Service/Method`. */
+  readonly path: string;
+  readonly requestSerialize: (request: Request) => Buffer;
+  /** Throws when the bytes are no such message. */
+  readonly responseDeserialize: (bytes: Buffer) => Response;
 }
 
-/** Opens a stream on etcd3's generated client of that service. */
-export function openStream<Name extends keyof StreamCalls>(
-  host: Host,
-  name: Name,
-  metadata: Metadata,
-): Stream<Name> {
-  // As above.
-  const client = host.getServiceClient(SERVICE_OF[name]) as unknown as Record<
-    Name,
-    (metadata: Metadata) => Stream<Name>
-  >;
-  return client[name](metadata);
+type Methods = { readonly [Name in keyof Calls]: Method<Calls[Name]['request'], Calls[Name]['response']> };
+
+let host: Host | undefined;
+
+/** The call as etcd3 has it, on the clients that it generates from `rpc.proto`; they are never connected. */
+export function methodOf<Name extends keyof Calls>(name: Name): Methods[Name] {
+  // A channel of our own keeps the clients from making one.
+  host ??= new Host('', credentials.createInsecure(), { channelOverride: {} as never });
+  // etcd3 types what it generates as a bare client; the methods are there, and what they are made of is on them.
+  const client = host.getServiceClient(SERVICE_OF[name]) as unknown as Methods;
+  return client[name];
 }

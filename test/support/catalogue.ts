@@ -2,8 +2,12 @@ import { filledIn, guideEntries, type GuideEntry } from './failure-guide.ts';
 import { messagesOf, type Message } from './messages.ts';
 
 // Words that key definitions show are documented in configuration.md, by a test of its own; the help of the commands in
-// the manual page. The relations between times are a fault of the program when they do not hold.
-const ELSEWHERE = new Set(['config-keys', 'checkers', 'grpc-options', 'key', 'timing', 'command-help']);
+// the manual page. The relations between times are a fault of the program when they do not hold. What gRPC and HTTP/2 say
+// of a call are words like etcd's own: the guide has what they become.
+const ELSEWHERE = new Set([
+  ...['config-keys', 'checkers', 'grpc-options', 'key', 'timing', 'command-help'],
+  ...['grpc-call', 'hpack', 'http2-frames', 'http2-session'],
+]);
 
 /** Texts of the source that nobody reads. */
 const NOT_PRINTED: readonly RegExp[] = [
@@ -16,6 +20,11 @@ const NOT_PRINTED: readonly RegExp[] = [
   /^wait is over$/,
   /^netbios name$/,
   /^an answer$/,
+  // As other clients of gRPC say it: see ELSEWHERE.
+  /^(Connection dropped|Too many responses received|No message received)$/,
+  /^(Response message parsing error|Request message serialization failure): …$/,
+  // Between the parts of the dialler.
+  /^(no HTTP\/2|closed early|no address|another address was quicker|the connection was closed)$/,
   /^cluster\/(cluster lock|recovery lock|leader timeout)$/,
   // Compared with what etcd says.
   /^(requested lease not found|no leader|leader changed|not leader|not a primary lessor|proposal dropped)$/,

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { EtcdErrorKind } from '../../src/errors.ts';
-import { connectFailureText } from '../../src/connect-failure.ts';
+import { CLOSED_EARLY, connectFailureText, NO_HTTP2 } from '../../src/connect-failure.ts';
 import { type ErrorContext, etcdErrorFrom, isLoginWanted, isStaleLogin } from '../../src/etcd-errors.ts';
+import { SPEAKS_TLS } from '../../src/tls-errors.ts';
 
 const CONTEXT: ErrorContext = {
   endpoint: 'a:2379',
@@ -20,11 +21,7 @@ const CONTEXT: ErrorContext = {
   closedBecause: undefined,
 };
 
-function noConnection(text: string): string {
-  return `No connection established. Last error: ${text}. Resolution note: `;
-}
-
-/** Code and words as etcd and grpc-js give them, and what they mean. */
+/** Code and words as etcd and gRPC give them, and what they mean. */
 const ERRORS: readonly (readonly [code: number, details: string, kind: EtcdErrorKind, message: RegExp])[] = [
   [5, 'etcdserver: requested lease not found', 'leaseNotFound', /^lease not found$/],
   [9, 'etcdserver: lease already exists', 'leaseExists', /^lease already exists$/],
@@ -69,32 +66,21 @@ const ERRORS: readonly (readonly [code: number, details: string, kind: EtcdError
   [4, 'Deadline exceeded', 'timeout', /./],
   [2, 'etcdserver: something new', 'unknown', /^etcdserver: something new$/],
   [5, 'lease not found', 'unknown', /./],
-  [14, noConnection('Error: connect ECONNREFUSED 127.0.0.1:2379'), 'unavailable', /^connection refused$/],
-  [14, noConnection('Error: connect EHOSTUNREACH 10.0.0.1:2379'), 'unavailable', /^host unreachable$/],
-  [
-    14,
-    noConnection('Error: connect ENETUNREACH 10.0.0.1:2379 - Local (0.0.0.0:0)'),
-    'unavailable',
-    /^host unreachable$/,
-  ],
-  [14, noConnection('Error: connect ETIMEDOUT 10.0.0.1:2379'), 'unavailable', /^connection timed out$/],
-  [
-    14,
-    noConnection('Error: connect EACCES 10.0.0.1:2379'),
-    'unavailable',
-    /^this host forbids the connection$/,
-  ],
-  [14, noConnection('read ECONNRESET (2026-01-01T00:00:00.000Z)'), 'unavailable', /^connection reset/],
-  [14, noConnection('Protocol error (2026-01-01T00:00:00.000Z)'), 'notEtcd', /does not speak HTTP\/2$/],
-  [
-    14,
-    noConnection('Failed to connect (2026-01-01T00:00:00.000Z)'),
-    'unavailable',
-    /before a word of HTTP\/2$/,
-  ],
-  [14, noConnection('null'), 'unavailable', /^cannot connect: null$/],
-  [14, 'cannot resolve: getaddrinfo ENOTFOUND a', 'unavailable', /^host name not found$/],
-  [14, 'cannot resolve: getaddrinfo EAI_AGAIN a', 'unavailable', /^no answer from DNS/],
+];
+
+/** Why there was no connection, as the dialler says it, and what that means. */
+const UNCONNECTED: readonly (readonly [details: string, kind: EtcdErrorKind, message: RegExp])[] = [
+  ['connect ECONNREFUSED 127.0.0.1:2379', 'unavailable', /^connection refused$/],
+  ['connect EHOSTUNREACH 10.0.0.1:2379', 'unavailable', /^host unreachable$/],
+  ['connect ENETUNREACH 10.0.0.1:2379 - Local (0.0.0.0:0)', 'unavailable', /^host unreachable$/],
+  ['connect ETIMEDOUT 10.0.0.1:2379', 'unavailable', /^connection timed out$/],
+  ['connect EACCES 10.0.0.1:2379', 'unavailable', /^this host forbids the connection$/],
+  ['read ECONNRESET', 'unavailable', /^connection reset/],
+  [NO_HTTP2, 'notEtcd', /does not speak HTTP\/2$/],
+  [CLOSED_EARLY, 'unavailable', /before a word of HTTP\/2$/],
+  ['something new', 'unavailable', /^cannot connect: something new$/],
+  ['cannot resolve: getaddrinfo ENOTFOUND a', 'unavailable', /^host name not found$/],
+  ['cannot resolve: getaddrinfo EAI_AGAIN a', 'unavailable', /^no answer from DNS/],
 ];
 
 void describe('a failed call in our words', () => {
@@ -107,6 +93,21 @@ void describe('a failed call in our words', () => {
     });
   }
 
+  for (const [details, kind, message] of UNCONNECTED) {
+    test(`no connection, ${details}: ${kind}`, () => {
+      const error = etcdErrorFrom({ code: 14, details, isUnconnected: true }, CONTEXT);
+      assert.deepEqual([error.kind, error.endpoint], [kind, 'a:2379']);
+      assert.match(error.message, message);
+    });
+  }
+
+  test('a member cannot speak for the dialler', () => {
+    for (const details of [connectFailureText(SPEAKS_TLS), '{', NO_HTTP2]) {
+      const { kind, message } = etcdErrorFrom({ code: 14, details }, CONTEXT);
+      assert.deepEqual([kind, message], ['unavailable', details]);
+    }
+  });
+
   test('what was found out about a connection arrives whole, whatever it contains', () => {
     const failure = {
       id: 'tls-file',
@@ -114,8 +115,8 @@ void describe('a failed call in our words', () => {
       message: 'cannot read cert "etcdserver: permission denied. Resolution note: ": no',
       remedy: 'set "cert"',
     } as const;
-    const details = noConnection(`Error: ${connectFailureText(failure)}`);
-    const { id, kind, message, remedy } = etcdErrorFrom({ code: 14, details }, CONTEXT);
+    const status = { code: 14, details: connectFailureText(failure), isUnconnected: true };
+    const { id, kind, message, remedy } = etcdErrorFrom(status, CONTEXT);
     assert.deepEqual({ id, kind, message, remedy }, failure);
   });
 
@@ -128,7 +129,7 @@ void describe('a failed call in our words', () => {
   });
 
   test('only etcd itself can ask for another login', () => {
-    const stranger = { code: 14, details: noConnection('Error: permission denied, invalid auth token') };
+    const stranger = { code: 14, details: 'permission denied, invalid auth token', isUnconnected: true };
     assert.deepEqual([isStaleLogin(stranger), isLoginWanted(stranger)], [false, false]);
   });
 });

@@ -1,0 +1,634 @@
+import type { Socket } from 'node:net';
+import {
+  type HeaderField,
+  HpackDecoder,
+  HpackError,
+  hpackEncode,
+  LARGEST_HEADERS_BYTES,
+  NO_TABLE,
+} from './hpack.ts';
+import {
+  CODE,
+  DEFAULT_FRAME_BYTES,
+  DEFAULT_WINDOW_BYTES,
+  FLAG,
+  type Frame,
+  frame,
+  FrameReader,
+  LARGEST_FRAME_BYTES,
+  LARGEST_WINDOW_BYTES,
+  PREFACE,
+  SETTING,
+  settingsPayload,
+  TYPE,
+  uint32,
+} from './http2-frames.ts';
+
+/** What one stream is told. `onReset` or `onLost` or something with `isLast` comes once, and nothing after it. */
+export interface StreamEvents {
+  readonly onHeaders: (fields: readonly HeaderField[], isLast: boolean) => void;
+  readonly onData: (bytes: Buffer, isLast: boolean) => void;
+  /** The stream was ended by the other side, or by a rule that it broke; a code of HTTP/2 says why. */
+  readonly onReset: (code: number) => void;
+  /** The connection is gone. */
+  readonly onLost: () => void;
+}
+
+/** Why a connection has ended. */
+export interface SessionEnd {
+  /** `protocol`: it broke the rules of HTTP/2. `hungUp`: it closed without a word of an error. */
+  readonly kind: 'protocol' | 'hungUp' | 'failed';
+  readonly text: string;
+}
+
+export interface SessionEvents {
+  /** The other side has said that it speaks HTTP/2. */
+  readonly onReady: () => void;
+  /** It takes no more streams; those under way may still be answered. */
+  readonly onGoAway: () => void;
+  /** Comes once; nothing after it. */
+  readonly onClose: (end: SessionEnd) => void;
+}
+
+export interface SessionOptions {
+  /** What the other side may send on one stream, and on the connection, before we have taken it in. 65,535 to 2^31 - 1. */
+  readonly windowBytes: number;
+  /** Bytes that may wait to be sent. Whoever lets more pile up, by asking and not reading, loses the connection. */
+  readonly largestBacklogBytes: number;
+  /** Names of header fields that no one on the way may keep. */
+  readonly isSecret: (name: string) => boolean;
+}
+
+const PRIORITY_BYTES = 5;
+
+// Of our own data no more than this waits for the network at a time; the rest stays in the queues of its streams.
+const MOST_UNSENT_BYTES = 262_144;
+
+// A header block in more pieces than this has been cut up to keep us busy.
+const MOST_CONTINUATIONS = 64;
+
+/** One stream, for the one who opened it. */
+export class Http2Stream {
+  readonly events: StreamEvents;
+  /** 0 until it is its turn, see `maxConcurrentStreams`. */
+  id = 0;
+  /** What the other side has room for. */
+  sendWindow = 0;
+  receiveWindow = 0;
+  /** Taken in and not yet given back to the other side's window. */
+  takenBytes = 0;
+  readonly queue: Buffer[] = [];
+  /** Nothing comes behind what is in the queue. */
+  isQueueComplete = false;
+  isSent = false;
+  isOver = false;
+  hasHeaders = false;
+  readonly #session: Http2Session;
+
+  constructor(session: Http2Session, events: StreamEvents) {
+    this.#session = session;
+    this.events = events;
+  }
+
+  /** Queues bytes; they go out as fast as the other side lets them, several calls of one moment together. */
+  send(bytes: Buffer, isLast: boolean): void {
+    if (this.isOver || this.isQueueComplete) return;
+    if (bytes.length > 0) this.queue.push(bytes);
+    if (isLast) this.isQueueComplete = true;
+    this.#session.pump(this);
+  }
+
+  /** Gives the stream up; no event comes after this. */
+  cancel(): void {
+    this.#session.end(this, CODE.cancel);
+  }
+}
+
+/**
+ * The client's side of one HTTP/2 connection (RFC 9113), without what gRPC has no use for: pushes and priorities. It speaks
+ * first when it is made; what the other side says is for whoever made it to bring.
+ */
+export class Http2Session {
+  readonly #socket: Socket;
+  readonly #options: SessionOptions;
+  readonly #events: SessionEvents;
+  readonly #reader = new FrameReader();
+  readonly #decoder = new HpackDecoder();
+  readonly #streams = new Map<number, Http2Stream>();
+  /** Streams that wait for others to end, because the other side has set a limit. */
+  readonly #waiting: { readonly stream: Http2Stream; readonly block: Buffer }[] = [];
+  #out: Buffer[] = [];
+  #outBytes = 0;
+  /** A stream waits for what is unsent, and not for the other side. */
+  #isHeldBack = false;
+  #isFlushPlanned = false;
+  #isLateFlushPlanned = false;
+  #nextId = 1;
+  #sendWindow = DEFAULT_WINDOW_BYTES;
+  #peerWindow = DEFAULT_WINDOW_BYTES;
+  #peerFrameBytes = DEFAULT_FRAME_BYTES;
+  #peerStreams = Infinity;
+  #receiveWindow: number;
+  #takenBytes = 0;
+  /** A header block whose end has not come. */
+  #block: { readonly streamId: number; readonly isLast: boolean; parts: Buffer[]; bytes: number } | undefined;
+  #isReady = false;
+  #isLeaving = false;
+  #isClosed = false;
+  #readBytes = 0;
+
+  constructor(socket: Socket, options: SessionOptions, events: SessionEvents) {
+    this.#socket = socket;
+    this.#options = options;
+    this.#events = events;
+    this.#receiveWindow = options.windowBytes;
+    socket.on('error', (error) => {
+      this.#close({ kind: 'failed', text: error.message });
+    });
+    const onEnd = (): void => {
+      this.#close({ kind: 'hungUp', text: 'the other side closed the connection' });
+    };
+    socket.on('end', onEnd);
+    socket.on('close', onEnd);
+    const settings = settingsPayload([
+      [SETTING.enablePush, 0],
+      [SETTING.initialWindowSize, options.windowBytes],
+      [SETTING.maxHeaderListSize, LARGEST_HEADERS_BYTES],
+    ]);
+    this.#out.push(PREFACE);
+    this.#write(frame(TYPE.settings, 0, 0, settings));
+    const more = options.windowBytes - DEFAULT_WINDOW_BYTES;
+    if (more > 0) this.#write(frame(TYPE.windowUpdate, 0, 0, uint32(more)));
+  }
+
+  /** Bytes that have come so far: as long as they grow, the connection lives. */
+  get readBytes(): number {
+    return this.#readBytes;
+  }
+
+  get hasStreams(): boolean {
+    return this.#streams.size + this.#waiting.length > 0;
+  }
+
+  /** Opens a stream; undefined once none can be opened any more. */
+  open(fields: readonly HeaderField[], events: StreamEvents): Http2Stream | undefined {
+    if (this.#isLeaving || this.#isClosed) return undefined;
+    const stream = new Http2Stream(this, events);
+    const block = hpackEncode(fields, this.#options.isSecret);
+    if (this.#streams.size >= this.#peerStreams) this.#waiting.push({ stream, block });
+    else this.#start(stream, block);
+    return stream;
+  }
+
+  /** Asks for a sign of life, which shows in `readBytes`. */
+  ping(): void {
+    this.#write(frame(TYPE.ping, 0, 0, Buffer.alloc(8)));
+  }
+
+  /** Ends the connection with all streams on it; no event of the session comes after this, `onLost` to each stream. */
+  destroy(): void {
+    this.#end();
+    this.#socket.destroy();
+  }
+
+  /** Sends of the stream's queue what both windows have room for. */
+  pump(stream: Http2Stream): void {
+    if (stream.id === 0 || stream.isOver || stream.isSent) return;
+    const { queue } = stream;
+    for (;;) {
+      const [first] = queue;
+      if (first === undefined) break;
+      const unsentRoom = MOST_UNSENT_BYTES - this.#outBytes - this.#socket.writableLength;
+      if (unsentRoom <= 0) {
+        this.#isHeldBack = true;
+        return;
+      }
+      const room = Math.min(stream.sendWindow, this.#sendWindow, this.#peerFrameBytes, unsentRoom);
+      if (room <= 0) return;
+      const bytes = first.length <= room ? first : first.subarray(0, room);
+      if (bytes === first) queue.shift();
+      else queue[0] = first.subarray(room);
+      stream.sendWindow -= bytes.length;
+      this.#sendWindow -= bytes.length;
+      stream.isSent = stream.isQueueComplete && queue.length === 0;
+      this.#write(frame(TYPE.data, stream.isSent ? FLAG.endStream : 0, stream.id, bytes));
+    }
+    if (!stream.isQueueComplete || stream.isSent) return;
+    stream.isSent = true;
+    this.#write(frame(TYPE.data, FLAG.endStream, stream.id));
+  }
+
+  /** Forgets a stream, and tells the other side unless it has ended it too. */
+  end(stream: Http2Stream, code: number): void {
+    if (stream.isOver) return;
+    stream.isOver = true;
+    if (stream.id === 0) {
+      const at = this.#waiting.findIndex((waiting) => waiting.stream === stream);
+      if (at >= 0) this.#waiting.splice(at, 1);
+      return;
+    }
+    this.#write(frame(TYPE.rstStream, 0, stream.id, uint32(code)));
+    this.#forget(stream);
+  }
+
+  #start(stream: Http2Stream, fieldBlock: Buffer): void {
+    const block = this.#nextId === 1 ? Buffer.concat([NO_TABLE, fieldBlock]) : fieldBlock;
+    stream.id = this.#nextId;
+    this.#nextId += 2;
+    stream.sendWindow = this.#peerWindow;
+    stream.receiveWindow = this.#options.windowBytes;
+    this.#streams.set(stream.id, stream);
+    const size = this.#peerFrameBytes;
+    for (let at = 0; at === 0 || at < block.length; at += size) {
+      const flags = at + size >= block.length ? FLAG.endHeaders : 0;
+      const type = at === 0 ? TYPE.headers : TYPE.continuation;
+      this.#write(frame(type, flags, stream.id, block.subarray(at, at + size)));
+    }
+    this.pump(stream);
+    // The numbers of a connection are used up: it has served for longer than any other.
+    if (this.#nextId >= LARGEST_WINDOW_BYTES) this.#leave();
+  }
+
+  #forget(stream: Http2Stream): void {
+    stream.queue.length = 0;
+    this.#streams.delete(stream.id);
+    this.#startWaiting();
+  }
+
+  #startWaiting(): void {
+    while (this.#streams.size < this.#peerStreams) {
+      const next = this.#waiting.shift();
+      if (next === undefined) return;
+      this.#start(next.stream, next.block);
+    }
+  }
+
+  #write(pieces: readonly Buffer[]): void {
+    if (this.#isClosed) return;
+    this.#out.push(...pieces);
+    for (const { length } of pieces) this.#outBytes += length;
+    if (this.#isFlushPlanned) return;
+    this.#isFlushPlanned = true;
+    queueMicrotask(() => {
+      this.#flush();
+    });
+  }
+
+  /** With whatever else is written once what has arrived is read: gRPC's servers send a PING with each answer. */
+  #writeSoon(pieces: readonly Buffer[]): void {
+    if (this.#isClosed) return;
+    this.#out.push(...pieces);
+    for (const { length } of pieces) this.#outBytes += length;
+    if (this.#isFlushPlanned || this.#isLateFlushPlanned) return;
+    this.#isLateFlushPlanned = true;
+    setImmediate(() => {
+      this.#isLateFlushPlanned = false;
+      this.#flush();
+    });
+  }
+
+  #flush(): void {
+    this.#isFlushPlanned = false;
+    if (this.#isClosed || this.#out.length === 0) return;
+    const out = this.#out;
+    this.#out = [];
+    this.#outBytes = 0;
+    this.#socket.write(Buffer.concat(out), () => {
+      if (!this.#isHeldBack || this.#isClosed) return;
+      this.#isHeldBack = false;
+      for (const stream of this.#streams.values()) this.pump(stream);
+    });
+    if (this.#socket.writableLength <= this.#options.largestBacklogBytes) return;
+    this.#fail(CODE.enhanceYourCalm, 'it asks for more than it reads');
+  }
+
+  /** Takes in what has arrived. The bytes are used up when this returns. */
+  take(bytes: Buffer): void {
+    if (this.#isClosed) return;
+    this.#readBytes += bytes.length;
+    this.#reader.add(bytes);
+    try {
+      while (this.#isOpen()) {
+        const next = this.#reader.next();
+        if (next === undefined) {
+          this.#reader.keepRest();
+          return;
+        }
+        if (next === 'tooLarge') {
+          this.#fail(CODE.frameSizeError, 'a frame is too large');
+          return;
+        }
+        this.#read(next);
+      }
+    } catch (error) {
+      if (!(error instanceof HpackError)) throw error;
+      this.#fail(CODE.compressionError, error.message);
+    }
+  }
+
+  #isOpen(): boolean {
+    return !this.#isClosed;
+  }
+
+  #read(next: Frame): void {
+    const { type, flags, streamId, payload } = next;
+    if (!this.#isReady && type !== TYPE.settings) {
+      this.#fail(CODE.protocolError, 'it does not begin with SETTINGS');
+      return;
+    }
+    if (this.#block !== undefined && (type !== TYPE.continuation || streamId !== this.#block.streamId)) {
+      this.#fail(CODE.protocolError, 'a header block has no end');
+      return;
+    }
+    switch (type) {
+      case TYPE.data:
+        this.#readData(next);
+        break;
+      case TYPE.headers:
+        this.#readHeaders(next);
+        break;
+      case TYPE.continuation:
+        this.#continueBlock(payload, (flags & FLAG.endHeaders) !== 0);
+        break;
+      case TYPE.rstStream:
+        if (payload.length !== 4) this.#fail(CODE.frameSizeError, 'RST_STREAM of a wrong size');
+        else if (this.#wasOpened(streamId)) this.#reset(streamId, payload.readUInt32BE(0));
+        break;
+      case TYPE.settings:
+        this.#readSettings(next);
+        break;
+      case TYPE.pushPromise:
+        this.#fail(CODE.protocolError, 'it pushes');
+        break;
+      case TYPE.ping:
+        if (streamId !== 0) this.#fail(CODE.protocolError, 'PING on a stream');
+        else if (payload.length !== 8) this.#fail(CODE.frameSizeError, 'PING of a wrong size');
+        else if ((flags & FLAG.ack) === 0)
+          this.#writeSoon(frame(TYPE.ping, FLAG.ack, 0, Buffer.from(payload)));
+        break;
+      case TYPE.goAway:
+        this.#readGoAway(next);
+        break;
+      case TYPE.windowUpdate:
+        this.#readWindowUpdate(next);
+        break;
+      default: // PRIORITY, and what later standards add
+    }
+  }
+
+  /** Whether the stream is or was one of ours; the connection ends when it never was. */
+  #wasOpened(streamId: number): boolean {
+    if (streamId % 2 === 1 && streamId < this.#nextId) return true;
+    this.#fail(CODE.protocolError, `nobody has opened stream ${streamId}`);
+    return false;
+  }
+
+  /** The payload without its padding; undefined, and the connection ended, when that is longer than the frame. */
+  #withoutPadding({ flags, payload }: Frame): Buffer | undefined {
+    if ((flags & FLAG.padded) === 0) return payload;
+    const padding = payload[0];
+    if (padding === undefined || padding >= payload.length) {
+      this.#fail(CODE.protocolError, 'padding is longer than its frame');
+      return undefined;
+    }
+    return payload.subarray(1, payload.length - padding);
+  }
+
+  #readData(next: Frame): void {
+    const { flags, streamId, payload } = next;
+    if (!this.#wasOpened(streamId)) return;
+    const bytes = this.#withoutPadding(next);
+    if (bytes === undefined) return;
+    this.#receiveWindow -= payload.length;
+    if (this.#receiveWindow < 0) {
+      this.#fail(CODE.flowControlError, 'it sends more than the connection has room for');
+      return;
+    }
+    this.#takenBytes += payload.length;
+    const { windowBytes } = this.#options;
+    if (this.#takenBytes * 2 >= windowBytes) {
+      this.#write(frame(TYPE.windowUpdate, 0, 0, uint32(this.#takenBytes)));
+      this.#receiveWindow += this.#takenBytes;
+      this.#takenBytes = 0;
+    }
+    const stream = this.#streams.get(streamId);
+    if (stream === undefined) return; // was under way when we gave the stream up
+    stream.receiveWindow -= payload.length;
+    if (stream.receiveWindow < 0) {
+      this.#reset(streamId, CODE.flowControlError, true);
+      return;
+    }
+    if (!stream.hasHeaders) {
+      this.#reset(streamId, CODE.protocolError, true);
+      return;
+    }
+    const isLast = (flags & FLAG.endStream) !== 0;
+    stream.takenBytes += payload.length;
+    if (!isLast && stream.takenBytes * 2 >= windowBytes) {
+      this.#write(frame(TYPE.windowUpdate, 0, streamId, uint32(stream.takenBytes)));
+      stream.receiveWindow += stream.takenBytes;
+      stream.takenBytes = 0;
+    }
+    if (isLast) this.#finish(stream);
+    stream.events.onData(bytes, isLast);
+  }
+
+  #readHeaders(next: Frame): void {
+    const { flags, streamId } = next;
+    if (!this.#wasOpened(streamId)) return;
+    let block = this.#withoutPadding(next);
+    if (block === undefined) return;
+    if ((flags & FLAG.priority) !== 0) {
+      if (next.payload.length < PRIORITY_BYTES) {
+        this.#fail(CODE.frameSizeError, 'HEADERS of a wrong size');
+        return;
+      }
+      if (block.length < PRIORITY_BYTES) {
+        this.#fail(CODE.protocolError, 'padding is longer than its frame');
+        return;
+      }
+      block = block.subarray(PRIORITY_BYTES);
+    }
+    this.#block = { streamId, isLast: (flags & FLAG.endStream) !== 0, parts: [], bytes: 0 };
+    this.#continueBlock(block, (flags & FLAG.endHeaders) !== 0);
+  }
+
+  #continueBlock(bytes: Buffer, isComplete: boolean): void {
+    const block = this.#block;
+    if (block === undefined) {
+      this.#fail(CODE.protocolError, 'a header block has no beginning');
+      return;
+    }
+    // What arrives is a window on the socket's buffer, which is not to be kept for a few bytes of it.
+    block.parts.push(isComplete && block.parts.length === 0 ? bytes : Buffer.from(bytes));
+    block.bytes += bytes.length;
+    if (block.bytes > LARGEST_HEADERS_BYTES || block.parts.length > MOST_CONTINUATIONS) {
+      this.#fail(CODE.enhanceYourCalm, 'a header block is too large');
+      return;
+    }
+    if (!isComplete) return;
+    this.#block = undefined;
+    const { parts, streamId, isLast } = block;
+    // Also for a stream that is over: the block changes how later ones are read.
+    const fields = this.#decoder.decode(parts.length === 1 ? (parts[0] ?? bytes) : Buffer.concat(parts));
+    const stream = this.#streams.get(streamId);
+    if (stream === undefined) return;
+    const isInformational = fields.some(([name, value]) => name === ':status' && value.startsWith('1'));
+    if (isInformational && !stream.hasHeaders && !isLast) return;
+    if (stream.hasHeaders && !isLast) {
+      this.#reset(streamId, CODE.protocolError, true);
+      return;
+    }
+    stream.hasHeaders = true;
+    if (isLast) this.#finish(stream);
+    stream.events.onHeaders(fields, isLast);
+  }
+
+  /** The other side has said all; if we have not, there is nobody to listen any more. */
+  #finish(stream: Http2Stream): void {
+    stream.isOver = true;
+    if (!stream.isSent) this.#write(frame(TYPE.rstStream, 0, stream.id, uint32(CODE.noError)));
+    this.#forget(stream);
+  }
+
+  /** @param isOurs whether it is us who end the stream */
+  #reset(streamId: number, code: number, isOurs = false): void {
+    const stream = this.#streams.get(streamId);
+    if (stream === undefined) return;
+    if (isOurs) this.end(stream, code);
+    else {
+      stream.isOver = true;
+      this.#forget(stream);
+    }
+    stream.events.onReset(code);
+  }
+
+  #readSettings({ flags, streamId, payload }: Frame): void {
+    const isAck = (flags & FLAG.ack) !== 0;
+    if (streamId !== 0 || (isAck && !this.#isReady)) {
+      this.#fail(CODE.protocolError, 'SETTINGS that cannot be');
+      return;
+    }
+    if (payload.length % 6 !== 0 || (isAck && payload.length > 0)) {
+      this.#fail(CODE.frameSizeError, 'SETTINGS of a wrong size');
+      return;
+    }
+    if (isAck) return;
+    for (let at = 0; at < payload.length; at += 6) {
+      const value = payload.readUInt32BE(at + 2);
+      switch (payload.readUInt16BE(at)) {
+        case SETTING.maxConcurrentStreams:
+          this.#peerStreams = value;
+          break;
+        case SETTING.initialWindowSize:
+          if (value > LARGEST_WINDOW_BYTES) {
+            this.#fail(CODE.flowControlError, `a window of ${value} bytes`);
+            return;
+          }
+          for (const stream of this.#streams.values()) {
+            stream.sendWindow += value - this.#peerWindow;
+            if (stream.sendWindow <= LARGEST_WINDOW_BYTES) continue;
+            this.#fail(CODE.flowControlError, `a window of ${stream.sendWindow} bytes`);
+            return;
+          }
+          this.#peerWindow = value;
+          break;
+        case SETTING.maxFrameSize:
+          if (value < DEFAULT_FRAME_BYTES || value > LARGEST_FRAME_BYTES) {
+            this.#fail(CODE.protocolError, `frames of ${value} bytes`);
+            return;
+          }
+          this.#peerFrameBytes = value;
+          break;
+        default: // Of no consequence here: we use no table of theirs, and send few headers.
+      }
+    }
+    this.#write(frame(TYPE.settings, FLAG.ack, 0));
+    for (const stream of this.#streams.values()) this.pump(stream);
+    this.#startWaiting();
+    if (this.#isReady) return;
+    this.#isReady = true;
+    this.#events.onReady();
+  }
+
+  #readGoAway({ streamId, payload }: Frame): void {
+    if (streamId !== 0) {
+      this.#fail(CODE.protocolError, 'GOAWAY on a stream');
+      return;
+    }
+    if (payload.length < 8) {
+      this.#fail(CODE.frameSizeError, 'GOAWAY of a wrong size');
+      return;
+    }
+    const last = payload.readUInt32BE(0) & 0x7fff_ffff;
+    this.#leave();
+    // It has not looked at those, and never will.
+    for (const { id } of [...this.#streams.values()]) if (id > last) this.#reset(id, CODE.refusedStream);
+  }
+
+  #leave(): void {
+    if (this.#isLeaving || this.#isClosed) return;
+    this.#isLeaving = true;
+    for (const { stream } of this.#waiting.splice(0)) {
+      stream.isOver = true;
+      stream.events.onReset(CODE.refusedStream);
+    }
+    this.#events.onGoAway();
+  }
+
+  #readWindowUpdate({ streamId, payload }: Frame): void {
+    if (payload.length !== 4) {
+      this.#fail(CODE.frameSizeError, 'WINDOW_UPDATE of a wrong size');
+      return;
+    }
+    const more = payload.readUInt32BE(0) & 0x7fff_ffff;
+    if (streamId === 0) {
+      this.#sendWindow += more;
+      if (more === 0) {
+        this.#fail(CODE.protocolError, 'WINDOW_UPDATE of nothing');
+        return;
+      }
+      if (this.#sendWindow > LARGEST_WINDOW_BYTES) {
+        this.#fail(CODE.flowControlError, `a window of ${this.#sendWindow} bytes`);
+        return;
+      }
+      for (const stream of this.#streams.values()) this.pump(stream);
+      return;
+    }
+    if (!this.#wasOpened(streamId)) return;
+    const stream = this.#streams.get(streamId);
+    if (stream === undefined) return;
+    stream.sendWindow += more;
+    if (more === 0) this.#reset(streamId, CODE.protocolError, true);
+    else if (stream.sendWindow > LARGEST_WINDOW_BYTES) this.#reset(streamId, CODE.flowControlError, true);
+    else this.pump(stream);
+  }
+
+  /** Ends the connection because of what the other side did. */
+  #fail(code: number, text: string): void {
+    if (this.#isClosed) return;
+    this.#write(frame(TYPE.goAway, 0, 0, Buffer.concat([uint32(0), uint32(code)])));
+    this.#socket.write(Buffer.concat(this.#out));
+    this.#out = [];
+    this.#close({ kind: 'protocol', text });
+  }
+
+  #close(end: SessionEnd): void {
+    if (this.#isClosed) return;
+    this.#end();
+    this.#socket.destroy();
+    this.#events.onClose(end);
+  }
+
+  #end(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#out = [];
+    const streams = [...this.#streams.values(), ...this.#waiting.splice(0).map(({ stream }) => stream)];
+    this.#streams.clear();
+    for (const stream of streams) {
+      stream.isOver = true;
+      stream.events.onLost();
+    }
+  }
+}
