@@ -24,7 +24,10 @@ export interface AcquireTools {
   readonly describeUs: () => string;
   /** Told of each session as it begins, so that nothing is left behind whatever happens next. */
   readonly onSession: (session: Session) => void;
-  /** Looks for a holder that etcd v3 does not see; asked once, before a lock that is free is taken. Never rejects. */
+  /**
+   * Looks for a holder that etcd v3 does not see; asked once, before a lock that is free is taken, while the lease is
+   * being granted. Never rejects.
+   */
   readonly findOldHolder?: (byMs: number) => Promise<Pick<KeyValue, 'key' | 'value'> | undefined>;
 }
 
@@ -52,15 +55,17 @@ export async function acquire(
     const seen = await members.ask((member, call) => member.readOldest(directory, call), byMs, signal);
     let holder = seen.oldest;
     if (holder === null) {
+      let looking: ReturnType<NonNullable<AcquireTools['findOldHolder']>> | undefined;
       if (session === undefined) {
-        const old = await tools.findOldHolder?.(byMs);
-        if (old !== undefined) return { kind: 'contended', holder: old };
         session = begin();
+        looking = tools.findOldHolder?.(byMs);
       } else if (session.deadline !== undefined && isTooOld(session.deadline, clock, timing)) {
         await session.revoke(byMs, signal);
         session = begin();
       }
       const deadline = session.deadline ?? (await session.grant(byMs, signal));
+      const old = await looking;
+      if (old !== undefined) return { kind: 'contended', holder: old };
       const place = lockPlace(directory, session.leaseId);
       const attempt = await tryLock(members, place, session.leaseId, tools.describeUs(), byMs, signal);
       if (attempt.kind === 'ours') {

@@ -1,11 +1,11 @@
-import { randomBytes } from 'node:crypto';
 import type { CheckReport } from './check-report.ts';
 import { formatLatency } from './check-time.ts';
 import type { CheckedConfig } from './check-config.ts';
 import { describeContender } from './command-status-text.ts';
 import type { CommandWorld } from './command-world.ts';
 import { EtcdError, type EtcdErrorKind } from './errors.ts';
-import { leaseHex, leaseIdFrom, type LeaseId, type Member } from './etcd.ts';
+import { leaseHex, type LeaseId, type Member } from './etcd.ts';
+import { newLeaseId } from './lease-id.ts';
 import type { AdminMember } from './etcd-admin.ts';
 import { makeMembers } from './etcd-client.ts';
 import { viewLock } from './lock-view.ts';
@@ -45,7 +45,7 @@ export async function checkLock(
   const timing = timingOf(config);
   const lock = new Members(await makeMembers(config, { clock }), clock, timing);
   const bench: Bench = { directory, lock, admin, world, report };
-  const leaseId = leaseIdFrom(randomBytes(8));
+  const leaseId = newLeaseId();
   try {
     await reportHolder(bench);
     await step(bench, (member, call) => unless('leaseExists', member.grant(leaseId, SCRATCH_TTL_MS, call)));

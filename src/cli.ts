@@ -131,6 +131,8 @@ function explainWords([word, extra]: readonly string[]): string | undefined {
  * @throws {UsageError} for anything that is not a command or an option of it; the message names it and the nearest known one
  */
 export function parseArgs(argv: readonly string[]): Args {
+  // As CTDB calls us: nothing to be read, so nothing is loaded that reads it.
+  if (argv.length === 0) return { command: 'helper', verbosity: 0, configFile: undefined };
   const { positionals } = parseTokens({ args: [...argv], options: OPTIONS, strict: false });
   // `help check` is what people type where `check --help` is meant.
   const wantsHelp = positionals[0] === 'help';

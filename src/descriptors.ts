@@ -5,8 +5,12 @@ const STAMP_STEP_MS = 10;
 
 interface OpenDescriptor {
   readonly fd: number;
-  readonly target: string;
-  readonly stats: Stats;
+  /** Undefined for what is the runtime's own by its name. */
+  readonly stats: Stats | undefined;
+}
+
+function isRuntimesOwn(target: string): boolean {
+  return target.startsWith('anon_inode:') || target === '/dev/null';
 }
 
 /** Without /proc, as in a bare chroot, nothing is known and nothing is closed: the lock itself does not need it. */
@@ -21,7 +25,8 @@ function listOpen(): OpenDescriptor[] {
   for (const name of names) {
     const fd = Number(name);
     try {
-      open.push({ fd, target: readlinkSync(`/proc/self/fd/${fd}`), stats: fstatSync(fd) });
+      const isKnown = fd > 2 && isRuntimesOwn(readlinkSync(`/proc/self/fd/${fd}`));
+      open.push({ fd, stats: isKnown ? undefined : fstatSync(fd) });
     } catch {
       // It was the one that read the directory.
     }
@@ -63,11 +68,11 @@ export function closeInherited(startedAtMs: number, runningForMs = performance.n
   const earliestMs = Math.min(startedAtMs, startByStamps(runningForMs)) - STAMP_STEP_MS;
   const open = listOpen();
   const endsOf = (inode: number): number =>
-    open.filter(({ stats }) => stats.isFIFO() && stats.ino === inode).length;
-  const stdioInodes = open.filter(({ fd }) => fd <= 2).map(({ stats }) => stats.ino);
+    open.filter(({ stats }) => stats?.isFIFO() === true && stats.ino === inode).length;
+  const stdioInodes = open.filter(({ fd }) => fd <= 2).map(({ stats }) => stats?.ino);
 
-  const isOurs = ({ target, stats }: OpenDescriptor): boolean => {
-    if (target.startsWith('anon_inode:') || target === '/dev/null') return true;
+  const isOurs = ({ stats }: OpenDescriptor): boolean => {
+    if (stats === undefined) return true;
     if (!stats.isFIFO() || stdioInodes.includes(stats.ino) || endsOf(stats.ino) < 2) return false;
     return stats.ctimeMs >= earliestMs;
   };

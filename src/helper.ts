@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import { makeRealClock, readUptimeMs, whenAborted, type Clock } from './clock.ts';
 import { ClusterGuard } from './cluster-guard.ts';
 import { spawnCompanion } from './companion.ts';
@@ -6,7 +5,7 @@ import type { Config } from './config.ts';
 import { configPathOf } from './config-loader.ts';
 import { ctdbPnn } from './ctdb-pnn.ts';
 import { makeSwitch, NO_SWITCH, type DeadMansSwitch } from './dead-mans-switch.ts';
-import { leaseIdFrom } from './etcd.ts';
+import { newLeaseId } from './lease-id.ts';
 import { makeMembers } from './etcd-client.ts';
 import { formatHolder, type HolderRecord } from './holder.ts';
 import { EXIT, live, type ExitStatus } from './lifecycle.ts';
@@ -70,6 +69,9 @@ export async function helpCtdb(
   status: StatusPipe,
   version: string,
 ): Promise<ExitStatus> {
+  // The runtime looks at it when it closes a socket, makes a stream of it for that, and prints nothing there itself: a
+  // thirtieth of a start. Ours is stderr-log.ts.
+  Object.defineProperty(process, 'stderr', { value: undefined });
   const clock = makeRealClock();
   const startedAtMs = clock.now() - performance.now();
   const timing = timingOf(config);
@@ -139,7 +141,7 @@ export async function helpCtdb(
       log,
       status,
       terminated,
-      newLeaseId: () => leaseIdFrom(randomBytes(8)),
+      newLeaseId,
       describeUs,
       laterValue,
       findOldHolder: async (byMs) => lookForV2Lock(config, (await name).name, clock, log, byMs),

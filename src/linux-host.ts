@@ -101,5 +101,7 @@ export function makeLinuxHost(runtime: RuntimeProcess, read = readFile): Host {
     return isZombie(stat) ? stat.threads > 1 : (stat.flags & PF_EXITING) !== 0;
   };
 
-  return { self, hostName: hostname(), parentPid: () => runtime.ppid, isDead, isEnding };
+  // The runtime's own way there loads a module for it.
+  const hostName = readOr('/proc/sys/kernel/hostname', '') || hostname();
+  return { self, hostName, parentPid: () => runtime.ppid, isDead, isEnding };
 }

@@ -15,6 +15,10 @@ const FLAG_HASH_AT = 12;
 const SNAPSHOT_AT = 16;
 const LABEL_LENGTH = 20;
 
+// Tables in the bytecode are in the order of their keys' hashes, which V8 mends when it loads a cache: each process has
+// hashes of its own. What is compared must have the same ones.
+const SAME_HASHES = '--no-rehash-snapshot';
+
 // Node.js 24 has 388; the exact number is left to it.
 const LABELS_LEAST = 300;
 
@@ -63,7 +67,7 @@ function bytecodeHash(base: string, flags: readonly string[], program: string): 
 
 /** Makes the base take its own code cache under the helper's options. */
 export function relabelBuiltinCache(base: string, program: string): void {
-  const without = bytecodeHash(base, [], program);
+  const without = bytecodeHash(base, [SAME_HASHES], program);
   const count = Number(without.split(' ')[0]);
   if (count < LABELS_LEAST) fail(`Only ${count} modules could be compared, want at least ${LABELS_LEAST}`);
   if (bytecodeHash(base, RUNTIME_FLAGS, program) !== without) {

@@ -14,6 +14,10 @@ export const RUNTIME_FLAGS: readonly string[] = [
   '--optimize-for-size',
   // Room for what a start allocates, so that no garbage collection falls into it.
   '--min-semi-space-size=4',
+  // Otherwise each start chooses new keys for the hashes of strings, and sorts all names of the snapshot anew by them: a
+  // sixth of the start of a bare runtime. The keys protect programs that make tables of what strangers send; of that we
+  // make none but from one JSON text of 256 KiB at most (v2-lock.ts), from a member that we trust with the lock.
+  '--no-rehash-snapshot',
   // Otherwise Node.js parses its 140 built-in CA certificates in a thread as soon as TLS is loaded, used or not: a fifth of
   // the processor time of a start, and several megabytes. Without a configured CA, those of the system count.
   '--use-openssl-ca',

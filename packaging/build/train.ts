@@ -5,7 +5,7 @@
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { copyFileSync, readFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { BASE } from './base.ts';
@@ -32,12 +32,13 @@ interface Run {
   end(): Promise<void>;
 }
 
-function start(program: string, cacheIn: string, cacheOut: string, configFile: string): Run {
-  // The seed makes the cache the same each time; V8 does not bind the cache to it.
-  const args = [...RUNTIME_FLAGS, '--random-seed=1', CHILD, program, cacheIn, cacheOut, '-c', configFile];
+function start(program: string, cacheIn: string, cacheOut: string, ctdbBase: string): Run {
+  // The seed makes the cache the same each time; V8 does not bind the cache to it. The program has no arguments, as when
+  // CTDB runs it.
+  const args = [...RUNTIME_FLAGS, '--random-seed=1', CHILD, program, cacheIn, cacheOut];
   const signal = AbortSignal.timeout(LIMIT_MS);
   const child = spawn(BASE.file, args, {
-    env: { PATH: '/nonexistent' },
+    env: { PATH: '/nonexistent', CTDB_BASE: ctdbBase },
     stdio: ['ignore', 'pipe', 'pipe'],
     signal,
   });
@@ -115,27 +116,28 @@ async function untilRepeated(file: string, run: () => Promise<void>): Promise<vo
 export async function train(program: string, cacheFile: string): Promise<void> {
   const etcd = await startFakeEtcd();
   try {
-    const configFile = `${cacheFile}.config`;
+    const ctdbBase = `${cacheFile}.base`;
+    mkdirSync(ctdbBase);
     const settings = [
       `hosts = 127.0.0.1:${etcd.port}`,
       'netbios_name = TRAINING',
       'refresh = 1',
       `lock_ttl = ${TTL_S}`,
     ];
-    writeFileSync(configFile, `${settings.join('\n')}\n`);
+    writeFileSync(join(ctdbBase, 'etcd'), `${settings.join('\n')}\n`);
 
     const held = `${cacheFile}.held`;
     await untilRepeated(held, async () => {
-      const holder = await startUntil('0', program, '', held, configFile);
+      const holder = await startUntil('0', program, '', held, ctdbBase);
       await renewals(etcd);
       await holder.end();
       if (etcd.store.keys.size !== 0) fail('The training run left its key behind');
     });
 
     const contended = `${cacheFile}.contended`;
-    const holder = await startUntil('0', program, '', `${cacheFile}.unused`, configFile);
+    const holder = await startUntil('0', program, '', `${cacheFile}.unused`, ctdbBase);
     await untilRepeated(contended, async () => {
-      const contender = await startUntil('1', program, held, contended, configFile);
+      const contender = await startUntil('1', program, held, contended, ctdbBase);
       await contender.end();
     });
     await holder.end();

@@ -22,8 +22,9 @@ const MAY_OPEN: readonly [who: string, path: RegExp][] = [
   ['stdio', /^\/dev\/null$|^\/proc\/self\/fd(\/2)?$/],
   [
     'who we are, and the clock',
-    /^\/proc\/(uptime|thread-self\/stat|sys\/kernel\/random\/boot_id)$|^\/etc\/localtime$/,
+    /^\/proc\/(uptime|thread-self\/stat|sys\/kernel\/(hostname|random\/boot_id))$|^\/etc\/localtime$/,
   ],
+  ['the number of the lease', /^\/dev\/urandom$/],
   ['bash, the companion', /^\/dev\/tty$|^\/etc\/passwd$|^\/usr\/share\/locale\//],
 ];
 
