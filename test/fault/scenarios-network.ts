@@ -124,6 +124,9 @@ export const NETWORK_SCENARIOS: readonly Scenario[] = [
         () => world.holder !== undefined && world.holder !== holder,
       );
       await world.network.mendBoth([holder.host, 'm1'], ['m2', 'm3']);
+      // The old leader has asked for votes in vain and comes back with the highest term, which costs an election where etcd
+      // has no pre-vote. It can take longer than a short lease.
+      await Promise.all(world.cluster.members.map((member) => member.healthy()));
       excused();
       await world.expectKept('all is mended', 4_000);
     },
