@@ -1,6 +1,7 @@
 import { connect as connectTcp, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import type { Endpoint } from './config.ts';
+import { frame, PREFACE, TYPE } from './http2-frames.ts';
 
 /** Where a connection has been: the numeric address and the port. */
 export interface Peer {
@@ -11,9 +12,8 @@ export interface Peer {
 // A member that speaks answers within a round trip; one that does not must not use up the time of the attempt.
 const LIMIT_MS = 500;
 
-// RFC 9113, section 3.4: what a client begins with, and an empty SETTINGS frame.
-const PREFACE = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0', 'latin1');
-const SETTINGS = 4;
+/** What a client begins with, and SETTINGS without any. */
+const GREETING = Buffer.concat([PREFACE, ...frame(TYPE.settings, 0, 0)]);
 
 /** Where `socket` leads; undefined when it has been closed. */
 export function peerOf({ remoteAddress, remotePort }: Socket): Peer | undefined {
@@ -27,10 +27,10 @@ export function speaksPlainHttp2(peer: Peer): Promise<boolean> {
   const { promise, resolve } = Promise.withResolvers<boolean>();
   const socket = connectTcp(peer);
   socket.setTimeout(LIMIT_MS, () => socket.destroy());
-  socket.once('connect', () => socket.write(PREFACE));
+  socket.once('connect', () => socket.write(GREETING));
   // The server's own preface comes in one piece: a SETTINGS frame, its type in the fourth byte.
   socket.once('data', (bytes) => {
-    resolve(bytes[3] === SETTINGS);
+    resolve(bytes[3] === TYPE.settings);
     socket.destroy();
   });
   socket.on('error', () => undefined);

@@ -1,6 +1,7 @@
 import type { HeaderField } from './hpack.ts';
 import { CODE } from './http2-frames.ts';
-import type { Http2Session, Http2Stream } from './http2-session.ts';
+import type { Http2Session } from './http2-session.ts';
+import type { Http2Stream } from './http2-stream.ts';
 
 /** How a call ended (grpc, `doc/statuscodes.md`). */
 export interface RpcStatus {

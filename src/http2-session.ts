@@ -23,16 +23,9 @@ import {
   TYPE,
   uint32,
 } from './http2-frames.ts';
-
-/** What one stream is told. `onReset` or `onLost` or something with `isLast` comes once, and nothing after it. */
-export interface StreamEvents {
-  readonly onHeaders: (fields: readonly HeaderField[], isLast: boolean) => void;
-  readonly onData: (bytes: Buffer, isLast: boolean) => void;
-  /** The stream was ended by the other side, or by a rule that it broke; a code of HTTP/2 says why. */
-  readonly onReset: (code: number) => void;
-  /** The connection is gone. */
-  readonly onLost: () => void;
-}
+import { Output } from './http2-output.ts';
+import { Http2Stream, type StreamEvents, type StreamKeeper } from './http2-stream.ts';
+import { ReceiveWindow } from './http2-window.ts';
 
 /** Why a connection has ended. */
 export interface SessionEnd {
@@ -67,48 +60,11 @@ const MOST_UNSENT_BYTES = 262_144;
 // A header block in more pieces than this has been cut up to keep us busy.
 const MOST_CONTINUATIONS = 64;
 
-/** One stream, for the one who opened it. */
-export class Http2Stream {
-  readonly events: StreamEvents;
-  /** 0 until it is its turn, see `maxConcurrentStreams`. */
-  id = 0;
-  /** What the other side has room for. */
-  sendWindow = 0;
-  receiveWindow = 0;
-  /** Taken in and not yet given back to the other side's window. */
-  takenBytes = 0;
-  readonly queue: Buffer[] = [];
-  /** Nothing comes behind what is in the queue. */
-  isQueueComplete = false;
-  isSent = false;
-  isOver = false;
-  hasHeaders = false;
-  readonly #session: Http2Session;
-
-  constructor(session: Http2Session, events: StreamEvents) {
-    this.#session = session;
-    this.events = events;
-  }
-
-  /** Queues bytes; they go out as fast as the other side lets them, several calls of one moment together. */
-  send(bytes: Buffer, isLast: boolean): void {
-    if (this.isOver || this.isQueueComplete) return;
-    if (bytes.length > 0) this.queue.push(bytes);
-    if (isLast) this.isQueueComplete = true;
-    this.#session.pump(this);
-  }
-
-  /** Gives the stream up; no event comes after this. */
-  cancel(): void {
-    this.#session.end(this, CODE.cancel);
-  }
-}
-
 /**
  * The client's side of one HTTP/2 connection (RFC 9113), without what gRPC has no use for: pushes and priorities. It speaks
  * first when it is made; what the other side says is for whoever made it to bring.
  */
-export class Http2Session {
+export class Http2Session implements StreamKeeper {
   readonly #socket: Socket;
   readonly #options: SessionOptions;
   readonly #events: SessionEvents;
@@ -117,19 +73,15 @@ export class Http2Session {
   readonly #streams = new Map<number, Http2Stream>();
   /** Streams that wait for others to end, because the other side has set a limit. */
   readonly #waiting: { readonly stream: Http2Stream; readonly block: Buffer }[] = [];
-  #out: Buffer[] = [];
-  #outBytes = 0;
+  readonly #output: Output;
   /** A stream waits for what is unsent, and not for the other side. */
   #isHeldBack = false;
-  #isFlushPlanned = false;
-  #isLateFlushPlanned = false;
   #nextId = 1;
   #sendWindow = DEFAULT_WINDOW_BYTES;
   #peerWindow = DEFAULT_WINDOW_BYTES;
   #peerFrameBytes = DEFAULT_FRAME_BYTES;
   #peerStreams = Infinity;
-  #receiveWindow: number;
-  #takenBytes = 0;
+  readonly #received: ReceiveWindow;
   /** A header block whose end has not come. */
   #block: { readonly streamId: number; readonly isLast: boolean; parts: Buffer[]; bytes: number } | undefined;
   #isReady = false;
@@ -141,7 +93,15 @@ export class Http2Session {
     this.#socket = socket;
     this.#options = options;
     this.#events = events;
-    this.#receiveWindow = options.windowBytes;
+    this.#received = new ReceiveWindow(options.windowBytes);
+    this.#output = new Output(socket, options.largestBacklogBytes, {
+      onSent: () => {
+        this.#goOn();
+      },
+      onBacklog: () => {
+        this.#fail(CODE.enhanceYourCalm, 'it asks for more than it reads');
+      },
+    });
     socket.on('error', (error) => {
       this.#close({ kind: 'failed', text: error.message });
     });
@@ -155,7 +115,7 @@ export class Http2Session {
       [SETTING.initialWindowSize, options.windowBytes],
       [SETTING.maxHeaderListSize, LARGEST_HEADERS_BYTES],
     ]);
-    this.#out.push(PREFACE);
+    this.#write([PREFACE]);
     this.#write(frame(TYPE.settings, 0, 0, settings));
     const more = options.windowBytes - DEFAULT_WINDOW_BYTES;
     if (more > 0) this.#write(frame(TYPE.windowUpdate, 0, 0, uint32(more)));
@@ -173,7 +133,7 @@ export class Http2Session {
   /** Opens a stream; undefined once none can be opened any more. */
   open(fields: readonly HeaderField[], events: StreamEvents): Http2Stream | undefined {
     if (this.#isLeaving || this.#isClosed) return undefined;
-    const stream = new Http2Stream(this, events);
+    const stream = new Http2Stream(this, this.#options.windowBytes, events);
     const block = hpackEncode(fields, this.#options.isSecret);
     if (this.#streams.size >= this.#peerStreams) this.#waiting.push({ stream, block });
     else this.#start(stream, block);
@@ -198,7 +158,7 @@ export class Http2Session {
     for (;;) {
       const [first] = queue;
       if (first === undefined) break;
-      const unsentRoom = MOST_UNSENT_BYTES - this.#outBytes - this.#socket.writableLength;
+      const unsentRoom = MOST_UNSENT_BYTES - this.#output.unsentBytes;
       if (unsentRoom <= 0) {
         this.#isHeldBack = true;
         return;
@@ -236,7 +196,6 @@ export class Http2Session {
     stream.id = this.#nextId;
     this.#nextId += 2;
     stream.sendWindow = this.#peerWindow;
-    stream.receiveWindow = this.#options.windowBytes;
     this.#streams.set(stream.id, stream);
     const size = this.#peerFrameBytes;
     for (let at = 0; at === 0 || at < block.length; at += size) {
@@ -264,42 +223,14 @@ export class Http2Session {
   }
 
   #write(pieces: readonly Buffer[]): void {
-    if (this.#isClosed) return;
-    this.#out.push(...pieces);
-    for (const { length } of pieces) this.#outBytes += length;
-    if (this.#isFlushPlanned) return;
-    this.#isFlushPlanned = true;
-    queueMicrotask(() => {
-      this.#flush();
-    });
+    if (!this.#isClosed) this.#output.write(pieces);
   }
 
-  /** With whatever else is written once what has arrived is read: gRPC's servers send a PING with each answer. */
-  #writeSoon(pieces: readonly Buffer[]): void {
-    if (this.#isClosed) return;
-    this.#out.push(...pieces);
-    for (const { length } of pieces) this.#outBytes += length;
-    if (this.#isFlushPlanned || this.#isLateFlushPlanned) return;
-    this.#isLateFlushPlanned = true;
-    setImmediate(() => {
-      this.#isLateFlushPlanned = false;
-      this.#flush();
-    });
-  }
-
-  #flush(): void {
-    this.#isFlushPlanned = false;
-    if (this.#isClosed || this.#out.length === 0) return;
-    const out = this.#out;
-    this.#out = [];
-    this.#outBytes = 0;
-    this.#socket.write(Buffer.concat(out), () => {
-      if (!this.#isHeldBack || this.#isClosed) return;
-      this.#isHeldBack = false;
-      for (const stream of this.#streams.values()) this.pump(stream);
-    });
-    if (this.#socket.writableLength <= this.#options.largestBacklogBytes) return;
-    this.#fail(CODE.enhanceYourCalm, 'it asks for more than it reads');
+  /** Something has left for the network. */
+  #goOn(): void {
+    if (!this.#isHeldBack || this.#isClosed) return;
+    this.#isHeldBack = false;
+    for (const stream of this.#streams.values()) this.pump(stream);
   }
 
   /** Takes in what has arrived. The bytes are used up when this returns. */
@@ -364,7 +295,7 @@ export class Http2Session {
         if (streamId !== 0) this.#fail(CODE.protocolError, 'PING on a stream');
         else if (payload.length !== 8) this.#fail(CODE.frameSizeError, 'PING of a wrong size');
         else if ((flags & FLAG.ack) === 0)
-          this.#writeSoon(frame(TYPE.ping, FLAG.ack, 0, Buffer.from(payload)));
+          this.#output.writeSoon(frame(TYPE.ping, FLAG.ack, 0, Buffer.from(payload)));
         break;
       case TYPE.goAway:
         this.#readGoAway(next);
@@ -399,22 +330,14 @@ export class Http2Session {
     if (!this.#wasOpened(streamId)) return;
     const bytes = this.#withoutPadding(next);
     if (bytes === undefined) return;
-    this.#receiveWindow -= payload.length;
-    if (this.#receiveWindow < 0) {
+    if (!this.#received.take(payload.length)) {
       this.#fail(CODE.flowControlError, 'it sends more than the connection has room for');
       return;
     }
-    this.#takenBytes += payload.length;
-    const { windowBytes } = this.#options;
-    if (this.#takenBytes * 2 >= windowBytes) {
-      this.#write(frame(TYPE.windowUpdate, 0, 0, uint32(this.#takenBytes)));
-      this.#receiveWindow += this.#takenBytes;
-      this.#takenBytes = 0;
-    }
+    this.#giveBack(this.#received, 0);
     const stream = this.#streams.get(streamId);
     if (stream === undefined) return; // was under way when we gave the stream up
-    stream.receiveWindow -= payload.length;
-    if (stream.receiveWindow < 0) {
+    if (!stream.received.take(payload.length)) {
       this.#reset(streamId, CODE.flowControlError, true);
       return;
     }
@@ -423,14 +346,14 @@ export class Http2Session {
       return;
     }
     const isLast = (flags & FLAG.endStream) !== 0;
-    stream.takenBytes += payload.length;
-    if (!isLast && stream.takenBytes * 2 >= windowBytes) {
-      this.#write(frame(TYPE.windowUpdate, 0, streamId, uint32(stream.takenBytes)));
-      stream.receiveWindow += stream.takenBytes;
-      stream.takenBytes = 0;
-    }
+    if (!isLast) this.#giveBack(stream.received, streamId);
     if (isLast) this.#finish(stream);
     stream.events.onData(bytes, isLast);
+  }
+
+  #giveBack(window: ReceiveWindow, streamId: number): void {
+    const bytes = window.giveBack();
+    if (bytes > 0) this.#write(frame(TYPE.windowUpdate, 0, streamId, uint32(bytes)));
   }
 
   #readHeaders(next: Frame): void {
@@ -608,8 +531,7 @@ export class Http2Session {
   #fail(code: number, text: string): void {
     if (this.#isClosed) return;
     this.#write(frame(TYPE.goAway, 0, 0, Buffer.concat([uint32(0), uint32(code)])));
-    this.#socket.write(Buffer.concat(this.#out));
-    this.#out = [];
+    this.#output.finish();
     this.#close({ kind: 'protocol', text });
   }
 
@@ -623,7 +545,7 @@ export class Http2Session {
   #end(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    this.#out = [];
+    this.#output.drop();
     const streams = [...this.#streams.values(), ...this.#waiting.splice(0).map(({ stream }) => stream)];
     this.#streams.clear();
     for (const stream of streams) {

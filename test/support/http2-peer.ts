@@ -4,13 +4,8 @@ import { Duplex } from 'node:stream';
 import type { HeaderField } from '../../src/hpack.ts';
 import { hpackEncode } from '../../src/hpack.ts';
 import { FLAG, frame, PREFACE, settingsPayload, TYPE, uint32, type Frame } from '../../src/http2-frames.ts';
-import {
-  Http2Session,
-  type Http2Stream,
-  type SessionEnd,
-  type SessionOptions,
-  type StreamEvents,
-} from '../../src/http2-session.ts';
+import { Http2Session, type SessionEnd, type SessionOptions } from '../../src/http2-session.ts';
+import type { Http2Stream, StreamEvents } from '../../src/http2-stream.ts';
 import { within } from './wait.ts';
 
 /** A session on `socket`, as the dialler makes it. */
