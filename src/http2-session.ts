@@ -15,7 +15,6 @@ import {
   type Frame,
   frame,
   FrameReader,
-  LARGEST_FRAME_BYTES,
   LARGEST_WINDOW_BYTES,
   PREFACE,
   SETTING,
@@ -23,7 +22,9 @@ import {
   TYPE,
   uint32,
 } from './http2-frames.ts';
+import { HeaderBlock } from './http2-header-block.ts';
 import { Output } from './http2-output.ts';
+import { checkFrame, checkWindow, contentOf, Http2Fault, settingsOf } from './http2-rules.ts';
 import { Http2Stream, type StreamEvents, type StreamKeeper } from './http2-stream.ts';
 import { ReceiveWindow } from './http2-window.ts';
 
@@ -52,13 +53,10 @@ export interface SessionOptions {
   readonly isSecret: (name: string) => boolean;
 }
 
-const PRIORITY_BYTES = 5;
+const WITHOUT_RESERVED_BIT = 0x7fff_ffff;
 
 // Of our own data no more than this waits for the network at a time; the rest stays in the queues of its streams.
 const MOST_UNSENT_BYTES = 262_144;
-
-// A header block in more pieces than this has been cut up to keep us busy.
-const MOST_CONTINUATIONS = 64;
 
 /**
  * The client's side of one HTTP/2 connection (RFC 9113), without what gRPC has no use for: pushes and priorities. It speaks
@@ -83,7 +81,7 @@ export class Http2Session implements StreamKeeper {
   #peerStreams = Infinity;
   readonly #received: ReceiveWindow;
   /** A header block whose end has not come. */
-  #block: { readonly streamId: number; readonly isLast: boolean; parts: Buffer[]; bytes: number } | undefined;
+  #block: HeaderBlock | undefined;
   #isReady = false;
   #isLeaving = false;
   #isClosed = false;
@@ -245,15 +243,13 @@ export class Http2Session implements StreamKeeper {
           this.#reader.keepRest();
           return;
         }
-        if (next === 'tooLarge') {
-          this.#fail(CODE.frameSizeError, 'a frame is too large');
-          return;
-        }
+        if (next === 'tooLarge') throw new Http2Fault(CODE.frameSizeError, 'a frame is too large');
         this.#read(next);
       }
     } catch (error) {
-      if (!(error instanceof HpackError)) throw error;
-      this.#fail(CODE.compressionError, error.message);
+      if (error instanceof Http2Fault) this.#fail(error.code, error.message);
+      else if (error instanceof HpackError) this.#fail(CODE.compressionError, error.message);
+      else throw error;
     }
   }
 
@@ -261,40 +257,35 @@ export class Http2Session implements StreamKeeper {
     return !this.#isClosed;
   }
 
+  /** Throws `Http2Fault`, or `HpackError`, as all that it calls. */
   #read(next: Frame): void {
     const { type, flags, streamId, payload } = next;
-    if (!this.#isReady && type !== TYPE.settings) {
-      this.#fail(CODE.protocolError, 'it does not begin with SETTINGS');
-      return;
-    }
-    if (this.#block !== undefined && (type !== TYPE.continuation || streamId !== this.#block.streamId)) {
-      this.#fail(CODE.protocolError, 'a header block has no end');
-      return;
-    }
+    if (!this.#isReady && (type !== TYPE.settings || (flags & FLAG.ack) !== 0))
+      throw new Http2Fault(CODE.protocolError, 'it does not begin with SETTINGS');
+    if (this.#block !== undefined && (type !== TYPE.continuation || streamId !== this.#block.streamId))
+      throw new Http2Fault(CODE.protocolError, 'a header block has no end');
+    checkFrame(next);
     switch (type) {
       case TYPE.data:
         this.#readData(next);
         break;
       case TYPE.headers:
-        this.#readHeaders(next);
+        this.#mustBeOpened(streamId);
+        this.#block = new HeaderBlock(streamId, (flags & FLAG.endStream) !== 0);
+        this.#continueBlock(contentOf(next), flags);
         break;
       case TYPE.continuation:
-        this.#continueBlock(payload, (flags & FLAG.endHeaders) !== 0);
+        this.#continueBlock(payload, flags);
         break;
       case TYPE.rstStream:
-        if (payload.length !== 4) this.#fail(CODE.frameSizeError, 'RST_STREAM of a wrong size');
-        else if (this.#wasOpened(streamId)) this.#reset(streamId, payload.readUInt32BE(0));
+        this.#mustBeOpened(streamId);
+        this.#reset(streamId, payload.readUInt32BE(0));
         break;
       case TYPE.settings:
-        this.#readSettings(next);
-        break;
-      case TYPE.pushPromise:
-        this.#fail(CODE.protocolError, 'it pushes');
+        if ((flags & FLAG.ack) === 0) this.#readSettings(next);
         break;
       case TYPE.ping:
-        if (streamId !== 0) this.#fail(CODE.protocolError, 'PING on a stream');
-        else if (payload.length !== 8) this.#fail(CODE.frameSizeError, 'PING of a wrong size');
-        else if ((flags & FLAG.ack) === 0)
+        if ((flags & FLAG.ack) === 0)
           this.#output.writeSoon(frame(TYPE.ping, FLAG.ack, 0, Buffer.from(payload)));
         break;
       case TYPE.goAway:
@@ -307,47 +298,32 @@ export class Http2Session implements StreamKeeper {
     }
   }
 
-  /** Whether the stream is or was one of ours; the connection ends when it never was. */
-  #wasOpened(streamId: number): boolean {
-    if (streamId % 2 === 1 && streamId < this.#nextId) return true;
-    this.#fail(CODE.protocolError, `nobody has opened stream ${streamId}`);
-    return false;
-  }
-
-  /** The payload without its padding; undefined, and the connection ended, when that is longer than the frame. */
-  #withoutPadding({ flags, payload }: Frame): Buffer | undefined {
-    if ((flags & FLAG.padded) === 0) return payload;
-    const padding = payload[0];
-    if (padding === undefined || padding >= payload.length) {
-      this.#fail(CODE.protocolError, 'padding is longer than its frame');
-      return undefined;
-    }
-    return payload.subarray(1, payload.length - padding);
+  /** The stream is or was one of ours. */
+  #mustBeOpened(streamId: number): void {
+    if (streamId % 2 !== 1 || streamId >= this.#nextId)
+      throw new Http2Fault(CODE.protocolError, `nobody has opened stream ${streamId}`);
   }
 
   #readData(next: Frame): void {
     const { flags, streamId, payload } = next;
-    if (!this.#wasOpened(streamId)) return;
-    const bytes = this.#withoutPadding(next);
-    if (bytes === undefined) return;
-    if (!this.#received.take(payload.length)) {
-      this.#fail(CODE.flowControlError, 'it sends more than the connection has room for');
-      return;
-    }
+    this.#mustBeOpened(streamId);
+    const bytes = contentOf(next);
+    if (!this.#received.take(payload.length))
+      throw new Http2Fault(CODE.flowControlError, 'it sends more than the connection has room for');
     this.#giveBack(this.#received, 0);
     const stream = this.#streams.get(streamId);
     if (stream === undefined) return; // was under way when we gave the stream up
     if (!stream.received.take(payload.length)) {
-      this.#reset(streamId, CODE.flowControlError, true);
+      this.#breakOff(stream, CODE.flowControlError);
       return;
     }
     if (!stream.hasHeaders) {
-      this.#reset(streamId, CODE.protocolError, true);
+      this.#breakOff(stream, CODE.protocolError);
       return;
     }
     const isLast = (flags & FLAG.endStream) !== 0;
-    if (!isLast) this.#giveBack(stream.received, streamId);
     if (isLast) this.#finish(stream);
+    else this.#giveBack(stream.received, streamId);
     stream.events.onData(bytes, isLast);
   }
 
@@ -356,50 +332,21 @@ export class Http2Session implements StreamKeeper {
     if (bytes > 0) this.#write(frame(TYPE.windowUpdate, 0, streamId, uint32(bytes)));
   }
 
-  #readHeaders(next: Frame): void {
-    const { flags, streamId } = next;
-    if (!this.#wasOpened(streamId)) return;
-    let block = this.#withoutPadding(next);
-    if (block === undefined) return;
-    if ((flags & FLAG.priority) !== 0) {
-      if (next.payload.length < PRIORITY_BYTES) {
-        this.#fail(CODE.frameSizeError, 'HEADERS of a wrong size');
-        return;
-      }
-      if (block.length < PRIORITY_BYTES) {
-        this.#fail(CODE.protocolError, 'padding is longer than its frame');
-        return;
-      }
-      block = block.subarray(PRIORITY_BYTES);
-    }
-    this.#block = { streamId, isLast: (flags & FLAG.endStream) !== 0, parts: [], bytes: 0 };
-    this.#continueBlock(block, (flags & FLAG.endHeaders) !== 0);
-  }
-
-  #continueBlock(bytes: Buffer, isComplete: boolean): void {
+  #continueBlock(piece: Buffer, flags: number): void {
     const block = this.#block;
-    if (block === undefined) {
-      this.#fail(CODE.protocolError, 'a header block has no beginning');
-      return;
-    }
-    // What arrives is a window on the socket's buffer, which is not to be kept for a few bytes of it.
-    block.parts.push(isComplete && block.parts.length === 0 ? bytes : Buffer.from(bytes));
-    block.bytes += bytes.length;
-    if (block.bytes > LARGEST_HEADERS_BYTES || block.parts.length > MOST_CONTINUATIONS) {
-      this.#fail(CODE.enhanceYourCalm, 'a header block is too large');
-      return;
-    }
-    if (!isComplete) return;
+    if (block === undefined) throw new Http2Fault(CODE.protocolError, 'a header block has no beginning');
+    const whole = block.add(piece, (flags & FLAG.endHeaders) !== 0);
+    if (whole === undefined) return;
     this.#block = undefined;
-    const { parts, streamId, isLast } = block;
     // Also for a stream that is over: the block changes how later ones are read.
-    const fields = this.#decoder.decode(parts.length === 1 ? (parts[0] ?? bytes) : Buffer.concat(parts));
-    const stream = this.#streams.get(streamId);
+    const fields = this.#decoder.decode(whole);
+    const stream = this.#streams.get(block.streamId);
     if (stream === undefined) return;
+    const { isLast } = block;
     const isInformational = fields.some(([name, value]) => name === ':status' && value.startsWith('1'));
     if (isInformational && !stream.hasHeaders && !isLast) return;
     if (stream.hasHeaders && !isLast) {
-      this.#reset(streamId, CODE.protocolError, true);
+      this.#breakOff(stream, CODE.protocolError);
       return;
     }
     stream.hasHeaders = true;
@@ -414,57 +361,32 @@ export class Http2Session implements StreamKeeper {
     this.#forget(stream);
   }
 
-  /** @param isOurs whether it is us who end the stream */
-  #reset(streamId: number, code: number, isOurs = false): void {
+  /** The other side has ended the stream. */
+  #reset(streamId: number, code: number): void {
     const stream = this.#streams.get(streamId);
     if (stream === undefined) return;
-    if (isOurs) this.end(stream, code);
-    else {
-      stream.isOver = true;
-      this.#forget(stream);
-    }
+    stream.isOver = true;
+    this.#forget(stream);
     stream.events.onReset(code);
   }
 
-  #readSettings({ flags, streamId, payload }: Frame): void {
-    const isAck = (flags & FLAG.ack) !== 0;
-    if (streamId !== 0 || (isAck && !this.#isReady)) {
-      this.#fail(CODE.protocolError, 'SETTINGS that cannot be');
-      return;
-    }
-    if (payload.length % 6 !== 0 || (isAck && payload.length > 0)) {
-      this.#fail(CODE.frameSizeError, 'SETTINGS of a wrong size');
-      return;
-    }
-    if (isAck) return;
-    for (let at = 0; at < payload.length; at += 6) {
-      const value = payload.readUInt32BE(at + 2);
-      switch (payload.readUInt16BE(at)) {
-        case SETTING.maxConcurrentStreams:
-          this.#peerStreams = value;
-          break;
-        case SETTING.initialWindowSize:
-          if (value > LARGEST_WINDOW_BYTES) {
-            this.#fail(CODE.flowControlError, `a window of ${value} bytes`);
-            return;
-          }
-          for (const stream of this.#streams.values()) {
-            stream.sendWindow += value - this.#peerWindow;
-            if (stream.sendWindow <= LARGEST_WINDOW_BYTES) continue;
-            this.#fail(CODE.flowControlError, `a window of ${stream.sendWindow} bytes`);
-            return;
-          }
-          this.#peerWindow = value;
-          break;
-        case SETTING.maxFrameSize:
-          if (value < DEFAULT_FRAME_BYTES || value > LARGEST_FRAME_BYTES) {
-            this.#fail(CODE.protocolError, `frames of ${value} bytes`);
-            return;
-          }
-          this.#peerFrameBytes = value;
-          break;
-        default: // Of no consequence here: we use no table of theirs, and send few headers.
-      }
+  /** We end the stream, because of what came on it. */
+  #breakOff(stream: Http2Stream, code: number): void {
+    this.end(stream, code);
+    stream.events.onReset(code);
+  }
+
+  #readSettings(next: Frame): void {
+    for (const [id, value] of settingsOf(next)) {
+      if (id === SETTING.maxConcurrentStreams) this.#peerStreams = value;
+      else if (id === SETTING.maxFrameSize) this.#peerFrameBytes = value;
+      else if (id === SETTING.initialWindowSize) {
+        for (const stream of this.#streams.values()) {
+          stream.sendWindow += value - this.#peerWindow;
+          checkWindow(stream.sendWindow);
+        }
+        this.#peerWindow = value;
+      } // The others are of no consequence here: we use no table of theirs, and send few headers.
     }
     this.#write(frame(TYPE.settings, FLAG.ack, 0));
     for (const stream of this.#streams.values()) this.pump(stream);
@@ -474,16 +396,8 @@ export class Http2Session implements StreamKeeper {
     this.#events.onReady();
   }
 
-  #readGoAway({ streamId, payload }: Frame): void {
-    if (streamId !== 0) {
-      this.#fail(CODE.protocolError, 'GOAWAY on a stream');
-      return;
-    }
-    if (payload.length < 8) {
-      this.#fail(CODE.frameSizeError, 'GOAWAY of a wrong size');
-      return;
-    }
-    const last = payload.readUInt32BE(0) & 0x7fff_ffff;
+  #readGoAway({ payload }: Frame): void {
+    const last = payload.readUInt32BE(0) & WITHOUT_RESERVED_BIT;
     this.#leave();
     // It has not looked at those, and never will.
     for (const { id } of [...this.#streams.values()]) if (id > last) this.#reset(id, CODE.refusedStream);
@@ -500,30 +414,20 @@ export class Http2Session implements StreamKeeper {
   }
 
   #readWindowUpdate({ streamId, payload }: Frame): void {
-    if (payload.length !== 4) {
-      this.#fail(CODE.frameSizeError, 'WINDOW_UPDATE of a wrong size');
-      return;
-    }
-    const more = payload.readUInt32BE(0) & 0x7fff_ffff;
+    const more = payload.readUInt32BE(0) & WITHOUT_RESERVED_BIT;
     if (streamId === 0) {
+      if (more === 0) throw new Http2Fault(CODE.protocolError, 'WINDOW_UPDATE of nothing');
       this.#sendWindow += more;
-      if (more === 0) {
-        this.#fail(CODE.protocolError, 'WINDOW_UPDATE of nothing');
-        return;
-      }
-      if (this.#sendWindow > LARGEST_WINDOW_BYTES) {
-        this.#fail(CODE.flowControlError, `a window of ${this.#sendWindow} bytes`);
-        return;
-      }
+      checkWindow(this.#sendWindow);
       for (const stream of this.#streams.values()) this.pump(stream);
       return;
     }
-    if (!this.#wasOpened(streamId)) return;
+    this.#mustBeOpened(streamId);
     const stream = this.#streams.get(streamId);
     if (stream === undefined) return;
     stream.sendWindow += more;
-    if (more === 0) this.#reset(streamId, CODE.protocolError, true);
-    else if (stream.sendWindow > LARGEST_WINDOW_BYTES) this.#reset(streamId, CODE.flowControlError, true);
+    if (more === 0) this.#breakOff(stream, CODE.protocolError);
+    else if (stream.sendWindow > LARGEST_WINDOW_BYTES) this.#breakOff(stream, CODE.flowControlError);
     else this.pump(stream);
   }
 

@@ -6,7 +6,7 @@ import { messagesOf, type Message } from './messages.ts';
 // of a call are words like etcd's own: the guide has what they become.
 const ELSEWHERE = new Set([
   ...['config-keys', 'checkers', 'grpc-options', 'key', 'timing', 'command-help'],
-  ...['grpc-call', 'hpack', 'http2-frames', 'http2-session'],
+  ...['grpc-call', 'hpack', 'http2-frames', 'http2-header-block', 'http2-rules', 'http2-session'],
 ]);
 
 /** Texts of the source that nobody reads. */
