@@ -16,6 +16,7 @@ export class Output {
   #bytes = 0;
   #isPlannedNow = false;
   #isPlannedSoon = false;
+  #isClosed = false;
 
   constructor(socket: Socket, largestBacklogBytes: number, events: OutputEvents) {
     this.#socket = socket;
@@ -53,7 +54,8 @@ export class Output {
     this.#isPlannedNow = false;
     if (this.#pieces.length === 0) return;
     const pieces = this.#pieces;
-    this.drop();
+    this.#pieces = [];
+    this.#bytes = 0;
     this.#socket.write(Buffer.concat(pieces), this.#events.onSent);
     if (this.#socket.writableLength > this.#largestBacklogBytes) this.#events.onBacklog();
   }
@@ -61,16 +63,18 @@ export class Output {
   /** Sends what there is for the last time, however much waits already. */
   finish(): void {
     this.#socket.write(Buffer.concat(this.#pieces));
-    this.drop();
+    this.close();
   }
 
-  /** Forgets what has not been handed to the socket. */
-  drop(): void {
+  /** Forgets what has not been handed to the socket; nothing is sent any more. */
+  close(): void {
+    this.#isClosed = true;
     this.#pieces = [];
     this.#bytes = 0;
   }
 
   #add(pieces: readonly Buffer[]): void {
+    if (this.#isClosed) return;
     for (const piece of pieces) {
       this.#pieces.push(piece);
       this.#bytes += piece.length;

@@ -2,6 +2,7 @@ import type { Clock, Disposer } from './clock.ts';
 import { EtcdError } from './errors.ts';
 import type { AbortReason, CallOptions, Member } from './etcd.ts';
 import { asEtcdError, meaningOf, silence, summary } from './member-failures.ts';
+import { Preference } from './preference.ts';
 import type { Timing } from './timing.ts';
 
 /** One question on its way to one member. */
@@ -43,8 +44,7 @@ export class Members<M extends Asked = Member> {
   readonly #clock: Clock;
   readonly #timing: Pick<Timing, 'attemptMs' | 'hedgeDelayMs' | 'retryDelayMs'>;
   readonly #onFailure: (error: EtcdError) => void;
-  readonly #onMove = new Set<() => void>();
-  #preferred = 0;
+  readonly #preference: Preference;
 
   /** @param onFailure told of each attempt that failed while its question was open; for the log. */
   constructor(
@@ -55,6 +55,7 @@ export class Members<M extends Asked = Member> {
   ) {
     if (members.length === 0) throw new Error('Cannot ask a cluster without members');
     this.#members = members;
+    this.#preference = new Preference(members.length);
     this.#clock = clock;
     this.#timing = timing;
     this.#onFailure = onFailure;
@@ -62,20 +63,17 @@ export class Members<M extends Asked = Member> {
 
   /** The member that answered last. */
   get preferred(): M {
-    return this.#at(this.#preferred);
+    return this.#at(this.#preference.index);
   }
 
   /** The member after the preferred one: where to go when the preferred one is in doubt without having failed. */
   preferNext(): void {
-    this.#prefer((this.#preferred + 1) % this.#members.length);
+    this.#preference.moveOn();
   }
 
   /** Calls `moved` whenever another member is preferred from then on, until it is stopped. */
   onMove(moved: () => void): Disposer {
-    this.#onMove.add(moved);
-    return () => {
-      this.#onMove.delete(moved);
-    };
+    return this.#preference.onMove(moved);
   }
 
   close(): void {
@@ -100,7 +98,7 @@ export class Members<M extends Asked = Member> {
     const clock = this.#clock;
     const { attemptMs, hedgeDelayMs, retryDelayMs } = this.#timing;
     const candidates = this.#members.map((_, index): Candidate<M> => ({
-      member: this.#at((this.#preferred + index) % this.#members.length),
+      member: this.#at((this.#preference.index + index) % this.#members.length),
       attempt: undefined,
       tries: 0,
       notBeforeMs: -Infinity,
@@ -179,7 +177,7 @@ export class Members<M extends Asked = Member> {
         (answer) => {
           if (settled) return;
           // A late answer of an attempt that was given up is as good as any: the questions are made for that.
-          this.#prefer(this.#members.indexOf(candidate.member));
+          this.#preference.moveTo(this.#members.indexOf(candidate.member));
           // Nothing of it is under way any more.
           if (candidate.attempt === attempt) {
             attempt.stopTimer();
@@ -239,12 +237,6 @@ export class Members<M extends Asked = Member> {
     signal?.addEventListener('abort', onAbort);
     step();
     return promise;
-  }
-
-  #prefer(index: number): void {
-    if (index === this.#preferred) return;
-    this.#preferred = index;
-    for (const moved of [...this.#onMove]) moved();
   }
 
   #at(index: number): M {
