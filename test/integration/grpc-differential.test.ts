@@ -1,8 +1,5 @@
 // The same calls through our transport and through grpc-js, to one server of Node's: they have to tell the same.
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
-import { createServer, type IncomingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
-import type { AddressInfo } from 'node:net';
 import { after, before, describe, test } from 'node:test';
 import { Client, credentials, Metadata } from '@grpc/grpc-js';
 import fc from 'fast-check';
@@ -10,6 +7,7 @@ import { makeRealClock } from '../../src/clock.ts';
 import { EtcdConnection } from '../../src/etcd-connection.ts';
 import { TlsSuspects } from '../../src/etcd-probe.ts';
 import { NameBook } from '../../src/name-book.ts';
+import { type AnswerCall, CallServer, wrapped } from '../support/grpc-stand-in.ts';
 import { within } from '../support/wait.ts';
 
 const LIMITS = {
@@ -25,14 +23,12 @@ interface Outcome {
   readonly details: string;
 }
 
-type Answer = (stream: ServerHttp2Stream, request: Buffer, headers: IncomingHttpHeaders) => void;
-
-function wrapped(message: Buffer | string, flag = 0, length = Buffer.byteLength(message)): Buffer {
-  const head = Buffer.alloc(5);
-  head.writeUInt8(flag, 0);
-  head.writeUInt32BE(length, 1);
-  return Buffer.concat([head, Buffer.from(message)]);
-}
+/** Makes one call to its end. */
+type MakeCall = (
+  path: string,
+  requests: readonly Buffer[],
+  metadata: Readonly<Record<string, string>>,
+) => Promise<Outcome>;
 
 /** As grpc-go encodes `grpc-message`. */
 function percentEncoded(text: string): string {
@@ -48,7 +44,7 @@ function answering(
   body: readonly Buffer[],
   trailers: Readonly<Record<string, string>>,
   headers = HEADERS,
-): Answer {
+): AnswerCall {
   return (stream) => {
     stream.respond(headers, { waitForTrailers: true });
     stream.on('wantTrailers', () => {
@@ -59,14 +55,14 @@ function answering(
   };
 }
 
-function onlyHeaders(headers: Readonly<Record<string, string | number>>): Answer {
+function onlyHeaders(headers: Readonly<Record<string, string | number>>): AnswerCall {
   return (stream) => {
     stream.respond(headers, { endStream: true });
   };
 }
 
 /** Headers, if asked for, and then a reset. */
-function resetting(code: number, hasHeaders: boolean): Answer {
+function resetting(code: number, hasHeaders: boolean): AnswerCall {
   return (stream) => {
     if (hasHeaders) {
       stream.respond(HEADERS);
@@ -78,29 +74,16 @@ function resetting(code: number, hasHeaders: boolean): Answer {
 }
 
 void describe('our transport and grpc-js', () => {
-  const server = createServer();
-  const sessions = new Set<{ destroy(): void }>();
-  let answer: Answer = () => undefined;
+  let server: CallServer;
+  let answer: AnswerCall = () => undefined;
   let theirs: Client;
   let ours: EtcdConnection;
 
   before(async () => {
-    server.on('session', (session) => {
-      sessions.add(session);
-      session.on('error', () => undefined);
+    server = await CallServer.start((stream, request, headers) => {
+      answer(stream, request, headers);
     });
-    server.on('stream', (stream, headers) => {
-      stream.on('error', () => undefined);
-      const parts: Buffer[] = [];
-      stream.on('data', (part: Buffer) => parts.push(part));
-      stream.on('end', () => {
-        // A client that has given its call up wants no answer.
-        if (!stream.destroyed) answer(stream, Buffer.concat(parts), headers);
-      });
-    });
-    server.listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    const { port } = server.address() as AddressInfo;
+    const { port } = server;
     theirs = new Client(`127.0.0.1:${port}`, credentials.createInsecure(), {
       ...LIMITS,
       'grpc.enable_retries': 0,
@@ -118,18 +101,11 @@ void describe('our transport and grpc-js', () => {
   after(async () => {
     theirs.close();
     ours.close('the end');
-    for (const session of sessions) session.destroy();
-    const closed = once(server, 'close');
-    server.close();
-    await closed;
+    await server[Symbol.asyncDispose]();
   });
 
-  function callOurs(
-    path: string,
-    requests: readonly Buffer[],
-    metadata: Record<string, string>,
-  ): Promise<Outcome> {
-    return new Promise((resolve) => {
+  const callOurs: MakeCall = (path, requests, metadata) =>
+    new Promise((resolve) => {
       const messages: string[] = [];
       const call = ours.startCall(path, metadata, {
         onMessage: (bytes) => messages.push(bytes.toString('latin1')),
@@ -141,14 +117,9 @@ void describe('our transport and grpc-js', () => {
         call.send(request, index === requests.length - 1);
       });
     });
-  }
 
-  function callTheirs(
-    path: string,
-    requests: readonly Buffer[],
-    metadata: Record<string, string>,
-  ): Promise<Outcome> {
-    return new Promise((resolve) => {
+  const callTheirs: MakeCall = (path, requests, metadata) =>
+    new Promise((resolve) => {
       const messages: string[] = [];
       const shown = new Metadata();
       for (const [name, value] of Object.entries(metadata)) shown.set(name, value);
@@ -162,11 +133,10 @@ void describe('our transport and grpc-js', () => {
       for (const request of requests) call.write(request);
       call.end();
     });
-  }
 
   /** What both tell of a call that is answered so. */
   async function bothOf(
-    how: Answer,
+    how: AnswerCall,
     requests: readonly Buffer[] = [Buffer.from('request')],
     metadata: Record<string, string> = {},
   ): Promise<{ our: Outcome; their: Outcome }> {
@@ -214,7 +184,7 @@ void describe('our transport and grpc-js', () => {
 
   for (const bytes of [65_535, 1_000_000, 2 * 1024 * 1024]) {
     test(`a message of ${bytes} bytes each way`, async () => {
-      const echo: Answer = (stream, request, headers) => {
+      const echo: AnswerCall = (stream, request, headers) => {
         answering([request], OK)(stream, request, headers);
       };
       const message = Buffer.from(Array.from({ length: bytes }, (_, index) => (index * 31) & 0xff));

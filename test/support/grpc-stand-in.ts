@@ -1,4 +1,4 @@
-import { createServer, type Http2Server } from 'node:http2';
+import { createServer, type Http2Server, type IncomingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
 import type { AddressInfo } from 'node:net';
 
 /** What a stand-in says to one call: a message, or a status without one. */
@@ -34,19 +34,34 @@ export function answersOfVersion(version: string): (path: string, request: Buffe
   };
 }
 
-/** A gRPC server of its own in the place of a member; never the other way round: real members stand in for nothing. */
-export class GrpcStandIn implements AsyncDisposable {
-  readonly endpoint: string;
+/** A message of gRPC as it is sent: whether it is compressed, its length, which may be a lie, and its bytes. */
+export function wrapped(
+  message: Buffer | string,
+  compressed = 0,
+  length = Buffer.byteLength(message),
+): Buffer {
+  const head = Buffer.alloc(5);
+  head.writeUInt8(compressed, 0);
+  head.writeUInt32BE(length, 1);
+  return Buffer.concat([head, Buffer.from(message)]);
+}
+
+/** How one call is answered, once all of its request is there. */
+export type AnswerCall = (stream: ServerHttp2Stream, request: Buffer, headers: IncomingHttpHeaders) => void;
+
+/** A server of HTTP/2 on a free port that leaves its answers to whoever started it. */
+export class CallServer implements AsyncDisposable {
+  readonly port: number;
   readonly #server: Http2Server;
   readonly #sessions: ReadonlySet<{ destroy(): void }>;
 
   private constructor(server: Http2Server, sessions: ReadonlySet<{ destroy(): void }>) {
     this.#server = server;
     this.#sessions = sessions;
-    this.endpoint = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+    this.port = (server.address() as AddressInfo).port;
   }
 
-  static async start(answer: (path: string, request: Buffer) => StandInAnswer): Promise<GrpcStandIn> {
+  static async start(answer: AnswerCall): Promise<CallServer> {
     const server = createServer();
     const sessions = new Set<{ destroy(): void }>();
     server.on('session', (session) => {
@@ -58,26 +73,12 @@ export class GrpcStandIn implements AsyncDisposable {
       const parts: Buffer[] = [];
       stream.on('data', (part: Buffer) => parts.push(part));
       stream.on('end', () => {
-        // Before each message: one byte and its length in four.
-        const said = answer(headers[':path'] ?? '', Buffer.concat(parts).subarray(5));
-        const trailers =
-          'message' in said
-            ? { 'grpc-status': '0' }
-            : { 'grpc-status': String(said.status), 'grpc-message': encodeURIComponent(said.text) };
-        stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true });
-        stream.on('wantTrailers', () => {
-          stream.sendTrailers(trailers);
-        });
-        if ('message' in said) {
-          const head = Buffer.alloc(5);
-          head.writeUInt32BE(said.message.length, 1);
-          stream.write(Buffer.concat([head, said.message]));
-        }
-        stream.end();
+        // A client that has given its call up wants no answer.
+        if (!stream.destroyed) answer(stream, Buffer.concat(parts), headers);
       });
     });
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    return new GrpcStandIn(server, sessions);
+    return new CallServer(server, sessions);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -87,5 +88,38 @@ export class GrpcStandIn implements AsyncDisposable {
         resolve();
       });
     });
+  }
+}
+
+/** A gRPC server of its own in the place of a member; never the other way round: real members stand in for nothing. */
+export class GrpcStandIn implements AsyncDisposable {
+  readonly endpoint: string;
+  readonly #server: CallServer;
+
+  private constructor(server: CallServer) {
+    this.#server = server;
+    this.endpoint = `127.0.0.1:${server.port}`;
+  }
+
+  static async start(answer: (path: string, request: Buffer) => StandInAnswer): Promise<GrpcStandIn> {
+    const server = await CallServer.start((stream, request, headers) => {
+      // Before each message: one byte and its length in four.
+      const said = answer(headers[':path'] ?? '', request.subarray(5));
+      const trailers =
+        'message' in said
+          ? { 'grpc-status': '0' }
+          : { 'grpc-status': String(said.status), 'grpc-message': encodeURIComponent(said.text) };
+      stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true });
+      stream.on('wantTrailers', () => {
+        stream.sendTrailers(trailers);
+      });
+      if ('message' in said) stream.write(wrapped(said.message));
+      stream.end();
+    });
+    return new GrpcStandIn(server);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#server[Symbol.asyncDispose]();
   }
 }

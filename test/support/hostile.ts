@@ -3,6 +3,7 @@ import { createServer as createHttp2Server, type ServerHttp2Stream } from 'node:
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer, type TLSSocket } from 'node:tls';
 import { gzipSync } from 'node:zlib';
+import { wrapped } from './grpc-stand-in.ts';
 
 /** Numbers and bytes that a seed decides. */
 export class Random {
@@ -108,14 +109,6 @@ function afterGreeting(socket: AnySocket, goOn: () => void): void {
     isOn = true;
     goOn();
   });
-}
-
-/** A message with its five bytes of head, which may lie about the length. */
-function grpcMessage(bytes: Buffer, length = bytes.length, compressed = 0): Buffer {
-  const head = Buffer.alloc(5);
-  head[0] = compressed;
-  head.writeUInt32BE(length, 1);
-  return Buffer.concat([head, bytes]);
 }
 
 function respond(stream: ServerHttp2Stream, headers: Record<string, string> = {}): void {
@@ -267,21 +260,21 @@ export const HOSTILITIES: readonly Hostility[] = [
     kind: 'messages that are no protobuf',
     onCall: (stream, random) => {
       respond(stream);
-      stream.end(grpcMessage(random.bytes(1 + random.below(500))));
+      stream.end(wrapped(random.bytes(1 + random.below(500))));
     },
   },
   {
     kind: 'messages that begin well',
     onCall: (stream, random) => {
       respond(stream);
-      stream.end(grpcMessage(Buffer.concat([GOOD_HEADER, random.bytes(1 + random.below(500))])));
+      stream.end(wrapped(Buffer.concat([GOOD_HEADER, random.bytes(1 + random.below(500))])));
     },
   },
   {
     kind: 'a message of 4 GiB',
     onCall: (stream, random) => {
       respond(stream);
-      stream.write(grpcMessage(Buffer.alloc(0), 2 ** 32 - 1));
+      stream.write(wrapped('', 0, 2 ** 32 - 1));
       const chunk = random.bytes(PUMP_BYTES);
       pump(stream, () => chunk);
     },
@@ -290,7 +283,7 @@ export const HOSTILITIES: readonly Hostility[] = [
     kind: 'messages without end',
     onCall: (stream) => {
       respond(stream);
-      const chunk = Buffer.concat(Array<Buffer>(1_000).fill(grpcMessage(GOOD_HEADER)));
+      const chunk = Buffer.concat(Array<Buffer>(1_000).fill(wrapped(GOOD_HEADER)));
       pump(stream, () => chunk);
     },
   },
@@ -305,7 +298,7 @@ export const HOSTILITIES: readonly Hostility[] = [
     onCall: (stream) => {
       respond(stream, { 'grpc-encoding': 'gzip' });
       bomb ??= gzipSync(Buffer.alloc(256 * 1024 * 1024));
-      stream.end(grpcMessage(bomb, bomb.length, 1));
+      stream.end(wrapped(bomb, 1));
     },
   },
   {

@@ -5,6 +5,7 @@ import fc from 'fast-check';
 import { GrpcCall, type MessageLimits, type RpcStatus } from '../../src/grpc-call.ts';
 import type { HeaderField } from '../../src/hpack.ts';
 import { CODE, SETTING, TYPE } from '../../src/http2-frames.ts';
+import { wrapped } from '../support/grpc-stand-in.ts';
 import {
   Http2Pair,
   nameOf,
@@ -18,14 +19,6 @@ import {
 
 const LIMITS: MessageLimits = { largestSentBytes: 1_000, largestReceivedBytes: 1_000 };
 const OK_TRAILERS: readonly HeaderField[] = [['grpc-status', '0']];
-
-/** A message as it is sent: a flag, its length, its bytes. */
-function wrapped(message: Buffer | string, flag = 0, length = Buffer.byteLength(message)): Buffer {
-  const head = Buffer.alloc(5);
-  head.writeUInt8(flag, 0);
-  head.writeUInt32BE(length, 1);
-  return Buffer.concat([head, Buffer.from(message)]);
-}
 
 /** What a call told, in its order. */
 class CallRecord {
