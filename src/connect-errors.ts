@@ -1,5 +1,5 @@
 import type { TlsConfig } from './config.ts';
-import { CHECK_HOSTS, CLOSED_EARLY, type ConnectFailure, firstLine, NO_HTTP2 } from './connect-failure.ts';
+import { CHECK_HOSTS, ConnectError, type ConnectFailure, firstLine } from './connect-failure.ts';
 import { explainAlert } from './tls-errors.ts';
 
 /** By the code of the error that Node gives, which also stands in its text. */
@@ -54,23 +54,12 @@ const SOCKET_ERRORS: readonly (readonly [codes: RegExp, failure: ConnectFailure]
   ],
 ];
 
-/** Reads why a connection could not be made: what we found out, or an error's own words. */
-export function explainConnectFailure(text: string, tls: TlsConfig, isSecure: boolean): ConnectFailure {
-  if (text.startsWith('{')) return JSON.parse(text) as ConnectFailure;
-  const alert = isSecure ? explainAlert(text, tls) : undefined;
+/** Why a connection could not be made: what we found out, or what an error's own words mean. */
+export function explainConnectError(error: Error, tls: TlsConfig, isSecure: boolean): ConnectFailure {
+  if (error instanceof ConnectError) return error.failure;
+  const { message } = error;
+  const alert = isSecure ? explainAlert(message, tls) : undefined;
   if (alert !== undefined) return alert;
-  for (const [codes, failure] of SOCKET_ERRORS) if (codes.test(text)) return failure;
-  const hint = isSecure ? CHECK_HOSTS : 'if it speaks TLS, set protocol = https';
-  if (text === NO_HTTP2) {
-    return { id: 'net-http1', kind: 'notEtcd', message: 'not etcd: does not speak HTTP/2', remedy: hint };
-  }
-  if (text === CLOSED_EARLY) {
-    return {
-      id: 'net-plain',
-      kind: 'unavailable',
-      message: 'the member closed the connection before a word of HTTP/2',
-      remedy: hint,
-    };
-  }
-  return { id: 'net-other', kind: 'unavailable', message: `cannot connect: ${firstLine(text)}` };
+  for (const [codes, failure] of SOCKET_ERRORS) if (codes.test(message)) return failure;
+  return { id: 'net-other', kind: 'unavailable', message: `cannot connect: ${firstLine(message)}` };
 }

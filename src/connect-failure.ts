@@ -9,18 +9,42 @@ export interface ConnectFailure {
   readonly remedy?: string;
 }
 
-/** What was dialled answers, but not in HTTP/2. */
-export const NO_HTTP2 = 'no HTTP/2';
-/** It closed the connection before a word of HTTP/2. */
-export const CLOSED_EARLY = 'closed early';
-
-/** A failed call has a text and no more; what we found out about a failed connection travels in that. */
-export function connectFailureText(failure: ConnectFailure): string {
-  return JSON.stringify(failure);
-}
-
 /** The remedy where nothing more is known. */
 export const CHECK_HOSTS = 'check that etcd runs there and that hosts and port are right';
+
+/** A connection that could not be made, and we know why. */
+export class ConnectError extends Error {
+  override readonly name = 'ConnectError';
+  readonly failure: ConnectFailure;
+
+  constructor(failure: ConnectFailure) {
+    super(failure.message);
+    this.failure = failure;
+  }
+}
+
+function plainHint(isSecure: boolean): string {
+  return isSecure ? CHECK_HOSTS : 'if it speaks TLS, set protocol = https';
+}
+
+/** What was dialled answers, but not in HTTP/2. */
+export function noHttp2(isSecure: boolean): ConnectError {
+  return new ConnectError({
+    id: 'net-http1',
+    kind: 'notEtcd',
+    message: 'not etcd: does not speak HTTP/2',
+    remedy: plainHint(isSecure),
+  });
+}
+
+export function closedEarly(isSecure: boolean): ConnectError {
+  return new ConnectError({
+    id: 'net-plain',
+    kind: 'unavailable',
+    message: 'the member closed the connection before a word of HTTP/2',
+    remedy: plainHint(isSecure),
+  });
+}
 
 /** Of what somebody else says, enough for a message. */
 export function firstLine(text: string): string {

@@ -120,8 +120,8 @@ export class EtcdConnection {
       onReady: (session) => {
         this.#begin(session);
       },
-      onFailure: (text) => {
-        this.#fail(text);
+      onFailure: (error) => {
+        this.#fail(error);
       },
       onGoAway: () => {
         // Told by the member to go away: calls that are under way may still be answered.
@@ -219,9 +219,9 @@ export class EtcdConnection {
     this.#closeIfIdle();
   }
 
-  #fail(text: string): void {
+  #fail(error: Error): void {
     this.#isOver = true;
-    this.#failure = { code: STATUS.unavailable, details: text, isUnconnected: true };
+    this.#failure = { code: STATUS.unavailable, details: error.message, connectError: error };
     this.failedAtMs = this.#clock.now();
     this.#after(REMAINS_MS, () => {
       this.close('no connection');

@@ -1,14 +1,14 @@
 import { connect, type Socket, type TcpNetConnectOpts } from 'node:net';
 import type { Clock, Disposer } from './clock.ts';
 import type { Endpoint } from './config.ts';
-import { CLOSED_EARLY, connectFailureText, NO_HTTP2 } from './connect-failure.ts';
+import { closedEarly, ConnectError, noHttp2 } from './connect-failure.ts';
 import { errorText } from './etcd-errors.ts';
 import type { Peer, TlsSuspects } from './etcd-probe.ts';
 import { Http2Session, type SessionEnd, type SessionEvents, type SessionOptions } from './http2-session.ts';
 import type { NameBook } from './name-book.ts';
 import { SPEAKS_TLS } from './tls-errors.ts';
 
-/** Makes TLS of a TCP connection; rejects with an error whose message is what a failed call is to say. */
+/** Makes TLS of a TCP connection; rejects with an error that says why there is none. */
 export type Secure = (socket: Socket, endpoint: Endpoint) => Promise<Socket>;
 
 /** How one connection is dialled. */
@@ -21,10 +21,10 @@ export interface Dial {
   readonly signal: AbortSignal;
 }
 
-/** One of the two, once: a connection on which calls can start, or why there is none, in the words for a failed call. */
+/** One of the two, once: a connection on which calls can start, or why there is none. */
 export interface DialEvents extends Pick<SessionEvents, 'onGoAway' | 'onClose'> {
   readonly onReady: (session: Http2Session) => void;
-  readonly onFailure: (text: string) => void;
+  readonly onFailure: (error: Error) => void;
 }
 
 // Of several addresses the next is dialled when one has not answered for this long, beside it (RFC 8305, section 5).
@@ -40,9 +40,9 @@ class Unwanted extends Error {
   override readonly name = 'AbortError';
 }
 
-function endText({ kind, text }: SessionEnd): string {
-  if (kind === 'protocol') return NO_HTTP2;
-  return kind === 'hungUp' ? CLOSED_EARLY : text;
+function errorOfEnd({ kind, text }: SessionEnd, isSecure: boolean): Error {
+  if (kind === 'protocol') return noHttp2(isSecure);
+  return kind === 'hungUp' ? closedEarly(isSecure) : new Error(text);
 }
 
 /** Takes in what a socket reads. */
@@ -76,7 +76,7 @@ class Dialler {
   readonly #tried = new Set<string>();
   readonly #untried: string[] = [];
   readonly #sockets = new Set<Socket>();
-  #lastError = 'no address';
+  #lastError = new Error('no address');
   #stopTimer: Disposer = () => undefined;
   #isOver = false;
 
@@ -103,7 +103,7 @@ class Dialler {
         if (this.#sockets.size === 0) this.#next();
       },
       (error) => {
-        this.#fail(`cannot resolve: ${errorText(error)}`);
+        this.#fail(new Error(`cannot resolve: ${errorText(error)}`));
       },
     );
   }
@@ -118,10 +118,10 @@ class Dialler {
     this.#stopTimer();
   }
 
-  #fail(text: string): void {
+  #fail(error: Error): void {
     if (this.#isOver) return;
     this.#end();
-    this.#events.onFailure(text);
+    this.#events.onFailure(error);
   }
 
   #next(): void {
@@ -141,23 +141,21 @@ class Dialler {
     const reader: Reader = { take: () => undefined };
     const socket = connect({ ...peer, noDelay: true, ...(endpoint.secure ? {} : onreadFor(reader)) });
     this.#sockets.add(socket);
-    const giveUp = (text: string): void => {
+    const giveUp = (error: Error): void => {
       if (!this.#sockets.delete(socket) || this.#isOver) return;
       socket.destroy();
-      this.#lastError = text;
+      this.#lastError = error;
       this.#next();
     };
     // Also later: the signal ends sockets with an error, for which there is no other listener at times.
-    socket.on('error', (error) => {
-      giveUp(error.message);
-    });
+    socket.on('error', giveUp);
     socket.once('connect', () => {
       this.#greet(socket, peer, reader, giveUp);
     });
   }
 
   /** TCP is up: TLS, if so configured, and HTTP/2. */
-  #greet(socket: Socket, peer: Peer, reader: Reader, giveUp: (text: string) => void): void {
+  #greet(socket: Socket, peer: Peer, reader: Reader, giveUp: (error: Error) => void): void {
     const { endpoint, names, secure, suspects, signal } = this.#dial;
     names.prefer(endpoint.host, peer.host);
     if (endpoint.secure) {
@@ -173,17 +171,17 @@ class Dialler {
           });
         },
         (error: unknown) => {
-          giveUp(error instanceof Error ? error.message : String(error));
+          giveUp(error instanceof Error ? error : new Error(String(error)));
         },
       );
-    } else if (suspects.take(endpoint)) giveUp(connectFailureText(SPEAKS_TLS));
+    } else if (suspects.take(endpoint)) giveUp(new ConnectError(SPEAKS_TLS));
     else {
       suspects.watch(endpoint, socket, peer, signal);
       this.#speak(socket, socket, reader, giveUp);
     }
   }
 
-  #speak(secured: Socket, socket: Socket, reader: Reader, giveUp: (text: string) => void): void {
+  #speak(secured: Socket, socket: Socket, reader: Reader, giveUp: (error: Error) => void): void {
     let isReady = false;
     const session = new Http2Session(secured, this.#options, {
       onReady: () => {
@@ -202,7 +200,7 @@ class Dialler {
       },
       onClose: (end) => {
         if (isReady) this.#events.onClose(end);
-        else giveUp(endText(end));
+        else giveUp(errorOfEnd(end, this.#dial.endpoint.secure));
       },
     });
     reader.take = (bytes) => {

@@ -1,5 +1,5 @@
 import type { TlsConfig } from './config.ts';
-import { explainConnectFailure } from './connect-errors.ts';
+import { explainConnectError } from './connect-errors.ts';
 import { EtcdError, type EtcdErrorKind } from './errors.ts';
 import type { RpcStatus } from './grpc-call.ts';
 
@@ -165,8 +165,8 @@ const PASSING_HTTP_STATUS = new Set(['429', '502', '503', '504']);
 export function etcdErrorFrom(status: RpcStatus, context: ErrorContext): EtcdError {
   const { endpoint, tls, isSecure, closedBecause } = context;
   const details = errorText(status.details);
-  if (status.isUnconnected === true) {
-    const failure = explainConnectFailure(status.details, tls, isSecure);
+  if (status.connectError !== undefined) {
+    const failure = explainConnectError(status.connectError, tls, isSecure);
     return new EtcdError(failure.kind, endpoint, failure.message, failure.remedy, failure.id);
   }
   for (const [words, meaning] of ETCD_ERRORS) {

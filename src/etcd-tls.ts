@@ -1,7 +1,7 @@
 import { isIP, type Socket } from 'node:net';
 import { connect, type ConnectionOptions } from 'node:tls';
 import type { Endpoint, TlsConfig } from './config.ts';
-import { connectFailureText } from './connect-failure.ts';
+import { ConnectError } from './connect-failure.ts';
 import type { Secure } from './etcd-dial.ts';
 import { peerOf, speaksPlainHttp2 } from './etcd-probe.ts';
 import type { TlsFiles } from './tls-files.ts';
@@ -30,7 +30,7 @@ export function makeSecure(tls: TlsConfig, files: TlsFiles, protocols: readonly 
       // It hung up: because it is being stopped, or because it does not speak TLS, which lasts.
       const hungUp = failure.kind === 'unavailable' && socket.errored?.name !== 'AbortError';
       const isPlain = hungUp && peer !== undefined && (await speaksPlainHttp2(peer));
-      reject(new Error(connectFailureText(isPlain ? SPEAKS_NO_TLS : failure)));
+      reject(new ConnectError(isPlain ? SPEAKS_NO_TLS : failure));
     };
     try {
       const name = expectedName(tls, endpoint);

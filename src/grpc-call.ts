@@ -7,8 +7,8 @@ import type { Http2Stream } from './http2-stream.ts';
 export interface RpcStatus {
   readonly code: number;
   readonly details: string;
-  /** There was no connection to make the call on, and `details` say why. Never so of what came from the other side. */
-  readonly isUnconnected?: boolean;
+  /** Why there was no connection to make the call on. Never there in what came from the other side. */
+  readonly connectError?: Error;
 }
 
 export const STATUS = {

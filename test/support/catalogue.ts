@@ -21,7 +21,7 @@ const NOT_PRINTED: readonly RegExp[] = [
   /^(Connection dropped|Too many responses received|No message received)$/,
   /^(Response message parsing error|Request message serialization failure): …$/,
   // Between the parts of the dialler.
-  /^(no HTTP\/2|closed early|no address|another address was quicker|the connection was closed)$/,
+  /^(no address|another address was quicker|the connection was closed)$/,
   /^cluster\/(cluster lock|recovery lock|leader timeout)$/,
   // Compared with what etcd says.
   /^(requested lease not found|no leader|leader changed|not leader|not a primary lessor|proposal dropped)$/,

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { EtcdErrorKind } from '../../src/errors.ts';
-import { CLOSED_EARLY, connectFailureText, NO_HTTP2 } from '../../src/connect-failure.ts';
+import { closedEarly, ConnectError, noHttp2 } from '../../src/connect-failure.ts';
 import { type ErrorContext, etcdErrorFrom, isLoginWanted, isStaleLogin } from '../../src/etcd-errors.ts';
 import { SPEAKS_TLS } from '../../src/tls-errors.ts';
 
@@ -69,18 +69,18 @@ const ERRORS: readonly (readonly [code: number, details: string, kind: EtcdError
 ];
 
 /** Why there was no connection, as the dialler says it, and what that means. */
-const UNCONNECTED: readonly (readonly [details: string, kind: EtcdErrorKind, message: RegExp])[] = [
-  ['connect ECONNREFUSED 127.0.0.1:2379', 'unavailable', /^connection refused$/],
-  ['connect EHOSTUNREACH 10.0.0.1:2379', 'unavailable', /^host unreachable$/],
-  ['connect ENETUNREACH 10.0.0.1:2379 - Local (0.0.0.0:0)', 'unavailable', /^host unreachable$/],
-  ['connect ETIMEDOUT 10.0.0.1:2379', 'unavailable', /^connection timed out$/],
-  ['connect EACCES 10.0.0.1:2379', 'unavailable', /^this host forbids the connection$/],
-  ['read ECONNRESET', 'unavailable', /^connection reset/],
-  [NO_HTTP2, 'notEtcd', /does not speak HTTP\/2$/],
-  [CLOSED_EARLY, 'unavailable', /before a word of HTTP\/2$/],
-  ['something new', 'unavailable', /^cannot connect: something new$/],
-  ['cannot resolve: getaddrinfo ENOTFOUND a', 'unavailable', /^host name not found$/],
-  ['cannot resolve: getaddrinfo EAI_AGAIN a', 'unavailable', /^no answer from DNS/],
+const UNCONNECTED: readonly (readonly [error: Error, kind: EtcdErrorKind, message: RegExp])[] = [
+  [new Error('connect ECONNREFUSED 127.0.0.1:2379'), 'unavailable', /^connection refused$/],
+  [new Error('connect EHOSTUNREACH 10.0.0.1:2379'), 'unavailable', /^host unreachable$/],
+  [new Error('connect ENETUNREACH 10.0.0.1:2379 - Local (0.0.0.0:0)'), 'unavailable', /^host unreachable$/],
+  [new Error('connect ETIMEDOUT 10.0.0.1:2379'), 'unavailable', /^connection timed out$/],
+  [new Error('connect EACCES 10.0.0.1:2379'), 'unavailable', /^this host forbids the connection$/],
+  [new Error('read ECONNRESET'), 'unavailable', /^connection reset/],
+  [noHttp2(false), 'notEtcd', /does not speak HTTP\/2$/],
+  [closedEarly(false), 'unavailable', /before a word of HTTP\/2$/],
+  [new Error('something new'), 'unavailable', /^cannot connect: something new$/],
+  [new Error('cannot resolve: getaddrinfo ENOTFOUND a'), 'unavailable', /^host name not found$/],
+  [new Error('cannot resolve: getaddrinfo EAI_AGAIN a'), 'unavailable', /^no answer from DNS/],
 ];
 
 void describe('a failed call in our words', () => {
@@ -93,16 +93,16 @@ void describe('a failed call in our words', () => {
     });
   }
 
-  for (const [details, kind, message] of UNCONNECTED) {
-    test(`no connection, ${details}: ${kind}`, () => {
-      const error = etcdErrorFrom({ code: 14, details, isUnconnected: true }, CONTEXT);
+  for (const [connectError, kind, message] of UNCONNECTED) {
+    test(`no connection, ${connectError.message}: ${kind}`, () => {
+      const error = etcdErrorFrom({ code: 14, details: connectError.message, connectError }, CONTEXT);
       assert.deepEqual([error.kind, error.endpoint], [kind, 'a:2379']);
       assert.match(error.message, message);
     });
   }
 
   test('a member cannot speak for the dialler', () => {
-    for (const details of [connectFailureText(SPEAKS_TLS), '{', NO_HTTP2]) {
+    for (const details of [SPEAKS_TLS.message, JSON.stringify(SPEAKS_TLS), 'connect ECONNREFUSED']) {
       const { kind, message } = etcdErrorFrom({ code: 14, details }, CONTEXT);
       assert.deepEqual([kind, message], ['unavailable', details]);
     }
@@ -115,7 +115,7 @@ void describe('a failed call in our words', () => {
       message: 'cannot read cert "etcdserver: permission denied. Resolution note: ": no',
       remedy: 'set "cert"',
     } as const;
-    const status = { code: 14, details: connectFailureText(failure), isUnconnected: true };
+    const status = { code: 14, details: '', connectError: new ConnectError(failure) };
     const { id, kind, message, remedy } = etcdErrorFrom(status, CONTEXT);
     assert.deepEqual({ id, kind, message, remedy }, failure);
   });
@@ -129,7 +129,8 @@ void describe('a failed call in our words', () => {
   });
 
   test('only etcd itself can ask for another login', () => {
-    const stranger = { code: 14, details: 'permission denied, invalid auth token', isUnconnected: true };
+    const details = 'permission denied, invalid auth token';
+    const stranger = { code: 14, details, connectError: new Error(details) };
     assert.deepEqual([isStaleLogin(stranger), isLoginWanted(stranger)], [false, false]);
   });
 });

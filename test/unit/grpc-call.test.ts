@@ -330,7 +330,7 @@ void describe('a call', () => {
   test('that has failed before the connection stands is never begun', async () => {
     await using pair = await Http2Pair.ready();
     const { call, said } = new CallRecord();
-    const status = { code: 14, details: 'no', isUnconnected: true };
+    const status = { code: 14, details: 'no', connectError: new Error('no') };
     call.fail(status);
     call.fail({ code: 2, details: 'twice' });
     call.start(pair.session, REQUEST);
