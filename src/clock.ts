@@ -146,8 +146,9 @@ class Alarms {
     };
   }
 
-  #arm(nowMs = this.#now()): void {
+  #arm(): void {
     this.#disarm();
+    const nowMs = this.#now();
     let waitMs = LONGEST_WAIT_MS;
     for (const { atMs } of this.#pending) waitMs = Math.min(waitMs, atMs - nowMs);
     this.#wakesAtMs = nowMs + waitMs;
@@ -184,8 +185,8 @@ class Alarms {
         setImmediate(() => {
           this.#wake();
         });
-      // A time that is a little old makes us wake up that much later, never too early.
-      else if (this.#pending.size > 0) this.#arm(nowMs);
+      // By a new look: who was frozen in `fire` has missed what was due meanwhile, the deadline above all.
+      else if (this.#pending.size > 0) this.#arm();
       else this.#disarm();
     }
   }

@@ -61,11 +61,17 @@ function oldestIn(node: V2Node): V2Lock | null {
   return null;
 }
 
+// Without API v2 there is no such page, and without a lock no such key.
+const NO_SUCH_KEY = '404';
+
+function statusOf(answer: string): string | undefined {
+  return /^HTTP\/1\.[01] (\d{3})/.exec(answer)?.[1];
+}
+
 /** What one member's whole answer says. */
 function findingIn(answer: string): Finding {
-  const [, status] = /^HTTP\/1\.[01] (\d{3})/.exec(answer) ?? [];
-  // Without API v2 there is no such page, and without a lock no such key.
-  if (status === '404') return null;
+  const status = statusOf(answer);
+  if (status === NO_SUCH_KEY) return null;
   if (status !== '200') return undefined;
   try {
     const body = JSON.parse(answer.slice(answer.indexOf('\r\n\r\n') + 4)) as { node?: V2Node };
@@ -94,8 +100,8 @@ class Answer {
     this.#parts.push(Buffer.from(bytes));
     this.#bytes += bytes.length;
     if (this.#bytes > LARGEST_ANSWER_BYTES) this.#finish('');
-    // What follows a status without a lock does not matter.
-    else if (findingIn(this.#text()) === null) this.end();
+    // What follows that does not matter, and its end would come later.
+    else if (this.#bytes === bytes.length && statusOf(this.#text()) === NO_SUCH_KEY) this.end();
     else return true;
     return false;
   }
