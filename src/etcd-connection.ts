@@ -1,5 +1,6 @@
 import { setMaxListeners } from 'node:events';
 import type { Clock, Disposer } from './clock.ts';
+import type { Endpoint } from './config.ts';
 import { type Dial, dial, hostPort } from './etcd-dial.ts';
 import { type CallEvents, GrpcCall, type RpcStatus, STATUS } from './grpc-call.ts';
 import type { HeaderField } from './hpack.ts';
@@ -10,6 +11,10 @@ import type { Http2Session } from './http2-session.ts';
 // A failed connection is kept for what it says to calls until the next dial is due, which no configuration puts off
 // for longer than this (grpc.max_reconnect_backoff_ms).
 const REMAINS_MS = 10_000;
+
+// Far below what a server or a proxy gives an answer to its PING (gRPC's own default is 20 s); and no holder wakes up for it,
+// because it does so for other reasons that often.
+const PING_PATIENCE_MS = 500;
 
 // Tokens: a proxy on the way may not enter them in its tables.
 const SECRETS = new Set(['token', 'authorization']);
@@ -53,6 +58,18 @@ interface Waiting {
   readonly fields: readonly HeaderField[];
 }
 
+function fieldsOf(endpoint: Endpoint, options: Options): HeaderField[] {
+  const userAgent = [options['grpc.primary_user_agent'], USER_AGENT, options['grpc.secondary_user_agent']];
+  return [
+    [':method', 'POST'],
+    [':scheme', endpoint.secure ? 'https' : 'http'],
+    [':authority', options['grpc.default_authority'] || hostPort(endpoint)],
+    ['te', 'trailers'],
+    ['content-type', 'application/grpc'],
+    ['user-agent', userAgent.filter((part) => part !== '').join(' ')],
+  ];
+}
+
 const DROPPED: RpcStatus = { code: STATUS.unavailable, details: 'Connection dropped' };
 
 /**
@@ -71,6 +88,8 @@ export class EtcdConnection {
   #isDialled = false;
   #session: Http2Session | undefined;
   readonly #waiting = new Set<Waiting>();
+  /** Of each call, beside its path and what it shows the member. */
+  readonly #fields: readonly HeaderField[];
   /** What calls get that start after the end. */
   #failure = DROPPED;
   /** The timer of the state that it is in: dialling, idle, failed. */
@@ -84,6 +103,7 @@ export class EtcdConnection {
     this.#dial = { ...how, signal: this.#closing.signal };
     this.#clock = clock;
     this.#options = { ...DEFAULT_OPTIONS, ...grpcOptions };
+    this.#fields = fieldsOf(how.endpoint, this.#options);
     // Each socket of this connection listens to the signal, and a name can have many addresses.
     setMaxListeners(0, this.#dial.signal);
     if (dialTimeoutMs === undefined) return;
@@ -114,6 +134,7 @@ export class EtcdConnection {
     const sessionOptions = {
       windowBytes: this.#options['grpc-node.flow_control_window'],
       largestBacklogBytes: this.#options['grpc-node.max_session_memory'] * 1024 * 1024,
+      patienceMs: PING_PATIENCE_MS,
       isSecret: (name: string) => SECRETS.has(name),
     };
     dial(this.#dial, this.#clock, sessionOptions, {
@@ -147,7 +168,7 @@ export class EtcdConnection {
       });
       return call;
     }
-    const fields = [...this.#fieldsOf(path), ...Object.entries(metadata)];
+    const fields: HeaderField[] = [[':path', path], ...this.#fields, ...Object.entries(metadata)];
     if (this.#session !== undefined) call.start(this.#session, fields);
     else {
       this.#waiting.add({ call, fields });
@@ -184,21 +205,6 @@ export class EtcdConnection {
   #after(ms: number, then: () => void): void {
     this.#stopTimer();
     this.#stopTimer = this.#clock.at(this.#clock.now() + ms, then);
-  }
-
-  #fieldsOf(path: string): HeaderField[] {
-    const { endpoint } = this.#dial;
-    const options = this.#options;
-    const userAgent = [options['grpc.primary_user_agent'], USER_AGENT, options['grpc.secondary_user_agent']];
-    return [
-      [':method', 'POST'],
-      [':scheme', endpoint.secure ? 'https' : 'http'],
-      [':path', path],
-      [':authority', options['grpc.default_authority'] || hostPort(endpoint)],
-      ['te', 'trailers'],
-      ['content-type', 'application/grpc'],
-      ['user-agent', userAgent.filter((part) => part !== '').join(' ')],
-    ];
   }
 
   #begin(session: Http2Session): void {

@@ -2,6 +2,7 @@ import type { HeaderField } from './hpack.ts';
 import { CODE } from './http2-frames.ts';
 import type { Http2Session } from './http2-session.ts';
 import type { Http2Stream } from './http2-stream.ts';
+import { readUint32, writeUint32 } from './network-order.ts';
 
 /** How a call ended (grpc, `doc/statuscodes.md`). */
 export interface RpcStatus {
@@ -149,7 +150,7 @@ export class GrpcCall {
       return;
     }
     const head = Buffer.alloc(HEAD_BYTES);
-    head.writeUInt32BE(message.length, 1);
+    writeUint32(head, 1, message.length);
     this.#isComplete = isLast;
     if (this.#stream === undefined) this.#pending.push(head, message);
     else this.#stream.send(Buffer.concat([head, message]), isLast);
@@ -180,7 +181,7 @@ export class GrpcCall {
   }
 
   #readHeaders(fields: readonly HeaderField[], isLast: boolean): void {
-    const valueOf = (wanted: string): string | undefined => fields.find(([name]) => name === wanted)?.[1];
+    const valueOf = (wanted: string): string | undefined => fields.find((field) => field[0] === wanted)?.[1];
     this.#httpStatus ??= valueOf(':status');
     if (!isLast) return;
     const code = valueOf('grpc-status');
@@ -201,7 +202,7 @@ export class GrpcCall {
     this.#partBytes += bytes.length;
     while (this.#partBytes >= this.#wantedBytes) {
       const all = this.#parts.length === 1 ? (this.#parts[0] ?? bytes) : Buffer.concat(this.#parts);
-      const end = HEAD_BYTES + all.readUInt32BE(1);
+      const end = HEAD_BYTES + readUint32(all, 1);
       if (this.#isRefused(all[0] ?? 0, end - HEAD_BYTES)) return;
       const isWhole = all.length >= end;
       const rest = isWhole ? all.subarray(end) : all;

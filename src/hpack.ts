@@ -148,8 +148,8 @@ export class HpackDecoder {
 }
 
 // Literals: with their names in full, entered in nobody's table, and those that a proxy may not enter in one either.
-const NOT_INDEXED = 0x00;
-const NEVER_INDEXED = 0x10;
+const NOT_INDEXED = '\x00';
+const NEVER_INDEXED = '\x10';
 
 /**
  * What the first block of a connection begins with: our table holds nothing. A side that makes its table smaller than it was
@@ -157,22 +157,20 @@ const NEVER_INDEXED = 0x10;
  */
 export const NO_TABLE = Buffer.from([0x20]);
 
-/** Of a length: as long as a number of JavaScript can make it. */
-const LONGEST_INTEGER_BYTES = 6;
 const STRING_PREFIX = 7;
 
-function writeInteger(block: Buffer, at: number, value: number, prefix: number): number {
+/** An integer as the characters that its bytes are in Latin-1. */
+function integerText(value: number, prefix: number): string {
   const largest = 2 ** prefix - 1;
-  if (value < largest) return block.writeUInt8(value, at);
-  let next = block.writeUInt8(largest, at);
+  if (value < largest) return String.fromCharCode(value);
+  let text = String.fromCharCode(largest);
   let rest = value - largest;
-  for (; rest >= 0x80; rest = Math.floor(rest / 0x80)) next = block.writeUInt8((rest % 0x80) | 0x80, next);
-  return block.writeUInt8(rest, next);
+  for (; rest >= 0x80; rest = Math.floor(rest / 0x80)) text += String.fromCharCode((rest % 0x80) | 0x80);
+  return text + String.fromCharCode(rest);
 }
 
-function writeString(block: Buffer, at: number, text: string): number {
-  const start = writeInteger(block, at, text.length, STRING_PREFIX);
-  return start + block.write(text, start, 'latin1');
+function stringText(text: string): string {
+  return integerText(text.length, STRING_PREFIX) + text;
 }
 
 /**
@@ -180,14 +178,9 @@ function writeString(block: Buffer, at: number, text: string): number {
  * @param isSecret whether the value may be seen by nobody on the way, not even by its length in a compressed form
  */
 export function hpackEncode(fields: readonly HeaderField[], isSecret: (name: string) => boolean): Buffer {
-  let largest = 0;
-  for (const [name, value] of fields) largest += 1 + name.length + value.length + 2 * LONGEST_INTEGER_BYTES;
-  const block = Buffer.allocUnsafe(largest);
-  let at = 0;
-  for (const [name, value] of fields) {
-    at = block.writeUInt8(isSecret(name) ? NEVER_INDEXED : NOT_INDEXED, at);
-    at = writeString(block, at, name);
-    at = writeString(block, at, value);
-  }
-  return block.subarray(0, at);
+  let block = '';
+  // By index: without a JIT, taking a pair apart by a pattern is as dear as all of the rest.
+  for (const field of fields)
+    block += (isSecret(field[0]) ? NEVER_INDEXED : NOT_INDEXED) + stringText(field[0]) + stringText(field[1]);
+  return Buffer.from(block, 'latin1');
 }

@@ -1,4 +1,5 @@
 /** Frames of HTTP/2 (RFC 9113, sections 4 and 6). */
+import { readUint24, readUint32, writeUint16, writeUint24, writeUint32 } from './network-order.ts';
 
 /** What a client says first. */
 export const PREFACE = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 'latin1');
@@ -62,17 +63,17 @@ const NOTHING: Buffer = Buffer.alloc(0);
 /** A frame in two pieces, so that a payload need not be copied for it. */
 export function frame(type: number, flags: number, streamId: number, payload = NOTHING): Buffer[] {
   const head = Buffer.allocUnsafe(HEAD_BYTES);
-  head.writeUIntBE(payload.length, 0, 3);
+  writeUint24(head, 0, payload.length);
   head[3] = type;
   head[4] = flags;
-  head.writeUInt32BE(streamId, 5);
+  writeUint32(head, 5, streamId);
   return payload.length === 0 ? [head] : [head, payload];
 }
 
 /** A payload of one number of 32 bits. */
 export function uint32(value: number): Buffer {
   const bytes = Buffer.allocUnsafe(4);
-  bytes.writeUInt32BE(value, 0);
+  writeUint32(bytes, 0, value);
   return bytes;
 }
 
@@ -80,8 +81,8 @@ export function uint32(value: number): Buffer {
 export function settingsPayload(settings: readonly (readonly [id: number, value: number])[]): Buffer {
   const bytes = Buffer.allocUnsafe(settings.length * 6);
   settings.forEach(([id, value], index) => {
-    bytes.writeUInt16BE(id, index * 6);
-    bytes.writeUInt32BE(value, index * 6 + 2);
+    writeUint16(bytes, index * 6, id);
+    writeUint32(bytes, index * 6 + 2, value);
   });
   return bytes;
 }
@@ -103,12 +104,12 @@ export class FrameReader {
   next(): Frame | 'tooLarge' | undefined {
     const bytes = this.#bytes;
     if (bytes.length < HEAD_BYTES) return undefined;
-    const length = bytes.readUIntBE(0, 3);
+    const length = readUint24(bytes, 0);
     if (length > DEFAULT_FRAME_BYTES) return 'tooLarge';
     const end = HEAD_BYTES + length;
     if (bytes.length < end) return undefined;
     this.#bytes = bytes.length === end ? NOTHING : bytes.subarray(end);
-    const streamId = bytes.readUInt32BE(5) % RESERVED_BIT;
+    const streamId = readUint32(bytes, 5) % RESERVED_BIT;
     return { type: bytes[3] ?? 0, flags: bytes[4] ?? 0, streamId, payload: bytes.subarray(HEAD_BYTES, end) };
   }
 }

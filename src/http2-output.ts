@@ -7,20 +7,32 @@ export interface OutputEvents {
   readonly onBacklog: () => void;
 }
 
+// More of what can wait does not: who sends so many PINGs wants an answer, or fills our memory.
+const MOST_PATIENT_PIECES = 16;
+
+export interface OutputLimits {
+  /** Bytes that may wait to be sent. Whoever lets more pile up, by asking and not reading, loses the connection. */
+  readonly largestBacklogBytes: number;
+  /** How long an answer to a PING may wait for something to go out behind. */
+  readonly patienceMs: number;
+}
+
 /** What is to be sent on one connection: the frames of one moment go out in one piece. */
 export class Output {
   readonly #socket: Socket;
-  readonly #largestBacklogBytes: number;
+  readonly #limits: OutputLimits;
   readonly #events: OutputEvents;
   #pieces: Buffer[] = [];
+  /** Goes out behind those. */
+  #patient: Buffer[] = [];
   #bytes = 0;
-  #isPlannedNow = false;
-  #isPlannedSoon = false;
+  #isPlanned = false;
+  #patience: NodeJS.Timeout | undefined;
   #isClosed = false;
 
-  constructor(socket: Socket, largestBacklogBytes: number, events: OutputEvents) {
+  constructor(socket: Socket, limits: OutputLimits, events: OutputEvents) {
     this.#socket = socket;
-    this.#largestBacklogBytes = largestBacklogBytes;
+    this.#limits = limits;
     this.#events = events;
   }
 
@@ -31,53 +43,61 @@ export class Output {
 
   /** Sends once what runs now has ended. */
   write(pieces: readonly Buffer[]): void {
-    this.#add(pieces);
-    if (this.#isPlannedNow) return;
-    this.#isPlannedNow = true;
+    if (this.#isClosed) return;
+    for (const piece of pieces) {
+      this.#pieces.push(piece);
+      this.#bytes += piece.length;
+    }
+    if (this.#isPlanned) return;
+    this.#isPlanned = true;
     queueMicrotask(() => {
       this.flush();
     });
   }
 
-  /** Sends with whatever else is written once what has arrived is read: gRPC's servers send a PING with each answer. */
-  writeSoon(pieces: readonly Buffer[]): void {
-    this.#add(pieces);
-    if (this.#isPlannedNow || this.#isPlannedSoon) return;
-    this.#isPlannedSoon = true;
-    setImmediate(() => {
-      this.#isPlannedSoon = false;
-      this.flush();
-    });
+  /**
+   * Sends behind what is written next, or alone if nothing is. gRPC's servers send a PING with what they get while they know
+   * of no other under way: one that is answered behind the next request costs one packet less there and one less here.
+   */
+  writeBehind(pieces: readonly Buffer[]): void {
+    if (this.#isClosed) return;
+    for (const piece of pieces) {
+      this.#patient.push(piece);
+      this.#bytes += piece.length;
+    }
+    if (this.#patient.length > MOST_PATIENT_PIECES) this.flush();
+    else
+      this.#patience ??= setTimeout(() => {
+        this.flush();
+      }, this.#limits.patienceMs);
   }
 
   flush(): void {
-    this.#isPlannedNow = false;
-    if (this.#pieces.length === 0) return;
-    const pieces = this.#pieces;
-    this.#pieces = [];
-    this.#bytes = 0;
-    this.#socket.write(Buffer.concat(pieces), this.#events.onSent);
-    if (this.#socket.writableLength > this.#largestBacklogBytes) this.#events.onBacklog();
+    this.#isPlanned = false;
+    if (this.#bytes === 0) return;
+    this.#socket.write(this.#taken(), this.#events.onSent);
+    if (this.#socket.writableLength > this.#limits.largestBacklogBytes) this.#events.onBacklog();
   }
 
   /** Sends what there is for the last time, however much waits already. */
   finish(): void {
-    this.#socket.write(Buffer.concat(this.#pieces));
+    this.#socket.write(this.#taken());
     this.close();
   }
 
   /** Forgets what has not been handed to the socket; nothing is sent any more. */
   close(): void {
     this.#isClosed = true;
-    this.#pieces = [];
-    this.#bytes = 0;
+    this.#taken();
   }
 
-  #add(pieces: readonly Buffer[]): void {
-    if (this.#isClosed) return;
-    for (const piece of pieces) {
-      this.#pieces.push(piece);
-      this.#bytes += piece.length;
-    }
+  #taken(): Buffer {
+    const bytes = Buffer.concat([...this.#pieces, ...this.#patient]);
+    clearTimeout(this.#patience);
+    this.#patience = undefined;
+    this.#pieces = [];
+    this.#patient = [];
+    this.#bytes = 0;
+    return bytes;
   }
 }

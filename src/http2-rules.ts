@@ -9,6 +9,7 @@ import {
   SETTING,
   TYPE,
 } from './http2-frames.ts';
+import { readUint16, readUint32 } from './network-order.ts';
 
 /** A broken rule that ends the connection; `code` says which one to the other side. */
 export class Http2Fault extends Error {
@@ -51,8 +52,8 @@ export function checkWindow(bytes: number): void {
 export function settingsOf({ payload }: Frame): (readonly [id: number, value: number])[] {
   const settings: (readonly [id: number, value: number])[] = [];
   for (let at = 0; at < payload.length; at += SETTING_BYTES) {
-    const id = payload.readUInt16BE(at);
-    const value = payload.readUInt32BE(at + 2);
+    const id = readUint16(payload, at);
+    const value = readUint32(payload, at + 2);
     if (id === SETTING.initialWindowSize) checkWindow(value);
     if (id === SETTING.maxFrameSize && (value < DEFAULT_FRAME_BYTES || value > LARGEST_FRAME_BYTES))
       throw new Http2Fault(CODE.protocolError, `frames of ${value} bytes`);

@@ -14,11 +14,12 @@ import {
   uint32,
 } from './http2-frames.ts';
 import { HeaderBlock } from './http2-header-block.ts';
-import { Output } from './http2-output.ts';
+import { Output, type OutputLimits } from './http2-output.ts';
 import { checkFrame, contentOf, Http2Fault, settingsOf } from './http2-rules.ts';
 import type { Http2Stream, StreamEvents } from './http2-stream.ts';
 import { Http2Streams } from './http2-streams.ts';
 import { ReceiveWindow } from './http2-window.ts';
+import { readUint32 } from './network-order.ts';
 
 /** Why a connection has ended. */
 export interface SessionEnd {
@@ -36,11 +37,9 @@ export interface SessionEvents {
   readonly onClose: (end: SessionEnd) => void;
 }
 
-export interface SessionOptions {
+export interface SessionOptions extends OutputLimits {
   /** What the other side may send on one stream, and on the connection, before we have taken it in. 65,535 to 2^31 - 1. */
   readonly windowBytes: number;
-  /** Bytes that may wait to be sent. Whoever lets more pile up, by asking and not reading, loses the connection. */
-  readonly largestBacklogBytes: number;
   /** Names of header fields that no one on the way may keep. */
   readonly isSecret: (name: string) => boolean;
 }
@@ -72,7 +71,7 @@ export class Http2Session {
     this.#options = options;
     this.#events = events;
     this.#received = new ReceiveWindow(options.windowBytes);
-    this.#output = new Output(socket, options.largestBacklogBytes, {
+    this.#output = new Output(socket, options, {
       onSent: () => {
         if (!this.#isClosed) this.#streams.goOn();
       },
@@ -176,14 +175,14 @@ export class Http2Session {
         break;
       case TYPE.rstStream:
         this.#mustBeOpened(streamId);
-        this.#streams.reset(streamId, payload.readUInt32BE(0));
+        this.#streams.reset(streamId, readUint32(payload, 0));
         break;
       case TYPE.settings:
         if ((flags & FLAG.ack) === 0) this.#readSettings(next);
         break;
       case TYPE.ping:
         if ((flags & FLAG.ack) === 0)
-          this.#output.writeSoon(frame(TYPE.ping, FLAG.ack, 0, Buffer.from(payload)));
+          this.#output.writeBehind(frame(TYPE.ping, FLAG.ack, 0, Buffer.from(payload)));
         break;
       case TYPE.goAway:
         this.#readGoAway(next);
@@ -240,7 +239,7 @@ export class Http2Session {
     const stream = this.#streams.get(block.streamId);
     if (stream === undefined) return;
     const { isLast } = block;
-    const isInformational = fields.some(([name, value]) => name === ':status' && value.startsWith('1'));
+    const isInformational = fields.some((field) => field[0] === ':status' && field[1].startsWith('1'));
     if (isInformational && !stream.hasHeaders && !isLast) return;
     if (stream.hasHeaders && !isLast) {
       this.#streams.breakOff(stream, CODE.protocolError);
@@ -266,7 +265,7 @@ export class Http2Session {
   }
 
   #readGoAway({ payload }: Frame): void {
-    const last = payload.readUInt32BE(0) & WITHOUT_RESERVED_BIT;
+    const last = readUint32(payload, 0) & WITHOUT_RESERVED_BIT;
     this.#leave();
     this.#streams.refuseAbove(last);
   }
@@ -279,7 +278,7 @@ export class Http2Session {
   }
 
   #readWindowUpdate({ streamId, payload }: Frame): void {
-    const more = payload.readUInt32BE(0) & WITHOUT_RESERVED_BIT;
+    const more = readUint32(payload, 0) & WITHOUT_RESERVED_BIT;
     if (streamId === 0) {
       this.#streams.widen(more);
       return;

@@ -12,7 +12,7 @@ export const DEPTH_MAX = 100;
 
 /** Bytes as they are written; grows as needed. */
 export class Writer {
-  #buffer = Buffer.allocUnsafe(512);
+  #buffer = Buffer.allocUnsafe(128);
   #length = 0;
 
   finish(): Buffer {

@@ -213,6 +213,7 @@ export class Http2Peer {
 export const SESSION_OPTIONS: SessionOptions = {
   windowBytes: 65_535,
   largestBacklogBytes: 1_000_000,
+  patienceMs: 0,
   isSecret: () => false,
 };
 

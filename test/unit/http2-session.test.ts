@@ -18,6 +18,7 @@ import {
   StreamRecord,
   sessionOn,
 } from '../support/http2-peer.ts';
+import { waitFor } from '../support/wait.ts';
 
 const TRAILERS: readonly HeaderField[] = [['grpc-status', '0']];
 
@@ -82,6 +83,29 @@ void describe('a session begins', () => {
     );
     assert.deepEqual(await pair.peer.settledNames(), ['ping ack']);
     assert.deepEqual(pair.said, ['ready']);
+  });
+
+  test('answers a PING behind what goes out next, in one piece with it', async () => {
+    await using pair = await Http2Pair.connect({ patienceMs: 60_000 });
+    pair.peer.send(says.settings());
+    assert.deepEqual(await pair.peer.names(2), ['settings', 'settings ack']);
+    pair.peer.send(says.ping('12345678'));
+    const { readBytes } = pair.session;
+    await waitFor('the PING is read', () => pair.session.readBytes > readBytes);
+    pair.open().stream.send(Buffer.from('hello'), true);
+    assert.deepEqual(await pair.peer.names(3), ['headers 1', 'data 1: 5, last', 'ping ack']);
+  });
+
+  test('answers a PING alone when nothing else goes out, and many of them without patience', async () => {
+    await using impatient = await Http2Pair.ready([], { patienceMs: 20 });
+    impatient.peer.send(says.ping('12345678'));
+    assert.deepEqual(await impatient.peer.names(1), ['ping ack']);
+
+    await using patient = await Http2Pair.connect({ patienceMs: 60_000 });
+    patient.peer.send(says.settings());
+    assert.deepEqual(await patient.peer.names(2), ['settings', 'settings ack']);
+    for (let count = 0; count < 50; count += 1) patient.peer.send(says.ping('12345678'));
+    assert.deepEqual(await patient.peer.names(40), Array<string>(40).fill('ping ack'));
   });
 
   test('what carries data may carry anything: the highest bit of a stream number says nothing', async () => {
