@@ -76,6 +76,11 @@ const LONGEST_WAIT_MS = 500;
 // /proc/uptime counts in steps of 10 ms; a gap between the two clocks is a suspend only when it is well above that.
 const SMALLEST_SUSPEND_MS = 50;
 
+// What a suspend takes, the kernel adds to the wall clock in the same step, and to look at that costs a tenth of a look into
+// /proc. A wall clock that is put back by as much while the machine is suspended, to this very length, has us notice later.
+const SMALLEST_LEAP_MS = 20;
+const LONGEST_WITHOUT_UPTIME_MS = 2_000;
+
 const uptimeBuffer = Buffer.alloc(64);
 let uptimeFd: number | undefined;
 
@@ -92,27 +97,38 @@ export function readUptimeMs(): number {
 
 /**
  * The real clock: `performance.now()` (CLOCK_MONOTONIC), moved ahead whenever /proc/uptime shows that more time has
- * passed than that, as after a suspend. The arguments are for the tests.
+ * passed than that, as after a suspend. It is read when the wall clock has leapt, and every 2 s. The arguments are for the
+ * tests.
  */
 export function makeRealClock(
   monotonicNow = (): number => performance.now(),
   uptimeNow = readUptimeMs,
+  wallNow = Date.now,
 ): Clock {
   const originMs = uptimeNow() - monotonicNow();
   let suspendedMs = 0;
+  let uptimeDueMs = -Infinity;
+  let wallLeadMs = NaN;
 
   const now = (): number => {
+    const wallMs = wallNow();
+    const steadyMs = monotonicNow();
+    const leadMs = wallMs - steadyMs;
+    const isSteady = Math.abs(leadMs - wallLeadMs) < SMALLEST_LEAP_MS;
+    if (isSteady && steadyMs < uptimeDueMs) return steadyMs + suspendedMs;
+    wallLeadMs = leadMs;
     // In this order: a process that is frozen between the two looks must not take that for a suspend, and be ahead of time
     // for good. What a suspend between them takes is seen at the next look, as if it had come after this one.
     const uptimeMs = uptimeNow();
     const monotonicMs = monotonicNow();
+    uptimeDueMs = monotonicMs + LONGEST_WITHOUT_UPTIME_MS;
     const gapMs = uptimeMs - monotonicMs - originMs;
     if (gapMs - suspendedMs > SMALLEST_SUSPEND_MS) suspendedMs = gapMs;
     return monotonicMs + suspendedMs;
   };
 
   const alarms = new Alarms(now);
-  return { now, wallNow: Date.now, at: (atMs, fire) => alarms.at(atMs, fire) };
+  return { now, wallNow, at: (atMs, fire) => alarms.at(atMs, fire) };
 }
 
 interface Alarm {
@@ -126,7 +142,8 @@ interface Alarm {
  */
 class Alarms {
   readonly #now: () => number;
-  readonly #pending = new Set<Alarm>();
+  /** In the order in which they were asked for. Not a `Set`: see `at`. */
+  readonly #pending: Alarm[] = [];
   #timer: NodeJS.Timeout | undefined;
   /** When the timer ends: never later than the first alarm. */
   #wakesAtMs = Infinity;
@@ -137,20 +154,28 @@ class Alarms {
 
   at(atMs: number, fire: (nowMs: number) => void): Disposer {
     const alarm = { atMs, fire };
-    this.#pending.add(alarm);
+    // A `Set` of what comes and goes moves from table to table, and V8 has each of them point to the next: one that lives
+    // long enough to be passed over by the small collections keeps all that come after it, until a full one.
+    this.#pending.push(alarm);
     if (atMs < this.#wakesAtMs) this.#arm();
     return () => {
-      if (!this.#pending.delete(alarm)) return;
-      if (this.#pending.size === 0) this.#disarm();
+      if (!this.#remove(alarm)) return;
+      if (this.#pending.length === 0) this.#disarm();
       else if (atMs <= this.#wakesAtMs) this.#arm();
     };
+  }
+
+  #remove(alarm: Alarm): boolean {
+    const index = this.#pending.indexOf(alarm);
+    if (index >= 0) this.#pending.splice(index, 1);
+    return index >= 0;
   }
 
   #arm(): void {
     this.#disarm();
     const nowMs = this.#now();
     let waitMs = LONGEST_WAIT_MS;
-    for (const { atMs } of this.#pending) waitMs = Math.min(waitMs, atMs - nowMs);
+    for (const alarm of this.#pending) waitMs = Math.min(waitMs, alarm.atMs - nowMs);
     this.#wakesAtMs = nowMs + waitMs;
     this.#timer = setTimeout(
       () => {
@@ -167,6 +192,7 @@ class Alarms {
 
   /** Calls the first of those that are due; what that leads to comes before the next, which has a turn of its own. */
   #wake(): void {
+    this.#timer = undefined;
     const nowMs = this.#now();
     let first: Alarm | undefined;
     let dueCount = 0;
@@ -177,7 +203,7 @@ class Alarms {
     }
     // Until all that are due have been called, no timer is needed.
     this.#wakesAtMs = -Infinity;
-    if (first !== undefined) this.#pending.delete(first);
+    if (first !== undefined) this.#remove(first);
     try {
       first?.fire(nowMs);
     } finally {
@@ -186,7 +212,7 @@ class Alarms {
           this.#wake();
         });
       // By a new look: who was frozen in `fire` has missed what was due meanwhile, the deadline above all.
-      else if (this.#pending.size > 0) this.#arm();
+      else if (this.#pending.length > 0) this.#arm();
       else this.#disarm();
     }
   }

@@ -21,7 +21,8 @@ export class Http2Streams implements StreamKeeper {
   readonly #output: Output;
   readonly #windowBytes: number;
   readonly #onUsedUp: () => void;
-  readonly #open = new Map<number, Http2Stream>();
+  /** By their numbers, lowest first; a `Map` would keep the dead ones, for the reason that `Alarms` gives. */
+  readonly #open: Http2Stream[] = [];
   /** Streams that wait for others to end, because there is a limit. */
   readonly #waiting: { readonly stream: Http2Stream; readonly block: Buffer }[] = [];
   #nextId = 1;
@@ -44,11 +45,11 @@ export class Http2Streams implements StreamKeeper {
   }
 
   get count(): number {
-    return this.#open.size + this.#waiting.length;
+    return this.#open.length + this.#waiting.length;
   }
 
   get(streamId: number): Http2Stream | undefined {
-    return this.#open.get(streamId);
+    return this.#open.find((stream) => stream.id === streamId);
   }
 
   /** Whether the stream is or was one of ours. */
@@ -58,7 +59,7 @@ export class Http2Streams implements StreamKeeper {
 
   open(block: Buffer, events: StreamEvents): Http2Stream {
     const stream = new Http2Stream(this, this.#windowBytes, events);
-    if (this.#open.size >= this.#mostOpen) this.#waiting.push({ stream, block });
+    if (this.#open.length >= this.#mostOpen) this.#waiting.push({ stream, block });
     else this.#start(stream, block);
     return stream;
   }
@@ -91,7 +92,7 @@ export class Http2Streams implements StreamKeeper {
   }
 
   pumpAll(): void {
-    for (const stream of this.#open.values()) this.pump(stream);
+    for (const stream of this.#open) this.pump(stream);
   }
 
   /** Something has left for the network. */
@@ -123,7 +124,7 @@ export class Http2Streams implements StreamKeeper {
 
   /** The other side has ended the stream. */
   reset(streamId: number, code: number): void {
-    const stream = this.#open.get(streamId);
+    const stream = this.get(streamId);
     if (stream === undefined) return;
     stream.isOver = true;
     this.#forget(stream);
@@ -146,7 +147,7 @@ export class Http2Streams implements StreamKeeper {
 
   /** Of all streams; what is sent already counts. Throws `Http2Fault` when one has too much then. */
   setStreamWindow(bytes: number): void {
-    for (const stream of this.#open.values()) {
+    for (const stream of this.#open) {
       stream.sendWindow += bytes - this.#streamWindow;
       checkWindow(stream.sendWindow);
     }
@@ -185,13 +186,12 @@ export class Http2Streams implements StreamKeeper {
 
   /** The other side has not looked at streams above this number, and never will. */
   refuseAbove(last: number): void {
-    for (const { id } of [...this.#open.values()]) if (id > last) this.reset(id, CODE.refusedStream);
+    for (const { id } of [...this.#open]) if (id > last) this.reset(id, CODE.refusedStream);
   }
 
   /** The connection is gone. */
   loseAll(): void {
-    const streams = [...this.#open.values(), ...this.#waiting.splice(0).map(({ stream }) => stream)];
-    this.#open.clear();
+    const streams = [...this.#open.splice(0), ...this.#waiting.splice(0).map(({ stream }) => stream)];
     for (const stream of streams) {
       stream.isOver = true;
       stream.events.onLost();
@@ -203,7 +203,7 @@ export class Http2Streams implements StreamKeeper {
     stream.id = this.#nextId;
     this.#nextId += 2;
     stream.sendWindow = this.#streamWindow;
-    this.#open.set(stream.id, stream);
+    this.#open.push(stream);
     const size = this.#frameBytes;
     for (let at = 0; at === 0 || at < block.length; at += size) {
       const flags = at + size >= block.length ? FLAG.endHeaders : 0;
@@ -217,12 +217,13 @@ export class Http2Streams implements StreamKeeper {
 
   #forget(stream: Http2Stream): void {
     stream.queue.length = 0;
-    this.#open.delete(stream.id);
+    const index = this.#open.indexOf(stream);
+    if (index >= 0) this.#open.splice(index, 1);
     this.#startWaiting();
   }
 
   #startWaiting(): void {
-    while (this.#open.size < this.#mostOpen) {
+    while (this.#open.length < this.#mostOpen) {
       const next = this.#waiting.shift();
       if (next === undefined) return;
       this.#start(next.stream, next.block);

@@ -28,6 +28,7 @@ export class Renewals {
   #trustedFromMs = -Infinity;
   #provenRevision: bigint;
   #lastFailure: string | undefined;
+  /** Ends the pause of the moment; does nothing once that is over. */
   #wake: () => void = () => undefined;
 
   constructor(held: HeldKey, deadline: Deadline, tools: RenewalTools) {
@@ -150,7 +151,6 @@ export class Renewals {
     const wake = (): void => {
       stop();
       signal.removeEventListener('abort', wake);
-      this.#wake = () => undefined;
       resolve(undefined);
     };
     const stop = this.#tools.clock.at(atMs, wake);

@@ -2,26 +2,31 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { makeRealClock } from '../../src/clock.ts';
 
-/** The kernel's two clocks, turned by hand; what `between` does happens after the first look at either of them. */
+/** The kernel's clocks, turned by hand; what `between` does happens after the next look at the uptime. */
 function machine() {
-  let [monotonicMs, suspendedMs] = [1_000, 0];
+  let [monotonicMs, suspendedMs, steppedMs, looks] = [1_000, 0, 0, 0];
   let between: () => void = () => undefined;
-  const interrupted = (shown: number): number => {
-    const happen = between;
-    between = () => undefined;
-    happen();
-    return shown;
-  };
   const clock = makeRealClock(
-    () => interrupted(monotonicMs),
-    // In steps of 10 ms.
-    () => interrupted(Math.floor((monotonicMs + suspendedMs + 500_000) / 10) * 10),
+    () => monotonicMs,
+    () => {
+      looks += 1;
+      // In steps of 10 ms.
+      const shownMs = Math.floor((monotonicMs + suspendedMs + 500_000) / 10) * 10;
+      const happen = between;
+      between = () => undefined;
+      happen();
+      return shownMs;
+    },
+    () => monotonicMs + suspendedMs + steppedMs + 1_700_000_000_000,
   );
   return {
     clock,
+    looks: (): number => looks,
     run: (ms: number): void => void (monotonicMs += ms),
     suspend: (ms: number): void => void (suspendedMs += ms),
-    /** Between the two looks that the next question takes. */
+    /** The wall clock alone. */
+    step: (ms: number): void => void (steppedMs += ms),
+    /** Between the looks at the two clocks, when they are next compared. */
     next: (happen: () => void): void => void (between = happen),
   };
 }
@@ -41,19 +46,64 @@ void describe('the real clock', () => {
     next(() => {
       run(3_000);
     });
+    run(2_000);
     clock.now();
-    run(100);
-    assert.ok(Math.abs(clock.now() - startMs - 3_100) <= 10, `${clock.now() - startMs} ms`);
+    run(90);
+    assert.ok(Math.abs(clock.now() - startMs - 5_090) <= 10, `${clock.now() - startMs} ms`);
   });
 
   void it('knows of a suspend between its two looks at the next one', () => {
-    const { clock, suspend, next } = machine();
+    const { clock, run, suspend, next } = machine();
     const startMs = clock.now();
     next(() => {
       suspend(3_000);
     });
+    run(2_000);
     clock.now();
+    assert.ok(Math.abs(clock.now() - startMs - 5_000) <= 10);
+  });
+
+  void it('does not look at the uptime while the wall clock keeps step', () => {
+    const { clock, looks, run, step } = machine();
+    const startMs = clock.now();
+    const looksBefore = looks();
+    for (let ms = 1; ms < 2_000; ms += 1) {
+      run(1);
+      // NTP slews by 500 ppm at most.
+      step(0.0005);
+      assert.ok(clock.now() - startMs - ms < 0.001);
+    }
+    assert.equal(looks(), looksBefore);
+    run(1);
+    clock.now();
+    assert.equal(looks(), looksBefore + 1);
+  });
+
+  void it('counts a suspend at once when the wall clock shows it', () => {
+    const { clock, suspend } = machine();
+    const startMs = clock.now();
+    suspend(3_000);
     assert.ok(Math.abs(clock.now() - startMs - 3_000) <= 10);
+  });
+
+  void it('counts a suspend within two seconds when somebody has put the wall clock back by as much', () => {
+    const { clock, run, suspend, step } = machine();
+    const startMs = clock.now();
+    suspend(3_000);
+    step(-3_000);
+    run(2_000);
+    assert.ok(Math.abs(clock.now() - startMs - 5_000) <= 10);
+  });
+
+  void it('does not take a step of the wall clock for a suspend', () => {
+    const { clock, run, step } = machine();
+    const startMs = clock.now();
+    for (const ms of [3_600_000, -7_200_000, 30, -30]) {
+      step(ms);
+      run(1);
+      clock.now();
+    }
+    assert.equal(clock.now() - startMs, 4);
   });
 
   void it('never steps back, whatever happens between two looks', () => {
@@ -64,6 +114,7 @@ void describe('the real clock', () => {
         next(() => {
           happen(ms);
         });
+        run(2_000);
         for (let look = 0; look < 3; look += 1) {
           const nowMs = clock.now();
           assert.ok(nowMs >= beforeMs, `${nowMs} after ${beforeMs}`);
