@@ -148,7 +148,10 @@ async function ask(
     try {
       const onSession = (session: Session): void => {
         sessions.push(session);
-        deadMansSwitch.start();
+        // Behind the request for the lease: to start a program takes milliseconds, and the member writes to its disk meanwhile.
+        clock.at(clock.now(), () => {
+          deadMansSwitch.start();
+        });
       };
       const directory = await errand.directory;
       return await acquire(directory, { ...tools, onSession }, byMs - EXPLAIN_MS, stop.signal);

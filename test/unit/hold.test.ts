@@ -10,7 +10,8 @@ async function holding(members = 1): Promise<{ stage: FakeStage; etcd: KindEtcd 
   const etcd = new KindEtcd();
   stage.serveAll(etcd.serve);
   stage.live();
-  await settle();
+  // No time passes, but what was put off happens.
+  await stage.clock.advance(0);
   assert.deepEqual(stage.stdout, ['0']);
   return { stage, etcd };
 }
@@ -128,6 +129,19 @@ void describe('a holder', () => {
     stage.clock.wallOffsetMs -= 3_600_000;
     await stage.clock.advance(1_000);
     assert.deepEqual([stage.fed.length, stage.stdout], [before, ['0']]);
+  });
+
+  void it('has its companion started while the lease is being granted', async () => {
+    const stage = new FakeStage(1);
+    const etcd = new KindEtcd();
+    stage.serveAll((call) => {
+      if (call.name !== 'grant') etcd.serve(call);
+      else assert.deepEqual(stage.fed, []);
+    });
+    stage.live();
+    await stage.clock.advance(0);
+    assert.equal(sent(stage, 'grant'), 1);
+    assert.deepEqual([stage.fed, stage.stdout], [['start'], []]);
   });
 
   void it('is ended by a refusal only when that lasts until the deadline', async () => {
