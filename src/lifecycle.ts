@@ -1,5 +1,5 @@
 import { acquire, type Acquisition, type AcquireTools } from './acquire.ts';
-import { sleepUntil, whenAborted } from './clock.ts';
+import { type Disposer, sleepUntil, whenAborted } from './clock.ts';
 import type { Deadline } from './deadline.ts';
 import type { EndReason } from './end-reason.ts';
 import { assertNever, describeFault, EtcdError, SetupError } from './errors.ts';
@@ -132,6 +132,10 @@ async function completeValue(held: HeldKey, deadline: Deadline, tools: Lifecycle
   }
 }
 
+// To start a program takes some milliseconds, in which nothing else is done. So it waits until the request for the lease, and the
+// question to API v2, are on their way, and is done while they are being answered; on a slow machine, when the lock is held.
+const COMPANION_DELAY_MS = 3;
+
 /** Asks etcd for the lock, but not for longer than CTDB waits, nor when nobody wants to know any more. */
 async function ask(
   errand: Errand,
@@ -143,13 +147,14 @@ async function ask(
   const byMs = errand.startedAtMs + timing.answerMs;
   const settled = new AbortController();
   const stop = new AbortController();
+  let stopStarting: Disposer = () => undefined;
 
   const asking = async (): Promise<Answer> => {
     try {
       const onSession = (session: Session): void => {
         sessions.push(session);
-        // Behind the request for the lease: to start a program takes milliseconds, and the member writes to its disk meanwhile.
-        clock.at(clock.now(), () => {
+        stopStarting();
+        stopStarting = clock.at(clock.now() + COMPANION_DELAY_MS, () => {
           deadMansSwitch.start();
         });
       };
@@ -177,6 +182,7 @@ async function ask(
   const answer = await Promise.race([asking(), untilTerminated(), untilParentGone(), untilTooLate()]);
   settled.abort('over');
   stop.abort('over');
+  stopStarting(); // who holds feeds it, and that starts it
   return answer;
 }
 

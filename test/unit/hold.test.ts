@@ -10,8 +10,7 @@ async function holding(members = 1): Promise<{ stage: FakeStage; etcd: KindEtcd 
   const etcd = new KindEtcd();
   stage.serveAll(etcd.serve);
   stage.live();
-  // No time passes, but what was put off happens.
-  await stage.clock.advance(0);
+  await settle();
   assert.deepEqual(stage.stdout, ['0']);
   return { stage, etcd };
 }
@@ -139,7 +138,7 @@ void describe('a holder', () => {
       else assert.deepEqual(stage.fed, []);
     });
     stage.live();
-    await stage.clock.advance(0);
+    await stage.clock.advance(10);
     assert.equal(sent(stage, 'grant'), 1);
     assert.deepEqual([stage.fed, stage.stdout], [['start'], []]);
   });
