@@ -1,10 +1,9 @@
 import { setMaxListeners } from 'node:events';
 import type { Clock, Disposer } from './clock.ts';
-import type { Endpoint } from './config.ts';
-import { type Dial, dial, hostPort } from './etcd-dial.ts';
+import { type Dial, dial } from './etcd-dial.ts';
+import { fieldsOf, type GrpcOptions, withDefaults } from './etcd-grpc.ts';
 import { type CallEvents, GrpcCall, type RpcStatus, STATUS } from './grpc-call.ts';
 import type { HeaderField } from './hpack.ts';
-import { DEFAULT_WINDOW_BYTES } from './http2-frames.ts';
 import { keepAlive } from './http2-keepalive.ts';
 import type { Http2Session } from './http2-session.ts';
 
@@ -18,30 +17,6 @@ const PING_PATIENCE_MS = 500;
 
 // Tokens: a proxy on the way may not enter them in its tables.
 const SECRETS = new Set(['token', 'authorization']);
-
-const USER_AGENT = 'grpc-node-ctdb_etcd_lock';
-
-/** The configuration's `grpc.*` keys, and what holds without them. */
-const DEFAULT_OPTIONS = {
-  // A watch is the only call that can be silent for long. etcd counts pings that come more often than every 5 s
-  // (--grpc-keepalive-min-time) as an attack and closes the connection, so 10 s keep clear of that; they are sent only
-  // while a call is open, as etcd demands.
-  'grpc.keepalive_time_ms': 10_000,
-  'grpc.keepalive_timeout_ms': 3_000,
-  'grpc.keepalive_permit_without_calls': 0,
-  // Our answers have a few hundred bytes. etcd takes keys and values of at most 1.5 MiB together (--max-request-bytes),
-  // and somebody's large one in the lock's directory must not be in our way.
-  'grpc.max_receive_message_length': 2 * 1024 * 1024,
-  'grpc.max_send_message_length': 16 * 1024 * 1024,
-  'grpc.client_idle_timeout_ms': 30 * 60_000,
-  'grpc-node.max_session_memory': 10,
-  'grpc-node.flow_control_window': DEFAULT_WINDOW_BYTES,
-  'grpc.primary_user_agent': '',
-  'grpc.secondary_user_agent': '',
-  'grpc.default_authority': '',
-};
-
-type Options = Readonly<typeof DEFAULT_OPTIONS>;
 
 /** What all connections to one endpoint are made from. */
 export interface ConnectionOptions {
@@ -58,18 +33,6 @@ interface Waiting {
   readonly fields: readonly HeaderField[];
 }
 
-function fieldsOf(endpoint: Endpoint, options: Options): HeaderField[] {
-  const userAgent = [options['grpc.primary_user_agent'], USER_AGENT, options['grpc.secondary_user_agent']];
-  return [
-    [':method', 'POST'],
-    [':scheme', endpoint.secure ? 'https' : 'http'],
-    [':authority', options['grpc.default_authority'] || hostPort(endpoint)],
-    ['te', 'trailers'],
-    ['content-type', 'application/grpc'],
-    ['user-agent', userAgent.filter((part) => part !== '').join(' ')],
-  ];
-}
-
 const DROPPED: RpcStatus = { code: STATUS.unavailable, details: 'Connection dropped' };
 
 /**
@@ -82,7 +45,7 @@ export class EtcdConnection {
   /** Why we closed it ourselves, in the words that a failed call gives; undefined while that is not so. */
   closedBecause: string | undefined;
   readonly #dial: Dial;
-  readonly #options: Options;
+  readonly #options: GrpcOptions;
   readonly #closing = new AbortController();
   readonly #clock: Clock;
   #isDialled = false;
@@ -102,7 +65,7 @@ export class EtcdConnection {
   constructor(how: Omit<Dial, 'signal'>, { clock, dialTimeoutMs, grpcOptions }: ConnectionOptions) {
     this.#dial = { ...how, signal: this.#closing.signal };
     this.#clock = clock;
-    this.#options = { ...DEFAULT_OPTIONS, ...grpcOptions };
+    this.#options = withDefaults(grpcOptions);
     this.#fields = fieldsOf(how.endpoint, this.#options);
     // Each socket of this connection listens to the signal, and a name can have many addresses.
     setMaxListeners(0, this.#dial.signal);
