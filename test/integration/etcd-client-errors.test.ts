@@ -6,6 +6,7 @@ import { createServer, type AddressInfo, type Server } from 'node:net';
 import { describe, test } from 'node:test';
 import type { EtcdErrorKind } from '../../src/errors.ts';
 import { EtcdCluster, ETCD_RELEASES, etcdPackageVersion } from '../support/etcd-cluster.ts';
+import { respond, type StandInAnswer } from '../support/grpc-stand-in.ts';
 import { freePort } from '../support/ports.ts';
 import { errorOf, newLeaseId, reach, recordWatch, withinMs } from '../support/transport.ts';
 import { waitFor } from '../support/wait.ts';
@@ -26,24 +27,11 @@ async function listen(server: Server | Http2Server): Promise<{ readonly port: nu
 }
 
 /** A gRPC server that gives the same answer to each call: a message, or a status without one. */
-function grpcServer(answer: { message: Buffer } | { status: number; text: string }): Http2Server {
+function grpcServer(answer: StandInAnswer): Http2Server {
   const server = createHttp2Server();
   server.on('stream', (stream) => {
     stream.on('error', () => undefined);
-    const trailers =
-      'message' in answer
-        ? { 'grpc-status': '0' }
-        : { 'grpc-status': String(answer.status), 'grpc-message': encodeURIComponent(answer.text) };
-    stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true });
-    stream.on('wantTrailers', () => {
-      stream.sendTrailers(trailers);
-    });
-    if ('message' in answer) {
-      const head = Buffer.alloc(5);
-      head.writeUInt32BE(answer.message.length, 1);
-      stream.write(Buffer.concat([head, answer.message]));
-    }
-    stream.end();
+    respond(stream, answer);
   });
   return server;
 }

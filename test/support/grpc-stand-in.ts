@@ -91,6 +91,20 @@ export class CallServer implements AsyncDisposable {
   }
 }
 
+/** Answers one call: a message, or a status without one. */
+export function respond(stream: ServerHttp2Stream, answer: StandInAnswer): void {
+  const trailers =
+    'message' in answer
+      ? { 'grpc-status': '0' }
+      : { 'grpc-status': String(answer.status), 'grpc-message': encodeURIComponent(answer.text) };
+  stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true });
+  stream.on('wantTrailers', () => {
+    stream.sendTrailers(trailers);
+  });
+  if ('message' in answer) stream.write(wrapped(answer.message));
+  stream.end();
+}
+
 /** A gRPC server of its own in the place of a member; never the other way round: real members stand in for nothing. */
 export class GrpcStandIn implements AsyncDisposable {
   readonly endpoint: string;
@@ -104,17 +118,7 @@ export class GrpcStandIn implements AsyncDisposable {
   static async start(answer: (path: string, request: Buffer) => StandInAnswer): Promise<GrpcStandIn> {
     const server = await CallServer.start((stream, request, headers) => {
       // Before each message: one byte and its length in four.
-      const said = answer(headers[':path'] ?? '', request.subarray(5));
-      const trailers =
-        'message' in said
-          ? { 'grpc-status': '0' }
-          : { 'grpc-status': String(said.status), 'grpc-message': encodeURIComponent(said.text) };
-      stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true });
-      stream.on('wantTrailers', () => {
-        stream.sendTrailers(trailers);
-      });
-      if ('message' in said) stream.write(wrapped(said.message));
-      stream.end();
+      respond(stream, answer(headers[':path'] ?? '', request.subarray(5)));
     });
     return new GrpcStandIn(server);
   }
