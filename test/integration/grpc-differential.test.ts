@@ -8,6 +8,7 @@ import { EtcdConnection } from '../../src/etcd-connection.ts';
 import { TlsSuspects } from '../../src/etcd-probe.ts';
 import { NameBook } from '../../src/name-book.ts';
 import { type AnswerCall, CallServer, wrapped } from '../support/grpc-stand-in.ts';
+import { values } from '../support/properties.ts';
 import { within } from '../support/wait.ts';
 
 const LIMITS = {
@@ -225,7 +226,7 @@ void describe('our transport and grpc-js', () => {
         assert.equal(outcome.details, text);
         assert.equal(outcome.code, code);
       }),
-      { numRuns: 100 },
+      values(100),
     );
   });
 

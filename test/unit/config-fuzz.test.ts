@@ -7,6 +7,7 @@ import { ConfigError } from '../../src/errors.ts';
 import { GRPC_OPTIONS } from '../../src/grpc-options.ts';
 import { timingOf } from '../../src/timing.ts';
 import { CONFIG_NAME, configOf } from '../support/config-text.ts';
+import { values } from '../support/properties.ts';
 
 const TEXTS = 100_000;
 const BYTE_STRINGS = 50_000;
@@ -185,7 +186,7 @@ test(`each of ${TEXTS} random texts ends as a sound config or as one error with 
     fc.property(text, (input) => {
       counts[readToItsEnd(input, SECRET)] += 1;
     }),
-    { numRuns: TEXTS },
+    values(TEXTS),
   );
   context.diagnostic(`${counts.config} configs, ${counts.error} errors`);
   // Neither end may be rare, or the property says little about it.
@@ -205,7 +206,7 @@ test(`each of ${BYTE_STRINGS} random byte strings ends as a sound config or as o
     fc.property(bytes, (input) => {
       readToItsEnd(input);
     }),
-    { numRuns: BYTE_STRINGS },
+    values(BYTE_STRINGS),
   );
 });
 

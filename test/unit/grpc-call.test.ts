@@ -16,6 +16,7 @@ import {
   SESSION_OPTIONS,
   sessionOn,
 } from '../support/http2-peer.ts';
+import { values } from '../support/properties.ts';
 
 const LIMITS: MessageLimits = { largestSentBytes: 1_000, largestReceivedBytes: 1_000 };
 const OK_TRAILERS: readonly HeaderField[] = [['grpc-status', '0']];
@@ -85,6 +86,7 @@ void describe('messages', () => {
           assert.deepEqual(told(cut(flow, pieceCuts)), [...messages, { code: 0, details: '' }]);
         },
       ),
+      values(),
     );
   });
 

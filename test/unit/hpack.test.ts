@@ -14,6 +14,7 @@ import fc from 'fast-check';
 import { HpackDecoder, HpackError, hpackEncode, type HeaderField } from '../../src/hpack.ts';
 import type { Http2Session } from '../../src/http2-session.ts';
 import { REQUEST, SESSION_OPTIONS, sessionOn, StreamRecord } from '../support/http2-peer.ts';
+import { values } from '../support/properties.ts';
 import { within } from '../support/wait.ts';
 
 const hex = (text: string): Buffer => Buffer.from(text.replaceAll(/\s/g, ''), 'hex');
@@ -211,7 +212,7 @@ void describe('a bad block', () => {
           assert.ok(error instanceof HpackError, String(error));
         }
       }),
-      { numRuns: 3_000 },
+      values(3_000),
     );
   });
 });
@@ -225,6 +226,7 @@ test('what we encode we decode, bytes of any value, and secrets are marked as su
       assert.deepEqual(decoder.decode(bytes), fields);
       assert.deepEqual(decoder.decode(bytes), fields);
     }),
+    values(),
   );
   const [open, secret] = [false, true].map((isSecret) => hpackEncode([['token', 'x']], () => isSecret));
   assert.equal(open?.[0], 0x00);
@@ -352,7 +354,7 @@ for (const headerTableSize of [4_096, 0, 200, 65_536]) {
         if (trailers.length > 0) expected.push(trailers.map(([key, text]) => [key, text]));
         assert.deepEqual(answers, expected);
       }),
-      { numRuns: 60 },
+      values(60),
     );
   });
 }

@@ -18,6 +18,7 @@ import {
   StreamRecord,
   sessionOn,
 } from '../support/http2-peer.ts';
+import { values } from '../support/properties.ts';
 import { waitFor } from '../support/wait.ts';
 
 const TRAILERS: readonly HeaderField[] = [['grpc-status', '0']];
@@ -146,6 +147,7 @@ void describe('a session begins', () => {
         session.destroy();
         assert.ok(said.length === 0 || said.at(-1) === 'protocol' || said[0] === 'ready', said.join());
       }),
+      values(),
     );
   });
 });
@@ -825,6 +827,7 @@ void describe('what is received', () => {
         const pieces = places.slice(1).map((end, index) => script.subarray(places[index], end));
         assert.deepEqual(play(pieces), whole);
       }),
+      values(),
     );
   });
 });

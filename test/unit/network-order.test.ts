@@ -9,6 +9,7 @@ import {
   writeUint24,
   writeUint32,
 } from '../../src/network-order.ts';
+import { values } from '../support/properties.ts';
 
 const WIDTHS = [
   { bytes: 2, read: readUint16, write: writeUint16 },
@@ -31,6 +32,7 @@ for (const { bytes, read, write } of WIDTHS) {
         assert.deepEqual(ours, theirs);
         assert.equal(read(theirs, at), value);
       }),
+      values(),
     );
   });
 }
