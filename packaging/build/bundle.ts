@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { bundledPackages } from '../release/components.ts';
 import { fail, kilobytes, say } from './report.ts';
+import { FORMER_PRIVATE_NAME, privateNames } from './private-names.ts';
 import { checkStandIns, ETCD3, standIns, versionOf } from './stand-ins.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
@@ -54,7 +55,10 @@ export async function bundle(entry: string, outFile: string): Promise<void> {
     banner: { js: `(function(require){"use strict";const __BUILD__=${JSON.stringify(info)};` },
     footer: { js: '})' },
     inject: [join(import.meta.dirname, 'performance.ts')],
-    plugins: [standIns()],
+    plugins: [standIns(), privateNames()],
+    mangleProps: FORMER_PRIVATE_NAME,
+    // Fields are assigned, not defined: see there.
+    tsconfigRaw: { compilerOptions: { useDefineForClassFields: false } },
     metafile: true,
     logLevel: 'silent',
   });
