@@ -11,8 +11,10 @@ function isBehind(header: Header, progress: Progress): boolean {
   return header.raftTerm < progress.raftTerm || header.revision < progress.revision;
 }
 
+/** The same one when the answer is no further. */
 function advanced(progress: Progress | undefined, { raftTerm, revision }: Header): Progress {
   if (progress === undefined) return { raftTerm, revision };
+  if (raftTerm <= progress.raftTerm && revision <= progress.revision) return progress;
   return {
     raftTerm: raftTerm > progress.raftTerm ? raftTerm : progress.raftTerm,
     revision: revision > progress.revision ? revision : progress.revision,
@@ -32,7 +34,8 @@ function clusterText(id: string): string {
  * way to us, and that alone makes neither of them stale.
  */
 export class ClusterGuard {
-  readonly #progressOf = new Map<string, Progress>();
+  /** By member. A new map for each change: whoever has seen this one goes by it. */
+  #progressOf: ReadonlyMap<string, Progress> = new Map();
   /** What answers that went through a quorum have shown; no such answer may be older. */
   #agreed: Progress = { raftTerm: 0n, revision: 0n };
   #clusterId: string | undefined;
@@ -51,7 +54,7 @@ export class ClusterGuard {
       send: () => Promise<T>,
     ): Promise<T> => {
       const agreedAtSend = this.#agreed;
-      const seenAtSend = new Map(this.#progressOf);
+      const seenAtSend = this.#progressOf;
       const answer = await send();
       this.#check(member.endpoint, answer.header, seenAtSend, agreedByQuorum ? agreedAtSend : undefined);
       return answer;
@@ -104,7 +107,9 @@ export class ClusterGuard {
         `is behind the cluster, at revision ${header.revision.toString()}`,
       );
     }
-    this.#progressOf.set(header.memberId, advanced(this.#progressOf.get(header.memberId), header));
+    const before = this.#progressOf.get(header.memberId);
+    const after = advanced(before, header);
+    if (after !== before) this.#progressOf = new Map(this.#progressOf).set(header.memberId, after);
     if (agreedAtSend !== undefined) this.#agreed = advanced(this.#agreed, header);
   }
 }

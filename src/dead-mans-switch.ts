@@ -1,3 +1,5 @@
+import type { UptimeClock } from './clock.ts';
+
 /**
  * The dead man's switch: a companion process that kills us when we are frozen past our deadline, which is what a frozen
  * process cannot do for itself. Fed after each proven renewal with the instant at which it has to act.
@@ -24,17 +26,26 @@ export const NO_SWITCH: DeadMansSwitch = {
   release: () => undefined,
 };
 
-/** A started companion; `write` and `end` never throw. */
+/** A started companion; nothing here throws. */
 export interface Companion {
+  /** It reads the line when the time that it knows of is up. */
   write(line: string): void;
-  /** Closes its pipe, whereupon it exits. */
+  /** Has it read at once what was written. */
+  wake(): void;
+  /** Closes its pipes, whereupon it exits. */
   end(): void;
 }
+
+// However long the lease: what waits to be read must fit into a pipe, at ten renewals a second too.
+const LONGEST_SLEEP_S = 10;
 
 /**
  * What bash runs; arguments: our pid and our start time in clock ticks. It reads one line per feed: the uptime, in
  * hundredths of a second, at which to kill. Only builtins, so it needs no PATH and starts no process.
  *
+ * - It reads the lines when the time that it knows of is up, not when they come: to be woken for each would be half of what a
+ *   renewal costs here and there. Meanwhile it waits at descriptor 3: for its end, or for a line there when one of the others
+ *   makes that time shorter.
  * - `/proc/uptime` is the clock, not the moment at which a line was read: a companion that was itself held up does not
  *   grant us more time, and a suspend counts.
  * - End of file means that we have ended; it ends too. A line that is already waiting is read before it kills.
@@ -44,17 +55,16 @@ export const COMPANION_SCRIPT = `
 pid=$1 start=$2
 IFS= read -r limit || exit 0
 while :; do
+  while read -r -t 0; do IFS= read -r limit || exit 0; done
   read -r up _ </proc/uptime || exit 0
   left=$((limit - 10#\${up/./}))
   if ((left > 0)); then
+    ((left > ${LONGEST_SLEEP_S}00)) && left=${LONGEST_SLEEP_S}00
     printf -v wait '%d.%02d' $((left / 100)) $((left % 100))
-    IFS= read -r -t "$wait" line
+    read -r -t "$wait" -u 3
     status=$?
-    if ((status == 0)); then limit=$line; continue; fi
-    ((status > 128)) || exit 0
-  elif read -r -t 0; then
-    IFS= read -r limit || exit 0
-  else
+    ((status == 0 || status > 128)) || exit 0
+  elif ! read -r -t 0; then
     IFS= read -r stat <"/proc/$pid/stat" || exit 0
     set -- \${stat##*) }
     [[ \${20} == "$start" ]] && kill -KILL "$pid"
@@ -71,18 +81,17 @@ const RESTART_MS = 60_000;
  *
  * @param spawn starts bash on COMPANION_SCRIPT; calls its argument, later and once, when the companion has ended or could not
  *   start; may throw instead.
- * @param now the clock's now, milliseconds.
- * @param uptimeMs the kernel's uptime, suspend included; NaN when unknown.
+ * @param uptimeOf what the kernel's uptime is, suspend included, at an instant of the clock's; NaN when unknown.
  * @param warn is told, once, why nobody watches.
  */
 export function makeSwitch(
   spawn: (onEnd: (reason: string) => void) => Companion,
-  now: () => number,
-  uptimeMs: () => number,
+  { now, uptimeOf }: Pick<UptimeClock, 'now' | 'uptimeOf'>,
   warn: (message: string) => void,
 ): DeadMansSwitch {
   let companion: Companion | undefined;
   let startedAtMs = -Infinity;
+  let toldMs = -Infinity;
   let released = false;
   let warned = false;
 
@@ -113,11 +122,14 @@ export function makeSwitch(
     start,
     feed(untilMs) {
       start();
-      // The uptime first: if we are frozen between the two looks, the limit comes out too early, never too late.
-      const uptimeNowMs = uptimeMs();
-      const limitMs = uptimeNowMs + (untilMs - now());
-      if (Number.isFinite(limitMs)) companion?.write(`${Math.max(0, Math.ceil(limitMs / 10))}\n`);
-      else warnOnce('/proc/uptime cannot be read');
+      const limitMs = uptimeOf(untilMs);
+      if (!Number.isFinite(limitMs)) {
+        warnOnce('/proc/uptime cannot be read');
+        return;
+      }
+      companion?.write(`${Math.max(0, Math.ceil(limitMs / 10))}\n`);
+      if (limitMs < toldMs) companion?.wake();
+      toldMs = limitMs;
     },
     release() {
       released = true;

@@ -31,18 +31,26 @@ export function givenUp(endpoint: string, signal: AbortSignal): EtcdError {
   return new EtcdError('timeout', endpoint, message);
 }
 
+/** The bytes of a request that is made again and again; `callUnary` and `callOnStream` take them in its place. */
+export function encoded<Name extends keyof UnaryCalls | keyof StreamCalls>(
+  name: Name,
+  request: (UnaryCalls & StreamCalls)[Name]['request'],
+): Buffer {
+  return methodOf(name).requestSerialize(request);
+}
+
 /** Begins a call with its first message. Messages that come are handed on decoded; one that cannot be ends the call. */
 export function startCall<Request, Response>(
   connection: EtcdConnection,
   { path, requestSerialize, responseDeserialize }: Method<Request, Response>,
-  request: Request,
+  request: Request | Buffer,
   isLast: boolean,
   metadata: Metadata,
   onMessage: (message: Response) => void,
   onEnd: CallEvents['onEnd'],
 ): GrpcCall {
   // Before the call: one whose message cannot be made must not be left open.
-  const body = requestSerialize(request);
+  const body = Buffer.isBuffer(request) ? request : requestSerialize(request);
   const call = connection.startCall(path, metadata, {
     onMessage: (bytes) => {
       let message: Response;
@@ -71,7 +79,7 @@ function run<Request, Response>(
   link: EtcdLink,
   signal: AbortSignal,
   method: Method<Request, Response>,
-  request: Request,
+  request: Request | Buffer,
   metadata: Metadata,
   isStream: boolean,
 ): Promise<Response> {
@@ -133,7 +141,7 @@ export function callUnary<Name extends keyof UnaryCalls>(
   link: EtcdLink,
   signal: AbortSignal,
   name: Name,
-  request: UnaryCalls[Name]['request'],
+  request: UnaryCalls[Name]['request'] | Buffer,
   metadata: Metadata,
 ): Promise<UnaryCalls[Name]['response']> {
   return run(link, signal, methodOf(name), request, metadata, false);
@@ -147,7 +155,7 @@ export function callOnStream<Name extends keyof StreamCalls>(
   link: EtcdLink,
   signal: AbortSignal,
   name: Name,
-  request: StreamCalls[Name]['request'],
+  request: StreamCalls[Name]['request'] | Buffer,
   metadata: Metadata,
 ): Promise<StreamCalls[Name]['response']> {
   return run(link, signal, methodOf(name), request, metadata, true);

@@ -11,7 +11,7 @@ import type {
   TimeToLiveAnswer,
   WatchHandlers,
 } from './etcd.ts';
-import { callOnStream, callUnary, type Metadata } from './etcd-call.ts';
+import { callOnStream, callUnary, encoded, type Metadata } from './etcd-call.ts';
 import { EtcdCaller } from './etcd-caller.ts';
 import { followRecords } from './etcd-discovery.ts';
 import type { EtcdLink } from './etcd-link.ts';
@@ -56,11 +56,26 @@ function withLeader(metadata: Metadata): Metadata {
   return { ...metadata, hasleader: 'true' };
 }
 
+/** Remembers what was made of the last argument: a holder asks the same of its lease and its key for months. */
+function rememberingLast<Argument, Result>(
+  make: (argument: Argument) => Result,
+): (argument: Argument) => Result {
+  let last: { readonly argument: Argument; readonly result: Result } | undefined;
+  return (argument) => {
+    if (last?.argument !== argument) last = { argument, result: make(argument) };
+    return last.result;
+  };
+}
+
 /** One endpoint over the network: etcd's messages put in our types, and its errors in our words. */
 class EtcdMember implements Member {
   readonly #caller: EtcdCaller;
   readonly #link: EtcdLink;
   readonly #version: EtcdVersion;
+  readonly #keepAliveRequest = rememberingLast((leaseId: LeaseId) =>
+    encoded('leaseKeepAlive', { ID: leaseId }),
+  );
+  readonly #keyRequest = rememberingLast((key: string) => encoded('range', messages.keyRequest(key)));
 
   constructor(caller: EtcdCaller) {
     this.#caller = caller;
@@ -91,7 +106,7 @@ class EtcdMember implements Member {
   }
 
   keepAlive(leaseId: LeaseId, { signal }: CallOptions): Promise<LeaseAnswer> {
-    const request = { ID: leaseId };
+    const request = this.#keepAliveRequest(leaseId);
     return this.#ask(undefined, signal, async (metadata) =>
       messages.leaseAnswerFrom(
         leaseId,
@@ -108,7 +123,7 @@ class EtcdMember implements Member {
   }
 
   readKey(key: string, { signal }: CallOptions): Promise<RangeAnswer> {
-    const request = messages.keyRequest(key);
+    const request = this.#keyRequest(key);
     return this.#ask(key, signal, async (metadata) =>
       messages.rangeAnswerFrom(await callUnary(this.#link, signal, 'range', request, metadata)),
     );

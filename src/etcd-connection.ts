@@ -3,7 +3,7 @@ import type { Clock, Disposer } from './clock.ts';
 import { type Dial, dial } from './etcd-dial.ts';
 import { fieldsOf, type GrpcOptions, withDefaults } from './etcd-grpc.ts';
 import { type CallEvents, GrpcCall, type RpcStatus, STATUS } from './grpc-call.ts';
-import type { HeaderField } from './hpack.ts';
+import { hpackBlock, hpackText } from './hpack.ts';
 import { keepAlive } from './http2-keepalive.ts';
 import type { Http2Session } from './http2-session.ts';
 
@@ -16,7 +16,7 @@ const REMAINS_MS = 10_000;
 const PING_PATIENCE_MS = 500;
 
 // Tokens: a proxy on the way may not enter them in its tables.
-const SECRETS = new Set(['token', 'authorization']);
+const isSecret = (name: string): boolean => name === 'token' || name === 'authorization';
 
 /** What all connections to one endpoint are made from. */
 export interface ConnectionOptions {
@@ -30,7 +30,7 @@ export interface ConnectionOptions {
 /** A call that waits for the connection. */
 interface Waiting {
   readonly call: GrpcCall;
-  readonly fields: readonly HeaderField[];
+  readonly headers: Buffer;
 }
 
 const DROPPED: RpcStatus = { code: STATUS.unavailable, details: 'Connection dropped' };
@@ -51,8 +51,8 @@ export class EtcdConnection {
   #isDialled = false;
   #session: Http2Session | undefined;
   readonly #waiting = new Set<Waiting>();
-  /** Of each call, beside its path and what it shows the member. */
-  readonly #fields: readonly HeaderField[];
+  /** Of each call, beside its path and what it shows the member: made once, for that is a twentieth of a renewal. */
+  readonly #commonHeaders: string;
   /** What calls get that start after the end. */
   #failure = DROPPED;
   /** The timer of the state that it is in: dialling, idle, failed. */
@@ -66,7 +66,7 @@ export class EtcdConnection {
     this.#dial = { ...how, signal: this.#closing.signal };
     this.#clock = clock;
     this.#options = withDefaults(grpcOptions);
-    this.#fields = fieldsOf(how.endpoint, this.#options);
+    this.#commonHeaders = hpackText(fieldsOf(how.endpoint, this.#options), isSecret);
     // Each socket of this connection listens to the signal, and a name can have many addresses.
     setMaxListeners(0, this.#dial.signal);
     if (dialTimeoutMs === undefined) return;
@@ -97,8 +97,7 @@ export class EtcdConnection {
     const sessionOptions = {
       windowBytes: this.#options['grpc-node.flow_control_window'],
       largestBacklogBytes: this.#options['grpc-node.max_session_memory'] * 1024 * 1024,
-      patienceMs: PING_PATIENCE_MS,
-      isSecret: (name: string) => SECRETS.has(name),
+      afterPatience: (call: () => void) => this.#clock.at(this.#clock.now() + PING_PATIENCE_MS, call),
     };
     dial(this.#dial, this.#clock, sessionOptions, {
       onReady: (session) => {
@@ -131,10 +130,14 @@ export class EtcdConnection {
       });
       return call;
     }
-    const fields: HeaderField[] = [[':path', path], ...this.#fields, ...Object.entries(metadata)];
-    if (this.#session !== undefined) call.start(this.#session, fields);
+    const headers = hpackBlock(
+      hpackText([[':path', path]], isSecret),
+      this.#commonHeaders,
+      hpackText(Object.entries(metadata), isSecret),
+    );
+    if (this.#session !== undefined) call.start(this.#session, headers);
     else {
-      this.#waiting.add({ call, fields });
+      this.#waiting.add({ call, headers });
       this.connect();
     }
     return call;
@@ -183,7 +186,7 @@ export class EtcdConnection {
     this.#stopKeepalive = keepAlive(session, this.#clock, keepalive, () => {
       this.close('the member no longer answers (keepalive)');
     });
-    for (const { call, fields } of this.#waiting) call.start(session, fields);
+    for (const { call, headers } of this.#waiting) call.start(session, headers);
     this.#waiting.clear();
     this.#closeIfIdle();
   }

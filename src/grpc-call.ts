@@ -116,9 +116,9 @@ export class GrpcCall {
   }
 
   /** Begins on a connection that stands. */
-  start(session: Http2Session, fields: readonly HeaderField[]): void {
+  start(session: Http2Session, headers: Buffer): void {
     if (this.#isOver) return;
-    this.#stream = session.open(fields, {
+    this.#stream = session.open(headers, {
       onHeaders: (received, isLast) => {
         this.#readHeaders(received, isLast);
       },

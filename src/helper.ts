@@ -1,4 +1,4 @@
-import { makeRealClock, readUptimeMs, whenAborted, type Clock } from './clock.ts';
+import { type UptimeClock, whenAborted } from './clock.ts';
 import { ClusterGuard } from './cluster-guard.ts';
 import { spawnCompanion } from './companion.ts';
 import type { Config } from './config.ts';
@@ -14,6 +14,7 @@ import { findLockName } from './lock-name.ts';
 import type { Log } from './log.ts';
 import { Members } from './members.ts';
 import { lockDirectory } from './mutex.ts';
+import { makeRealClock } from './real-clock.ts';
 import { makeCommands } from './run-command.ts';
 import { boundLookUps, endProcess } from './silent-dns.ts';
 import type { StatusPipe } from './status.ts';
@@ -51,15 +52,14 @@ function terminationSignal(status: StatusPipe): AbortSignal {
 
 function makeDeadMansSwitch(
   config: Config,
-  clock: Clock,
+  clock: UptimeClock,
   host: ReturnType<typeof makeLinuxHost>,
   log: Log,
 ): DeadMansSwitch {
   if (!config.watchdog) return NO_SWITCH;
   return makeSwitch(
     (onEnd) => spawnCompanion(host.self, onEnd),
-    () => clock.now(),
-    readUptimeMs,
+    clock,
     (message) => {
       log.warning(message);
     },

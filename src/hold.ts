@@ -1,4 +1,4 @@
-import { onBeat, whenAborted } from './clock.ts';
+import { whenAborted } from './clock.ts';
 import type { Deadline } from './deadline.ts';
 import type { EndReason } from './end-reason.ts';
 import { watchForLoss } from './loss-watch.ts';
@@ -39,7 +39,7 @@ export async function hold(held: HeldKey, deadline: Deadline, tools: HoldTools):
   /** The heartbeat: looks at the deadline, the parent and the wall clock. */
   const untilParentGone: Watcher = (signal) => {
     const { promise, resolve } = Promise.withResolvers<EndReason>();
-    const stop = onBeat(clock, timing.parentCheckMs, (nowMs) => {
+    const stop = clock.every(timing.parentCheckMs, (nowMs) => {
       if (deadline.hasPassed(nowMs)) resolve(untilDeadline(signal));
       else if (parent.isGone()) resolve({ kind: 'parentGone' });
       else if (tools.wallWatch.hasJumped(nowMs)) {

@@ -174,13 +174,19 @@ function stringText(text: string): string {
 }
 
 /**
- * A header block without state: it enters nothing in the other side's table.
+ * Part of a header block without state, one that enters nothing in the other side's table: its bytes as the characters that
+ * they are in Latin-1. Parts that were made at different times make a block.
  * @param isSecret whether the value may be seen by nobody on the way, not even by its length in a compressed form
  */
-export function hpackEncode(fields: readonly HeaderField[], isSecret: (name: string) => boolean): Buffer {
-  let block = '';
+export function hpackText(fields: readonly HeaderField[], isSecret: (name: string) => boolean): string {
+  let text = '';
   // By index: without a JIT, taking a pair apart by a pattern is as dear as all of the rest.
   for (const field of fields)
-    block += (isSecret(field[0]) ? NEVER_INDEXED : NOT_INDEXED) + stringText(field[0]) + stringText(field[1]);
-  return Buffer.from(block, 'latin1');
+    text += (isSecret(field[0]) ? NEVER_INDEXED : NOT_INDEXED) + stringText(field[0]) + stringText(field[1]);
+  return text;
+}
+
+/** The header block of such parts. */
+export function hpackBlock(...parts: readonly string[]): Buffer {
+  return Buffer.from(parts.join(''), 'latin1');
 }

@@ -1,4 +1,4 @@
-import type { Clock, Disposer } from './clock.ts';
+import { BEAT_MS, type Clock, type Disposer, nextBeat } from './clock.ts';
 import type { Http2Session } from './http2-session.ts';
 
 export interface KeepaliveOptions {
@@ -36,6 +36,10 @@ export function keepAlive(
   const wait = (ms: number, then: () => void): void => {
     stop = clock.at(clock.now() + ms, then);
   };
+  const waitForLook = (): void => {
+    // On a beat, on which a holder is awake anyway.
+    stop = clock.at(nextBeat(clock.now() + lookEveryMs - 1, BEAT_MS), look);
+  };
   /** True once for each time that something has come. */
   const hasHeard = (): boolean => {
     const before = readBytes;
@@ -45,13 +49,13 @@ export function keepAlive(
   let silentLooks = 0;
   const begin = (): void => {
     silentLooks = 0;
-    wait(lookEveryMs, look);
+    waitForLook();
   };
   const look = (): void => {
     const isQuiet = !hasHeard() && (session.hasStreams || isForIdle);
     silentLooks = isQuiet ? silentLooks + 1 : 0;
     if (silentLooks < LOOKS) {
-      wait(lookEveryMs, look);
+      waitForLook();
       return;
     }
     session.ping();

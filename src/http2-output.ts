@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import type { Disposer } from './clock.ts';
 
 export interface OutputEvents {
   /** Something has left for the network. */
@@ -13,8 +14,8 @@ const MOST_PATIENT_PIECES = 16;
 export interface OutputLimits {
   /** Bytes that may wait to be sent. Whoever lets more pile up, by asking and not reading, loses the connection. */
   readonly largestBacklogBytes: number;
-  /** How long an answer to a PING may wait for something to go out behind. */
-  readonly patienceMs: number;
+  /** Calls later, unless stopped before: an answer to a PING waits no longer for something to go out behind. */
+  readonly afterPatience: (call: () => void) => Disposer;
 }
 
 /** What is to be sent on one connection: the frames of one moment go out in one piece. */
@@ -27,7 +28,7 @@ export class Output {
   #patient: Buffer[] = [];
   #bytes = 0;
   #isPlanned = false;
-  #patience: NodeJS.Timeout | undefined;
+  #stopWaiting: Disposer | undefined;
   #isClosed = false;
 
   constructor(socket: Socket, limits: OutputLimits, events: OutputEvents) {
@@ -67,9 +68,9 @@ export class Output {
     }
     if (this.#patient.length > MOST_PATIENT_PIECES) this.flush();
     else
-      this.#patience ??= setTimeout(() => {
+      this.#stopWaiting ??= this.#limits.afterPatience(() => {
         this.flush();
-      }, this.#limits.patienceMs);
+      });
   }
 
   flush(): void {
@@ -93,8 +94,8 @@ export class Output {
 
   #taken(): Buffer {
     const bytes = Buffer.concat([...this.#pieces, ...this.#patient]);
-    clearTimeout(this.#patience);
-    this.#patience = undefined;
+    this.#stopWaiting?.();
+    this.#stopWaiting = undefined;
     this.#pieces = [];
     this.#patient = [];
     this.#bytes = 0;

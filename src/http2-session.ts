@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import { type HeaderField, HpackDecoder, HpackError, hpackEncode, LARGEST_HEADERS_BYTES } from './hpack.ts';
+import { HpackDecoder, HpackError, LARGEST_HEADERS_BYTES } from './hpack.ts';
 import {
   CODE,
   DEFAULT_WINDOW_BYTES,
@@ -40,8 +40,6 @@ export interface SessionEvents {
 export interface SessionOptions extends OutputLimits {
   /** What the other side may send on one stream, and on the connection, before we have taken it in. 65,535 to 2^31 - 1. */
   readonly windowBytes: number;
-  /** Names of header fields that no one on the way may keep. */
-  readonly isSecret: (name: string) => boolean;
 }
 
 const WITHOUT_RESERVED_BIT = 0x7fff_ffff;
@@ -52,7 +50,6 @@ const WITHOUT_RESERVED_BIT = 0x7fff_ffff;
  */
 export class Http2Session {
   readonly #socket: Socket;
-  readonly #options: SessionOptions;
   readonly #events: SessionEvents;
   readonly #reader = new FrameReader();
   readonly #decoder = new HpackDecoder();
@@ -68,7 +65,6 @@ export class Http2Session {
 
   constructor(socket: Socket, options: SessionOptions, events: SessionEvents) {
     this.#socket = socket;
-    this.#options = options;
     this.#events = events;
     this.#received = new ReceiveWindow(options.windowBytes);
     this.#output = new Output(socket, options, {
@@ -110,10 +106,10 @@ export class Http2Session {
     return this.#streams.count > 0;
   }
 
-  /** Opens a stream; undefined once none can be opened any more. */
-  open(fields: readonly HeaderField[], events: StreamEvents): Http2Stream | undefined {
+  /** Opens a stream with a block of headers; undefined once none can be opened any more. */
+  open(block: Buffer, events: StreamEvents): Http2Stream | undefined {
     if (this.#isLeaving || this.#isClosed) return undefined;
-    return this.#streams.open(hpackEncode(fields, this.#options.isSecret), events);
+    return this.#streams.open(block, events);
   }
 
   /** Asks for a sign of life, which shows in `readBytes`. */

@@ -1,7 +1,6 @@
 import { closeSync, writeFileSync, writeSync } from 'node:fs';
 import { isatty } from 'node:tty';
 import { parseArgs, helpText, versionText, type Args, type BuildInfo } from './cli.ts';
-import { makeRealClock } from './clock.ts';
 import { loadConfig } from './config-loader.ts';
 import { closeInherited } from './descriptors.ts';
 import type { CommandRuntime } from './commands.ts';
@@ -9,6 +8,7 @@ import { ConfigError, describeFault, SetupError, UsageError } from './errors.ts'
 import { helpCtdb } from './helper.ts';
 import { EXIT, type ExitStatus } from './lifecycle.ts';
 import { makeLinuxHost } from './linux-host.ts';
+import { makeRealClock } from './real-clock.ts';
 import { makeCommands } from './run-command.ts';
 import { endProcess } from './silent-dns.ts';
 import { makeStatusPipe, STATUS } from './status.ts';

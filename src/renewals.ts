@@ -69,6 +69,9 @@ export class Renewals {
   /** Resolves when a renewal finds that the lock is lost, or when the deadline has passed. */
   async run(signal: AbortSignal): Promise<EndReason> {
     const { clock, timing, log } = this.#tools;
+    signal.addEventListener('abort', () => {
+      this.#wake();
+    });
     // From the send of the grant, as if that had been a renewal: a take that was slow has used up some of the lease.
     const grantSentMs = this.#deadline.atMs - (timing.ttlMs - timing.marginMs(timing.ttlMs));
     let nextMs = this.#onBeat(Math.min(grantSentMs, clock.now()) + timing.refreshMs);
@@ -150,11 +153,9 @@ export class Renewals {
     const { promise, resolve } = Promise.withResolvers<undefined>();
     const wake = (): void => {
       stop();
-      signal.removeEventListener('abort', wake);
       resolve(undefined);
     };
     const stop = this.#tools.clock.at(atMs, wake);
-    signal.addEventListener('abort', wake);
     this.#wake = wake;
     if (signal.aborted) wake();
     return promise;

@@ -1,3 +1,4 @@
+import { BEAT_MS } from './clock.ts';
 import type { Config } from './config.ts';
 
 /** All the times that the lock lives by, in milliseconds, derived once from the configuration. */
@@ -55,7 +56,7 @@ const HEDGE_DELAY_MS = 250;
 const RETRY_DELAY_MS = 100;
 
 // Samba's own helpers look every 5 s (ctdb_mutex_fcntl_helper.c); the design asks for at most 1 s.
-const PARENT_CHECK_MS = 500;
+const PARENT_CHECK_MS = BEAT_MS;
 
 // The predecessor's `lock_refresh`; a third of the window where the lease is too short for it.
 const DEFAULT_REFRESH_MS = 2_000;

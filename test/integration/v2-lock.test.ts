@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { makeRealClock } from '../../src/clock.ts';
 import type { Endpoint } from '../../src/config.ts';
+import { makeRealClock } from '../../src/real-clock.ts';
 import { findV2Lock, v2LockDirectory, type V2Lock, type V2Tools } from '../../src/v2-lock.ts';
 import { EtcdCluster } from '../support/etcd-cluster.ts';
 import { waitFor } from '../support/wait.ts';

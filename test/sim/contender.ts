@@ -217,8 +217,7 @@ export class Contender {
         }
         return companion;
       },
-      () => process.now(),
-      () => process.now(),
+      { now: () => process.now(), uptimeOf: (atMs) => atMs },
       (message) => {
         world.history.tell(this.name, () => `warns: ${message}`);
       },

@@ -145,7 +145,7 @@ export const MUTATIONS: readonly PlannedMutation[] = [
     name: 'a watch that says nothing proves the lock',
     file: 'src/hold.ts',
     find: `    await watchForLoss(held, renewals, tools, signal);`,
-    replace: `    const stopBelieving = onBeat(clock, 500, () => {
+    replace: `    const stopBelieving = clock.every(500, () => {
       deadline.extendTo(clock.now() + timing.ttlMs - timing.marginMs(timing.ttlMs));
       tools.deadMansSwitch.feed(deadline.atMs + 200);
     });

@@ -2,9 +2,12 @@ import type { Companion } from '../../src/dead-mans-switch.ts';
 import type { SimProcess } from './sim-process.ts';
 import type { Appointment } from './timeline.ts';
 
+/** Milliseconds; LONGEST_SLEEP_S of src/dead-mans-switch.ts. */
+const LONGEST_SLEEP_MS = 10_000;
+
 /**
- * The process that COMPANION_SCRIPT of src/dead-mans-switch.ts makes, step by step: `/proc/uptime` against the limit it was
- * fed last, waiting with `read -t`, which stands still in suspend, and SIGKILL when there is no line in time.
+ * The process that COMPANION_SCRIPT of src/dead-mans-switch.ts makes, step by step: the last line that has come, `/proc/uptime`
+ * against that limit, waiting with `read -t`, which stands still in suspend, and SIGKILL when there is no line in time.
  */
 export class SimCompanion implements Companion {
   alive = true;
@@ -38,6 +41,13 @@ export class SimCompanion implements Companion {
     this.#master.act(() => {
       if (!this.alive) return;
       this.#lines.push(Number(line));
+      // It is not woken by later ones.
+      if (this.#limit === undefined) this.#step();
+    });
+  }
+
+  wake(): void {
+    this.#master.act(() => {
       this.#step();
     });
   }
@@ -80,20 +90,18 @@ export class SimCompanion implements Companion {
     const { timeline } = machine;
     if (!this.alive || !this.#started || timeline.nowMs < this.frozenUntilMs) return;
     if (this.#waiting !== undefined) this.#waiting.cancelled = true;
-    this.#limit = this.#lines.shift() ?? this.#limit;
+    this.#limit = this.#lines.splice(0).at(-1) ?? this.#limit;
     if (this.#limit === undefined) return;
-    while (this.#lines.length > 0 && this.#limit - this.#uptime() > 0) this.#limit = this.#lines.shift() ?? 0;
     const left = this.#limit - this.#uptime();
     if (left > 0) {
       // Never early: `read -t` counts the whole time, and then the script looks at /proc/uptime again.
       this.#waiting = timeline.at(
-        machine.instantOf(machine.localMs(timeline.nowMs) + left * 10) + 0.01,
+        machine.instantOf(machine.localMs(timeline.nowMs) + Math.min(left * 10, LONGEST_SLEEP_MS)) + 0.01,
         () => {
           this.#step();
         },
       );
-    } else if (this.#lines.length > 0) this.#step();
-    else {
+    } else {
       this.#stop();
       this.onKill();
     }

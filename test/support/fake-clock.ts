@@ -1,4 +1,5 @@
 import type { Clock, Disposer } from '../../src/clock.ts';
+import { everyBeat } from './beats.ts';
 
 interface Timer {
   readonly atMs: number;
@@ -35,6 +36,10 @@ export class FakeClock implements Clock {
     return () => {
       this.#timers.delete(timer);
     };
+  }
+
+  every(everyMs: number, fire: (nowMs: number) => void): Disposer {
+    return everyBeat(this, everyMs, fire);
   }
 
   /** How many timers are set: 0 after something has let go of all that it held. */

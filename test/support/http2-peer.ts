@@ -1,8 +1,7 @@
 import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { Duplex } from 'node:stream';
-import type { HeaderField } from '../../src/hpack.ts';
-import { hpackEncode } from '../../src/hpack.ts';
+import { hpackBlock, hpackText, type HeaderField } from '../../src/hpack.ts';
 import { FLAG, frame, PREFACE, settingsPayload, TYPE, uint32, type Frame } from '../../src/http2-frames.ts';
 import { Http2Session, type SessionEnd, type SessionOptions } from '../../src/http2-session.ts';
 import type { Http2Stream, StreamEvents } from '../../src/http2-stream.ts';
@@ -31,8 +30,10 @@ export const REQUEST: readonly HeaderField[] = [
 
 /** A header block that leaves the table alone. */
 export function block(fields: readonly HeaderField[]): Buffer {
-  return hpackEncode(fields, () => false);
+  return hpackBlock(hpackText(fields, () => false));
 }
+
+export const REQUEST_BLOCK = block(REQUEST);
 
 // What a server says, each frame as bytes.
 export const says = {
@@ -210,11 +211,20 @@ export class Http2Peer {
   }
 }
 
+/** Calls that many milliseconds later, unless it is stopped before. */
+export function after(ms: number): SessionOptions['afterPatience'] {
+  return (call) => {
+    const timer = setTimeout(call, ms);
+    return () => {
+      clearTimeout(timer);
+    };
+  };
+}
+
 export const SESSION_OPTIONS: SessionOptions = {
   windowBytes: 65_535,
   largestBacklogBytes: 1_000_000,
-  patienceMs: 0,
-  isSecret: () => false,
+  afterPatience: after(0),
 };
 
 /** A session of ours and the peer that it talks to, over a TCP connection on the loopback. */
@@ -276,7 +286,7 @@ export class Http2Pair implements AsyncDisposable {
   /** A stream with its request's headers. */
   open(fields: readonly HeaderField[] = REQUEST): { stream: Http2Stream; record: StreamRecord } {
     const record = new StreamRecord();
-    const stream = this.session.open(fields, record);
+    const stream = this.session.open(block(fields), record);
     if (stream === undefined) throw new Error('No stream can be opened');
     return { stream, record };
   }

@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto';
-import { makeRealClock } from '../../src/clock.ts';
 import type { Config, Endpoint } from '../../src/config.ts';
 import { EtcdError } from '../../src/errors.ts';
 import {
@@ -10,6 +9,7 @@ import {
   type Member,
 } from '../../src/etcd.ts';
 import { makeMembers } from '../../src/etcd-client.ts';
+import { makeRealClock } from '../../src/real-clock.ts';
 
 /** What a transport test says about its configuration. */
 export type Wishes = Partial<Omit<Config, 'tls'>> & { readonly tls?: Partial<Config['tls']> };

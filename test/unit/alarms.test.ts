@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { makeRealClock, nextBeat } from '../../src/clock.ts';
+import { nextBeat } from '../../src/clock.ts';
+import { makeRealClock } from '../../src/real-clock.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 
 /** Blocks this process, as a freeze does. */
@@ -65,6 +66,64 @@ void test('after a freeze, what follows from one alarm comes before the next', a
     stallFor(20);
   });
   assert.deepEqual(came, ['first', 'what follows', 'second']);
+});
+
+void test('what comes on every beat comes on each, until it is stopped, and does not keep the process', async () => {
+  const clock = makeRealClock();
+  const beats: number[] = [];
+  await new Promise<void>((resolve) => {
+    const stop = clock.every(20, (nowMs) => {
+      beats.push(Math.floor(nowMs / 20));
+      if (beats.length < 5) return;
+      stop();
+      stop();
+      clock.at(nowMs + 60, () => {
+        resolve();
+      });
+    });
+    assert.equal(beats.length, 0, 'not from within the call');
+  });
+  assert.equal(beats.length, 5);
+  assert.deepEqual(
+    beats,
+    [...new Set(beats)].sort((a, b) => a - b),
+    'each beat once',
+  );
+});
+
+void test('a beat that was missed in a freeze comes once, and the next one at its time', async () => {
+  const clock = makeRealClock();
+  const cameMs: number[] = [];
+  await new Promise<void>((resolve) => {
+    const stop = clock.every(50, (nowMs) => {
+      cameMs.push(nowMs);
+      if (cameMs.length === 1) stallFor(170);
+      if (cameMs.length < 3) return;
+      stop();
+      resolve();
+    });
+  });
+  const [first = 0, second = 0, third = 0] = cameMs.map((ms) => Math.floor(ms / 50));
+  assert.ok(second - first >= 3, `${second - first} beats`);
+  assert.ok(third > second, 'never twice in one beat');
+});
+
+void test('an alarm that is nearly a beat away comes at most 10 ms late, an earlier one is not held up', async () => {
+  const clock = makeRealClock();
+  const startMs = clock.now();
+  const late: number[] = [];
+  await Promise.all(
+    [492, 498, 30].map(
+      (afterMs) =>
+        new Promise<void>((resolve) => {
+          clock.at(startMs + afterMs, (nowMs) => {
+            late.push(nowMs - startMs - afterMs);
+            resolve();
+          });
+        }),
+    ),
+  );
+  for (const ms of late) assert.ok(ms >= 0, `${ms} ms`);
 });
 
 void test('the next beat lies in the future, and is the same for all that ask within one', async () => {

@@ -63,7 +63,7 @@ test('only main.ts, helper.ts and the modules they hand them to name process, ti
     const text = readFileSync(new URL(file, SRC), 'utf8').replace(/\/\*[\s\S]*?\*\/|\/\/.*$/gm, '');
     if (file !== 'main.ts' && file !== 'helper.ts')
       assert.doesNotMatch(text, /(?<![.\w])process\.(?!pid\b)\w+/, `${file} reads process`);
-    if (file !== 'clock.ts' && !file.startsWith('etcd-') && !file.startsWith('http2-')) {
+    if (file !== 'alarms.ts' && !file.startsWith('etcd-') && !file.startsWith('http2-')) {
       assert.doesNotMatch(text, /\bset(Timeout|Interval|Immediate)\(/, `${file} names a timer`);
     }
     if (!file.startsWith('etcd-') && file !== 'main.ts') {

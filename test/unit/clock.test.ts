@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { makeRealClock } from '../../src/clock.ts';
+import { makeRealClock } from '../../src/real-clock.ts';
 
 /** The kernel's clocks, turned by hand; what `between` does happens after the next look at the uptime. */
 function machine() {
@@ -22,6 +22,7 @@ function machine() {
   return {
     clock,
     looks: (): number => looks,
+    uptime: (): number => monotonicMs + suspendedMs + 500_000,
     run: (ms: number): void => void (monotonicMs += ms),
     suspend: (ms: number): void => void (suspendedMs += ms),
     /** The wall clock alone. */
@@ -93,6 +94,20 @@ void describe('the real clock', () => {
     step(-3_000);
     run(2_000);
     assert.ok(Math.abs(clock.now() - startMs - 5_000) <= 10);
+  });
+
+  void it('knows what the uptime will be, whether it has seen a suspend or not', () => {
+    const { clock, uptime, run, suspend } = machine();
+    const untilMs = clock.now() + 7_000;
+    const toldMs = clock.uptimeOf(untilMs);
+    assert.ok(Math.abs(toldMs - uptime() - 7_000) <= 10);
+    run(1_000);
+    suspend(3_000);
+    // As long after the start as before, though the clock has not been looked at since.
+    assert.equal(clock.uptimeOf(untilMs), toldMs);
+    assert.ok(Math.abs(clock.now() + 3_000 - untilMs) <= 10);
+    assert.equal(clock.uptimeOf(untilMs), toldMs);
+    assert.ok(Math.abs(clock.uptimeOf(clock.now()) - uptime()) <= 10);
   });
 
   void it('does not take a step of the wall clock for a suspend', () => {

@@ -7,6 +7,7 @@ import type { KeyValue, LeaseId, Member, RangeAnswer, TimeToLiveAnswer } from '.
 import { formatHolder } from '../../src/holder.ts';
 import type { Host } from '../../src/host.ts';
 import { Members } from '../../src/members.ts';
+import { everyBeat } from '../support/beats.ts';
 
 const DIRECTORY = '/_locks/_ctdb/NAME/';
 const TTL_MS = 9_000;
@@ -38,6 +39,10 @@ class HandClock implements Clock {
     return () => {
       clearImmediate(timer);
     };
+  }
+
+  every(everyMs: number, fire: (nowMs: number) => void): () => void {
+    return everyBeat(this, everyMs, fire);
   }
 }
 

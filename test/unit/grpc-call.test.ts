@@ -11,7 +11,7 @@ import {
   nameOf,
   OK_HEADERS,
   PaperSocket,
-  REQUEST,
+  REQUEST_BLOCK,
   says,
   SESSION_OPTIONS,
   sessionOn,
@@ -52,7 +52,7 @@ function told(answer: readonly Buffer[], limits: Partial<MessageLimits> = {}): C
   });
   socket.arrive(says.settings());
   const record = new CallRecord(limits);
-  record.call.start(session, REQUEST);
+  record.call.start(session, REQUEST_BLOCK);
   for (const bytes of answer) socket.arrive(bytes);
   return record.said;
 }
@@ -130,7 +130,7 @@ void describe('messages', () => {
     const record = new CallRecord({}, (call) => {
       call.cancel();
     });
-    record.call.start(pair.session, REQUEST);
+    record.call.start(pair.session, REQUEST_BLOCK);
     await pair.peer.settle();
     const two = Buffer.concat([wrapped('a'), wrapped('b')]);
     pair.peer.send(says.headers(1, OK_HEADERS), says.data(1, two), says.headers(1, OK_TRAILERS, true));
@@ -250,10 +250,10 @@ void describe('the status', () => {
   test('of a lost connection is unavailable, for calls that come later too', async () => {
     await using pair = await Http2Pair.ready();
     const [record, late] = [new CallRecord(), new CallRecord()];
-    record.call.start(pair.session, REQUEST);
+    record.call.start(pair.session, REQUEST_BLOCK);
     pair.peer.socket.end();
     await pair.end;
-    late.call.start(pair.session, REQUEST);
+    late.call.start(pair.session, REQUEST_BLOCK);
     const dropped = { code: 14, details: 'Connection dropped' };
     assert.deepEqual([record.said, late.said], [[dropped], [dropped]]);
   });
@@ -267,7 +267,7 @@ void describe('a call', () => {
     call.send(Buffer.alloc(0), false);
     call.send(Buffer.from('two'), true);
     call.send(Buffer.from('after the end'), true);
-    call.start(pair.session, REQUEST);
+    call.start(pair.session, REQUEST_BLOCK);
     const frames = await pair.peer.settle();
     assert.deepEqual(frames.map(nameOf), ['headers 1', 'data 1: 21, last']);
     assert.deepEqual(frames[1]?.payload, Buffer.concat([wrapped('one'), wrapped(''), wrapped('two')]));
@@ -276,7 +276,7 @@ void describe('a call', () => {
   test('sends each message that comes later at once, and the end with the last', async () => {
     await using pair = await Http2Pair.ready();
     const { call } = new CallRecord();
-    call.start(pair.session, REQUEST);
+    call.start(pair.session, REQUEST_BLOCK);
     assert.deepEqual(await pair.peer.settledNames(), ['headers 1']);
     call.send(Buffer.from('a'), false);
     assert.deepEqual(await pair.peer.settledNames(), ['data 1: 6']);
@@ -289,10 +289,10 @@ void describe('a call', () => {
     const [before, after] = [new CallRecord(), new CallRecord()];
     const refused = { code: 8, details: 'Attempted to send message with a size larger than 1000' };
     before.call.send(Buffer.alloc(1_001), true);
-    before.call.start(pair.session, REQUEST);
+    before.call.start(pair.session, REQUEST_BLOCK);
     assert.deepEqual(before.said, [refused]);
     assert.deepEqual(await pair.peer.settledNames(), []);
-    after.call.start(pair.session, REQUEST);
+    after.call.start(pair.session, REQUEST_BLOCK);
     after.call.send(Buffer.alloc(1_000), false);
     after.call.send(Buffer.alloc(1_001), true);
     assert.deepEqual(after.said, [refused]);
@@ -306,7 +306,7 @@ void describe('a call', () => {
   test('that is given up tells nothing any more, and the other side is told', async () => {
     await using pair = await Http2Pair.ready();
     const { call, said } = new CallRecord();
-    call.start(pair.session, REQUEST);
+    call.start(pair.session, REQUEST_BLOCK);
     await pair.peer.settle();
     call.cancel();
     call.cancel();
@@ -324,7 +324,7 @@ void describe('a call', () => {
     const { call, said } = new CallRecord();
     call.send(Buffer.from('x'), true);
     call.cancel();
-    call.start(pair.session, REQUEST);
+    call.start(pair.session, REQUEST_BLOCK);
     assert.deepEqual(await pair.peer.settledNames(), []);
     assert.deepEqual(said, []);
   });
@@ -335,7 +335,7 @@ void describe('a call', () => {
     const status = { code: 14, details: 'no', connectError: new Error('no') };
     call.fail(status);
     call.fail({ code: 2, details: 'twice' });
-    call.start(pair.session, REQUEST);
+    call.start(pair.session, REQUEST_BLOCK);
     assert.deepEqual(await pair.peer.settledNames(), []);
     assert.deepEqual(said, [status]);
   });
@@ -345,7 +345,7 @@ void describe('a call', () => {
     const { call } = new CallRecord();
     const message = Buffer.from(Array.from({ length: 1_000 }, (_, index) => index % 251));
     call.send(message, true);
-    call.start(pair.session, REQUEST);
+    call.start(pair.session, REQUEST_BLOCK);
     const parts: Buffer[] = [];
     while (Buffer.concat(parts).length < 1_005) {
       for (const { type, payload } of await pair.peer.settle()) if (type === TYPE.data) parts.push(payload);

@@ -11,9 +11,9 @@ import {
 import { connect, type AddressInfo } from 'node:net';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { HpackDecoder, HpackError, hpackEncode, type HeaderField } from '../../src/hpack.ts';
+import { HpackDecoder, HpackError, hpackBlock, hpackText, type HeaderField } from '../../src/hpack.ts';
 import type { Http2Session } from '../../src/http2-session.ts';
-import { REQUEST, SESSION_OPTIONS, sessionOn, StreamRecord } from '../support/http2-peer.ts';
+import { block, REQUEST, SESSION_OPTIONS, sessionOn, StreamRecord } from '../support/http2-peer.ts';
 import { values } from '../support/properties.ts';
 import { within } from '../support/wait.ts';
 
@@ -222,13 +222,15 @@ test('what we encode we decode, bytes of any value, and secrets are marked as su
   fc.assert(
     fc.property(fc.array(fc.tuple(text, text)), (fields) => {
       const decoder = new HpackDecoder();
-      const bytes = hpackEncode(fields, () => false);
+      const bytes = block(fields);
       assert.deepEqual(decoder.decode(bytes), fields);
       assert.deepEqual(decoder.decode(bytes), fields);
     }),
     values(),
   );
-  const [open, secret] = [false, true].map((isSecret) => hpackEncode([['token', 'x']], () => isSecret));
+  const [open, secret] = [false, true].map((isSecret) =>
+    hpackBlock(hpackText([['token', 'x']], () => isSecret)),
+  );
   assert.equal(open?.[0], 0x00);
   assert.equal(secret?.[0], 0x10);
 });
@@ -287,7 +289,7 @@ class NodeServer implements AsyncDisposable {
       const lost = (): void => {
         reject(new Error(`No answer: ${record.said.join('; ')}`));
       };
-      const stream = this.#session.open(request, {
+      const stream = this.#session.open(block(request), {
         onHeaders: (fields, isLast) => {
           record.onHeaders(fields, isLast);
           if (isLast) resolve();

@@ -7,12 +7,14 @@ import fc from 'fast-check';
 import { HpackDecoder, type HeaderField } from '../../src/hpack.ts';
 import { CODE, FLAG, SETTING, TYPE, type Frame } from '../../src/http2-frames.ts';
 import {
+  after,
   block,
   Http2Pair,
   nameOf,
   OK_HEADERS,
   PaperSocket,
   REQUEST,
+  REQUEST_BLOCK,
   says,
   SESSION_OPTIONS,
   StreamRecord,
@@ -87,7 +89,7 @@ void describe('a session begins', () => {
   });
 
   test('answers a PING behind what goes out next, in one piece with it', async () => {
-    await using pair = await Http2Pair.connect({ patienceMs: 60_000 });
+    await using pair = await Http2Pair.connect({ afterPatience: after(60_000) });
     pair.peer.send(says.settings());
     assert.deepEqual(await pair.peer.names(2), ['settings', 'settings ack']);
     pair.peer.send(says.ping('12345678'));
@@ -98,11 +100,11 @@ void describe('a session begins', () => {
   });
 
   test('answers a PING alone when nothing else goes out, and many of them without patience', async () => {
-    await using impatient = await Http2Pair.ready([], { patienceMs: 20 });
+    await using impatient = await Http2Pair.ready([], { afterPatience: after(20) });
     impatient.peer.send(says.ping('12345678'));
     assert.deepEqual(await impatient.peer.names(1), ['ping ack']);
 
-    await using patient = await Http2Pair.connect({ patienceMs: 60_000 });
+    await using patient = await Http2Pair.connect({ afterPatience: after(60_000) });
     patient.peer.send(says.settings());
     assert.deepEqual(await patient.peer.names(2), ['settings', 'settings ack']);
     for (let count = 0; count < 50; count += 1) patient.peer.send(says.ping('12345678'));
@@ -275,7 +277,7 @@ void describe('what the other side may not do ends the connection', () => {
       // Whoever closes with something unread resets the connection, and the last words may be lost: not a matter of ours.
       if (bytes.length < 60_000) assert.equal((await pair.peer.rest()).at(-1), `goAway ${code}`);
       // Nothing can be begun any more, and nothing that is done to what is over does harm.
-      assert.equal(pair.session.open(REQUEST, new StreamRecord()), undefined);
+      assert.equal(pair.session.open(REQUEST_BLOCK, new StreamRecord()), undefined);
       pair.session.ping();
       pair.session.destroy();
     });
@@ -431,7 +433,7 @@ void describe('a stream', () => {
   test('can be cancelled by what it is told, in the middle of a segment', async () => {
     await using pair = await Http2Pair.ready();
     const record = new StreamRecord();
-    const stream = pair.session.open(REQUEST, {
+    const stream = pair.session.open(REQUEST_BLOCK, {
       onHeaders: record.onHeaders,
       onReset: record.onReset,
       onLost: record.onLost,
@@ -454,7 +456,7 @@ void describe('a stream', () => {
   test('can destroy the session by what it is told, and nothing comes after that', async () => {
     await using pair = await Http2Pair.ready();
     const record = new StreamRecord();
-    pair.session.open(REQUEST, {
+    pair.session.open(REQUEST_BLOCK, {
       onData: record.onData,
       onReset: record.onReset,
       onLost: record.onLost,
@@ -806,7 +808,7 @@ void describe('what is received', () => {
         onClose: ({ text }) => said.push(text),
       });
       for (const name of ['one', 'other', 'third']) {
-        session.open(REQUEST, {
+        session.open(REQUEST_BLOCK, {
           onHeaders: (got, isLast) => said.push(`${name}: ${JSON.stringify([got, isLast])}`),
           onData: (got, isLast) => said.push(`${name}: ${JSON.stringify([got.toString('latin1'), isLast])}`),
           onReset: (code) => said.push(`${name}: reset ${code}`),
@@ -916,7 +918,7 @@ void describe('the other side goes away', () => {
     pair.peer.send(says.goAway(3));
     await pair.peer.settle();
     assert.deepEqual(pair.said, ['ready', 'goAway']);
-    assert.equal(pair.session.open(REQUEST, new StreamRecord()), undefined);
+    assert.equal(pair.session.open(REQUEST_BLOCK, new StreamRecord()), undefined);
     assert.deepEqual(third.record.said, [`reset: ${CODE.refusedStream}`]);
     first.stream.send(Buffer.from('x'), true);
     assert.deepEqual(await pair.peer.settledNames(), ['data 1: 1, last']);

@@ -3,7 +3,7 @@ import { chmodSync, closeSync, mkdtempSync, openSync, readFileSync, rmSync, writ
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { makeRealClock } from '../../src/clock.ts';
+import { makeRealClock } from '../../src/real-clock.ts';
 import { type CommandOutcome, makeCommands } from '../../src/run-command.ts';
 
 const LONG_MS = 20_000;
