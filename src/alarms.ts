@@ -7,17 +7,17 @@ interface Alarm {
   readonly fire: (nowMs: number) => void;
 }
 
-// A wait that ends as much before the beat's own ends with that: one timer is wound up again and again, for half of what a new
-// one costs. A process that wakes up is late by more now and then, and the margin is a hundred times as much.
+// A wait that is shorter than a beat by no more than this is as long as a beat: one timer can be wound up again and again, for half
+// of what a new one costs. A process that wakes up is late by more now and then; the margin is a hundred times as much.
 const SLACK_MS = 10;
 
 /**
- * Calls that are due later, on a clock of ours, with one timer of the event loop for all of them: a holder that does
+ * Calls that are due later, on a clock of ours, with one timer of the event loop at work for all of them: a holder that does
  * nothing else wakes up as seldom as that allows.
  */
 export class Alarms {
   readonly #now: () => number;
-  /** In the order in which they were asked for. Not a `Set`: see `at`. */
+  /** In the order in which they were asked for. Not a `Set`: see `#add`. */
   readonly #pending: Alarm[] = [];
   /** Kept, and wound up for each wait of a beat. */
   #beatTimer: NodeJS.Timeout | undefined;
