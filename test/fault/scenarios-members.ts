@@ -26,7 +26,9 @@ async function preferredBreaks(world: World, fault: MemberFault, isLeader: boole
   await world.expectKept(`member ${fault}`, world.ttlMs + 4_000, async () => {
     mend = await breakMember(world, 0, fault);
   });
-  await world.expectKept('the member is back', 4_000, mend);
+  // A member behind a black hole was cut off from the others too: it comes back with an election, which is not ours to survive.
+  if (fault === 'black hole') await mend();
+  await world.expectKept('the member is back', 4_000, fault === 'black hole' ? undefined : mend);
 }
 
 /** Takes and releases the lock some times; resolves to the least time to the answer, less what a busy machine added. */

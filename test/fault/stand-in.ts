@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { spawnTied } from '../support/processes.ts';
+import { reunite } from './reunite.ts';
 import { MEMBERS, type World } from './world.ts';
 
 const IMPOSTOR = fileURLToPath(new URL('./impostor.ts', import.meta.url));
@@ -34,10 +35,7 @@ export async function breakMember(
     case 'black hole': {
       const others = [...MEMBERS, ...world.nodes.map((node) => node.host)].filter((other) => other !== host);
       await world.network.cutBoth([host], others);
-      return async () => {
-        await world.network.mendBoth([host], others);
-        await member.healthy();
-      };
+      return () => reunite(world, [host], others);
     }
     case 'silent':
     case 'errors': {
