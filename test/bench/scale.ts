@@ -57,7 +57,6 @@ const say = (text: string): void => {
 /** Everybody on one cluster. */
 class Rig {
   readonly #etcd: EtcdCluster;
-  readonly #clock = makeRealClock();
   readonly #host = makeLinuxHost(process);
   readonly #holders: ScaleHolder[] = [];
   #renewalsMs: number[] = [];
@@ -145,9 +144,11 @@ class Rig {
   #crowd(nth: number): Crowd {
     const { members } = this.#etcd;
     const first = values['one-member'] ? 0 : nth % members.length;
+    // Processes of their own would not share a beat. 61 and 500 have no factor in common: the phases are spread evenly.
+    const phaseMs = (nth * 61) % 500;
     const hosts = [...members.slice(first), ...members.slice(0, first)].map(({ endpoint }) => endpoint);
     return {
-      clock: this.#clock,
+      clock: makeRealClock(() => performance.now() + phaseMs),
       host: this.#host,
       hosts,
       onRenewal: (tookMs) => this.#renewalsMs.push(tookMs),
