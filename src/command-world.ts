@@ -1,7 +1,7 @@
 import type { Clock } from './clock.ts';
 import type { Output } from './command-output.ts';
 import type { Host } from './host.ts';
-import type { RunCommand } from './run-command.ts';
+import type { RunCommand } from './command.ts';
 
 /** What the administrator's commands need of the world; `main.ts` hands in the real one. */
 export interface CommandWorld {

@@ -1,4 +1,3 @@
-import type { Args } from './cli.ts';
 import type { Config, Endpoint, LoginConfig, TlsConfig } from './config.ts';
 import { configError, readEntries } from './config-file.ts';
 import { KEYS, MEANINGLESS_KEYS } from './config-keys.ts';
@@ -20,7 +19,12 @@ export interface LoadedConfig {
   readonly notes: readonly string[];
 }
 
-type HelperArgs = Extract<Args, { command: 'helper' }>;
+/** What the command line says of the configuration. */
+export interface ConfigChoice {
+  /** The file after `-c`; undefined means the usual place. */
+  readonly configFile: string | undefined;
+  readonly verbosity: Verbosity;
+}
 
 /** The variables of the environment that count. */
 export interface ConfigEnvironment {
@@ -34,7 +38,7 @@ const DEFAULT_BASE = '/etc/ctdb';
 const LARGEST_CONFIG_BYTES = 65_536;
 
 /** The file that is read: the one after `-c`, or `etcd` in CTDB's directory. */
-export function configPathOf(args: Pick<HelperArgs, 'configFile'>, env: ConfigEnvironment): string {
+export function configPathOf(args: Pick<ConfigChoice, 'configFile'>, env: ConfigEnvironment): string {
   if (args.configFile !== undefined) return args.configFile;
   const base = env.CTDB_BASE === undefined || env.CTDB_BASE === '' ? DEFAULT_BASE : env.CTDB_BASE;
   return `${base.replace(/\/$/, '')}/etcd`;
@@ -44,7 +48,7 @@ export function configPathOf(args: Pick<HelperArgs, 'configFile'>, env: ConfigEn
  * Reads and checks the configuration.
  * @throws {ConfigError} with one line that names the file, the line, the key, the value and what was expected
  */
-export function loadConfig(args: HelperArgs, env: ConfigEnvironment): LoadedConfig {
+export function loadConfig(args: ConfigChoice, env: ConfigEnvironment): LoadedConfig {
   const path = configPathOf(args, env);
   const source = readSmallFile(path, LARGEST_CONFIG_BYTES);
   if (source.kind === 'unusable') throw configError(path, undefined, source.problem);

@@ -1,4 +1,4 @@
-import type { RunCommand } from './run-command.ts';
+import type { RunCommand } from './command.ts';
 
 /** What CTDB on this node says about its leader. */
 export type CtdbLeader =

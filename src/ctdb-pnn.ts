@@ -1,4 +1,4 @@
-import type { RunCommand } from './run-command.ts';
+import type { RunCommand } from './command.ts';
 
 // `-t` does not end a `ctdb pnn` whose ctdbd is frozen, `-T` does (measured on 4.17.12); the limit of our own is for
 // what `-T` does not cover. The slowest of 35 healthy calls took 0.67 s.

@@ -85,3 +85,15 @@ export function assertNever(value: never): never {
 export function describeFault(error: unknown): string {
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }
+
+// The text can come from a server: no more of it than a line of the log takes.
+const LONGEST_TEXT = 300;
+
+/** The words of an error of any kind, in one line of printable characters. */
+export function errorText(error: unknown): string {
+  const text = error instanceof Error ? error.message : String(error);
+  return text
+    .replace(/[\s\p{C}]+/gu, ' ')
+    .trim()
+    .slice(0, LONGEST_TEXT);
+}

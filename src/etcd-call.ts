@@ -1,6 +1,5 @@
-import { EtcdError } from './errors.ts';
+import { errorText, EtcdError } from './errors.ts';
 import type { EtcdConnection } from './etcd-connection.ts';
-import { errorText } from './etcd-errors.ts';
 import type { EtcdLink } from './etcd-link.ts';
 import { type Method, methodOf, type StreamCalls, type UnaryCalls } from './etcd-stubs.ts';
 import { type CallEvents, type GrpcCall, type RpcStatus, STATUS } from './grpc-call.ts';

@@ -1,7 +1,7 @@
 import type { Config } from './config.ts';
-import { EtcdError } from './errors.ts';
+import { errorText, EtcdError } from './errors.ts';
 import { CallFailure, type Metadata } from './etcd-call.ts';
-import { errorText, etcdErrorFrom } from './etcd-errors.ts';
+import { etcdErrorFrom } from './etcd-errors.ts';
 import type { EtcdLink } from './etcd-link.ts';
 import { EtcdLogin } from './etcd-login.ts';
 import { StrangeAnswer } from './etcd-messages.ts';

@@ -1,8 +1,8 @@
+import { errorText } from './errors.ts';
 import { connect, type Socket, type TcpNetConnectOpts } from 'node:net';
 import type { Clock, Disposer } from './clock.ts';
 import type { Endpoint } from './config.ts';
 import { closedEarly, ConnectError, noHttp2 } from './connect-failure.ts';
-import { errorText } from './etcd-errors.ts';
 import type { Peer, TlsSuspects } from './etcd-probe.ts';
 import { Http2Session, type SessionEnd, type SessionEvents, type SessionOptions } from './http2-session.ts';
 import type { NameBook } from './name-book.ts';

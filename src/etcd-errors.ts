@@ -1,6 +1,6 @@
 import type { TlsConfig } from './config.ts';
 import { explainConnectError } from './connect-errors.ts';
-import { EtcdError, type EtcdErrorKind } from './errors.ts';
+import { errorText, EtcdError, type EtcdErrorKind } from './errors.ts';
 import type { RpcStatus } from './grpc-call.ts';
 
 /** What a message about a failed call can refer to. */
@@ -14,18 +14,6 @@ export interface ErrorContext {
   readonly key: string | undefined;
   /** Why we closed the connection ourselves, if we did. */
   readonly closedBecause: string | undefined;
-}
-
-// The words can be a stranger's: no more of them than a line of a log takes.
-const LONGEST_TEXT = 300;
-
-/** The words of an error of any kind, in one line of printable characters. */
-export function errorText(error: unknown): string {
-  const text = error instanceof Error ? error.message : String(error);
-  return text
-    .replace(/[\s\p{C}]+/gu, ' ')
-    .trim()
-    .slice(0, LONGEST_TEXT);
 }
 
 /** A refused login that another login may mend: the token expired, or users and roles have changed since. */

@@ -1,7 +1,7 @@
 import { lockName } from './checkers.ts';
 import { SetupError } from './errors.ts';
 import { quote } from './quote.ts';
-import type { CommandOutcome, RunCommand } from './run-command.ts';
+import type { CommandOutcome, RunCommand } from './command.ts';
 
 /** What the lock is called. */
 export interface LockName {

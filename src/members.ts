@@ -3,13 +3,22 @@ import { EtcdError } from './errors.ts';
 import type { AbortReason, CallOptions, Member } from './etcd.ts';
 import { asEtcdError, meaningOf, silence, summary } from './member-failures.ts';
 import { Preference } from './preference.ts';
-import type { Timing } from './timing.ts';
 
 /** One question on its way to one member. */
 interface Attempt {
   readonly controller: AbortController;
   readonly startedAtMs: number;
   readonly stopTimer: Disposer;
+}
+
+/** How long one question takes at each step; milliseconds, from the configuration's timing. */
+export interface AskTiming {
+  /** One attempt on one member. */
+  readonly attemptMs: number;
+  /** From the start of one attempt until the next member is asked as well. */
+  readonly hedgeDelayMs: number;
+  /** From a failure of a member until it is asked again. */
+  readonly retryDelayMs: number;
 }
 
 /** What a member needs to be asked anything. */
@@ -42,7 +51,7 @@ function failureOf({ failure, member }: Candidate<Asked>): EtcdError {
 export class Members<M extends Asked = Member> {
   readonly #members: readonly M[];
   readonly #clock: Clock;
-  readonly #timing: Pick<Timing, 'attemptMs' | 'hedgeDelayMs' | 'retryDelayMs'>;
+  readonly #timing: AskTiming;
   readonly #onFailure: (error: EtcdError) => void;
   readonly #preference: Preference;
 
@@ -50,7 +59,7 @@ export class Members<M extends Asked = Member> {
   constructor(
     members: readonly M[],
     clock: Clock,
-    timing: Pick<Timing, 'attemptMs' | 'hedgeDelayMs' | 'retryDelayMs'>,
+    timing: AskTiming,
     onFailure: (error: EtcdError) => void = () => undefined,
   ) {
     if (members.length === 0) throw new Error('Cannot ask a cluster without members');

@@ -1,27 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { accessSync, constants, statSync } from 'node:fs';
 import type { Clock } from './clock.ts';
-
-/** How a command ended. Standard error is cut to its first bytes and meant for a message, not for the log as it is. */
-export type CommandOutcome =
-  | { readonly kind: 'exited'; readonly code: number; readonly stdout: string; readonly stderr: string }
-  /** Killed by a signal that was not ours. */
-  | { readonly kind: 'killed'; readonly signal: string }
-  /** Not found in any directory. */
-  | { readonly kind: 'missing' }
-  /** Still running at its limit; killed by us. */
-  | { readonly kind: 'timeout' }
-  | { readonly kind: 'failed'; readonly reason: string };
-
-/**
- * Runs `command` with `args` for at most `limitMs` milliseconds, with an empty standard input and nothing of ours
- * inherited. Never rejects; resolves at the limit even when the command cannot be killed.
- */
-export type RunCommand = (
-  command: string,
-  args: readonly string[],
-  limitMs: number,
-) => Promise<CommandOutcome>;
+import type { CommandOutcome, RunCommand } from './command.ts';
 
 // Where Samba's and CTDB's programs are when PATH does not say so: ctdbd's PATH is whatever started it.
 const USUAL_DIRECTORIES = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'];

@@ -24,7 +24,7 @@ function write(name: string, content: string, mode = 0o600): string {
 }
 
 function load(configFile: string | undefined, base?: string): LoadedConfig {
-  return loadConfig({ command: 'helper', verbosity: 0, configFile }, { CTDB_BASE: base });
+  return loadConfig({ verbosity: 0, configFile }, { CTDB_BASE: base });
 }
 
 test('the file is the one after -c, else etcd in CTDB_BASE, else /etc/ctdb/etcd', () => {
@@ -175,7 +175,7 @@ test('a file that the system refuses to read is an error with the reason', () =>
   const script = `
     import { loadConfig } from ${JSON.stringify(new URL('../../src/config-loader.ts', import.meta.url).href)};
     if (process.getuid() === 0) process.setuid(65534);
-    try { loadConfig({ command: 'helper', verbosity: 0, configFile: ${JSON.stringify(path)} }, {}); }
+    try { loadConfig({ verbosity: 0, configFile: ${JSON.stringify(path)} }, {}); }
     catch (error) { console.log(error.name + ': ' + error.message); }`;
   chmodSync(directory, 0o755);
   const said = execFileSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8' });

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { ctdbPnn } from '../../src/ctdb-pnn.ts';
 import { SetupError } from '../../src/errors.ts';
 import { findLockName, type LockNameSources } from '../../src/lock-name.ts';
-import type { CommandOutcome, RunCommand } from '../../src/run-command.ts';
+import type { CommandOutcome, RunCommand } from '../../src/command.ts';
 
 const SOURCES: LockNameSources = {
   netbiosName: undefined,

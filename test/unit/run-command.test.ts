@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { makeRealClock } from '../../src/real-clock.ts';
-import { type CommandOutcome, makeCommands } from '../../src/run-command.ts';
+import type { CommandOutcome } from '../../src/command.ts';
+import { makeCommands } from '../../src/run-command.ts';
 
 const LONG_MS = 20_000;
 const clock = makeRealClock();
