@@ -34,7 +34,7 @@ export function privateNames(): Plugin {
   return {
     name: 'private-names',
     setup(build) {
-      build.onLoad({ filter: /(src|build)\/[^/]*\.ts$/ }, async ({ path }) => ({
+      build.onLoad({ filter: /(src\/([^/]*\/){0,2}|build\/)[^/]*\.ts$/ }, async ({ path }) => ({
         contents: withoutPrivateNames(path, await readFile(path, 'utf8')),
         loader: 'ts',
       }));

@@ -51,7 +51,7 @@ function isInternal(node: ts.Node): boolean {
 /** Every text that reads like a message, in the order of the modules that are wanted; each once. */
 export function messagesOf(wanted: (module: string) => boolean): Message[] {
   const found = new Map<string, Message>();
-  for (const file of readdirSync(SRC).sort()) {
+  for (const file of readdirSync(SRC, { recursive: true, encoding: 'utf8' }).sort()) {
     const module = file.replace(/\.ts$/, '');
     if (!file.endsWith('.ts') || !wanted(module)) continue;
     const code = readFileSync(new URL(file, SRC), 'utf8');

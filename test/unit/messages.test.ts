@@ -44,7 +44,9 @@ test('every entry has an identifier of its own', () => {
 });
 
 test('every identifier in the source is an entry of the failure guide', () => {
-  const files = readdirSync(new URL('../../src', import.meta.url)).map((name) => `src/${name}`);
+  const files = readdirSync(new URL('../../src/', import.meta.url), { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.ts'))
+    .map((name) => `src/${name}`);
   const known = new Set(ENTRIES.map(({ id }) => id));
   const named = files.flatMap((file) => {
     const text = source(file);
