@@ -1,25 +1,25 @@
-import { type UptimeClock, whenAborted } from './clock.ts';
-import { ClusterGuard } from './cluster-guard.ts';
-import { spawnCompanion } from './companion.ts';
-import type { Config } from './config.ts';
-import { configPathOf } from './config-loader.ts';
-import { ctdbPnn } from './ctdb-pnn.ts';
-import { makeSwitch, NO_SWITCH, type DeadMansSwitch } from './dead-mans-switch.ts';
-import { newLeaseId } from './lease-id.ts';
-import { makeMembers } from './etcd-client.ts';
-import { formatHolder, type HolderRecord } from './holder.ts';
-import { EXIT, live, type ExitStatus } from './lifecycle.ts';
-import { makeLinuxHost } from './linux-host.ts';
-import { findLockName } from './lock-name.ts';
-import type { Log } from './log.ts';
-import { Members } from './members.ts';
-import { lockDirectory } from './mutex.ts';
-import { makeRealClock } from './real-clock.ts';
-import { makeCommands } from './run-command.ts';
-import { boundLookUps, endProcess } from './silent-dns.ts';
-import type { StatusPipe } from './status.ts';
-import { timingOf } from './timing.ts';
-import { lookForV2Lock } from './v2-lock.ts';
+import { type UptimeClock, whenAborted } from './base/clock.ts';
+import { ClusterGuard } from './cluster/cluster-guard.ts';
+import { spawnCompanion } from './process/watchdog-process.ts';
+import type { Config } from './config/config.ts';
+import { configPathOf } from './config/loader.ts';
+import { ctdbPnn } from './process/ctdb-pnn.ts';
+import { makeSwitch, NO_SWITCH, type DeadMansSwitch } from './lock/watchdog.ts';
+import { newLeaseId } from './lock/lease-id.ts';
+import { makeMembers } from './etcd/client.ts';
+import { formatHolder, type HolderRecord } from './lock/holder-record.ts';
+import { EXIT, live, type ExitStatus } from './lock/lifecycle.ts';
+import { makeLinuxHost } from './process/linux-host.ts';
+import { findLockName } from './config/lock-name.ts';
+import type { Log } from './base/log.ts';
+import { Members } from './cluster/members.ts';
+import { lockDirectory } from './lock/lock-key.ts';
+import { makeRealClock } from './process/real-clock.ts';
+import { makeCommands } from './process/run-command.ts';
+import { boundLookUps, endProcess } from './process/end-process.ts';
+import type { StatusPipe } from './lock/answer-pipe.ts';
+import { timingOf } from './config/timing.ts';
+import { lookForV2Lock } from './etcd/v2-lock.ts';
 
 // The runtime cuts small buffers from blocks of 64 KiB. One that is in use during two collections in a row stays until a full
 // one, which a helper that holds has no other reason for: 2.6 kB for each renewal, up to 4 MB. Smaller ones are gone before.

@@ -1,4 +1,4 @@
-import { BEAT_MS, type Clock, type Disposer, nextBeat } from './clock.ts';
+import { BEAT_MS, type Clock, type Disposer, nextBeat } from './base/clock.ts';
 import type { Http2Session } from './http2-session.ts';
 
 export interface KeepaliveOptions {

@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import type { Disposer } from './clock.ts';
+import type { Disposer } from './base/clock.ts';
 
 export interface OutputEvents {
   /** Something has left for the network. */

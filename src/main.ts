@@ -1,18 +1,18 @@
 import { closeSync, writeFileSync, writeSync } from 'node:fs';
 import { isatty } from 'node:tty';
-import { parseArgs, helpText, versionText, type Args, type BuildInfo } from './cli.ts';
-import { loadConfig } from './config-loader.ts';
-import { closeInherited } from './descriptors.ts';
-import type { CommandRuntime } from './commands.ts';
-import { ConfigError, describeFault, SetupError, UsageError } from './errors.ts';
+import { parseArgs, helpText, versionText, type Args, type BuildInfo } from './commands/cli.ts';
+import { loadConfig } from './config/loader.ts';
+import { closeInherited } from './process/descriptors.ts';
+import type { CommandRuntime } from './commands/commands.ts';
+import { ConfigError, describeFault, SetupError, UsageError } from './base/errors.ts';
 import { helpCtdb } from './helper.ts';
-import { EXIT, type ExitStatus } from './lifecycle.ts';
-import { makeLinuxHost } from './linux-host.ts';
-import { makeRealClock } from './real-clock.ts';
-import { makeCommands } from './run-command.ts';
-import { endProcess } from './silent-dns.ts';
-import { makeStatusPipe, STATUS } from './status.ts';
-import { makeStderrLog, openStderr } from './stderr-log.ts';
+import { EXIT, type ExitStatus } from './lock/lifecycle.ts';
+import { makeLinuxHost } from './process/linux-host.ts';
+import { makeRealClock } from './process/real-clock.ts';
+import { makeCommands } from './process/run-command.ts';
+import { endProcess } from './process/end-process.ts';
+import { makeStatusPipe, STATUS } from './lock/answer-pipe.ts';
+import { makeStderrLog, openStderr } from './process/stderr-log.ts';
 
 /** Set by the build. */
 declare const __BUILD__: BuildInfo | undefined;
@@ -27,7 +27,7 @@ async function serveAdministrator(args: Exclude<Args, { command: 'helper' }>): P
   if (args.command === 'version') writeSync(STDOUT, versionText(BUILD, process.versions));
   else if (args.command === 'help' && args.topic === undefined) writeSync(STDOUT, helpText());
   else {
-    const { printHelp, runCommand } = await import('./commands.ts');
+    const { printHelp, runCommand } = await import('./commands/commands.ts');
     if (args.command !== 'help') return runCommand(args, commandRuntime());
     if (args.topic !== undefined) printHelp(args.topic, process.env);
   }

@@ -1,6 +1,6 @@
 /**
  * Stands in for grpc-js in the packed program. etcd3 has its clients made by it, of which we want no more than the methods
- * that they are made of: see `src/etcd-stubs.ts`. Nothing is sent by what is made here.
+ * that they are made of: see `src/etcd/methods.ts`. Nothing is sent by what is made here.
  */
 
 interface Method {

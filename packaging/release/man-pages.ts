@@ -1,11 +1,11 @@
 /** Fills the templates of the manual pages (packaging/man) with what the code knows. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { COMMANDS, helpText, type CommandName } from '../../src/cli.ts';
-import { commandHelp } from '../../src/command-help.ts';
-import { KEYS, MEANINGLESS_KEYS } from '../../src/config-keys.ts';
-import { GRPC_OPTIONS } from '../../src/grpc-options.ts';
-import type { Key } from '../../src/key.ts';
+import { COMMANDS, helpText, type CommandName } from '../../src/commands/cli.ts';
+import { commandHelp } from '../../src/commands/help.ts';
+import { KEYS, MEANINGLESS_KEYS } from '../../src/config/config-keys.ts';
+import { GRPC_OPTIONS } from '../../src/config/grpc-keys.ts';
+import type { Key } from '../../src/config/config-key.ts';
 import { PACKAGING, VERSION } from './project.ts';
 
 /** The pages by file name. */

@@ -1,6 +1,6 @@
 /** The configuration file that the packages install: every key, commented out, from the definition in the code. */
-import { KEYS, MEANINGLESS_KEYS } from '../../src/config-keys.ts';
-import type { Key } from '../../src/key.ts';
+import { KEYS, MEANINGLESS_KEYS } from '../../src/config/config-keys.ts';
+import type { Key } from '../../src/config/config-key.ts';
 
 const WIDTH = 78;
 

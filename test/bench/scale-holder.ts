@@ -1,20 +1,20 @@
 import { randomBytes } from 'node:crypto';
-import { acquire } from '../../src/acquire.ts';
-import type { Clock } from '../../src/clock.ts';
-import { ClusterGuard } from '../../src/cluster-guard.ts';
-import { NO_SWITCH } from '../../src/dead-mans-switch.ts';
-import { leaseIdFrom, type Member } from '../../src/etcd.ts';
-import { makeMembers } from '../../src/etcd-client.ts';
-import { hold } from '../../src/hold.ts';
-import { formatHolder } from '../../src/holder.ts';
-import type { Host } from '../../src/host.ts';
-import type { Log } from '../../src/log.ts';
-import { Members } from '../../src/members.ts';
-import { lockDirectory } from '../../src/mutex.ts';
-import { ParentWatch } from '../../src/parent.ts';
-import type { Session } from '../../src/session.ts';
-import { timingOf } from '../../src/timing.ts';
-import { WallWatch } from '../../src/wall-watch.ts';
+import { acquire } from '../../src/lock/acquire.ts';
+import type { Clock } from '../../src/base/clock.ts';
+import { ClusterGuard } from '../../src/cluster/cluster-guard.ts';
+import { NO_SWITCH } from '../../src/lock/watchdog.ts';
+import { leaseIdFrom, type Member } from '../../src/cluster/member.ts';
+import { makeMembers } from '../../src/etcd/client.ts';
+import { hold } from '../../src/lock/hold.ts';
+import { formatHolder } from '../../src/lock/holder-record.ts';
+import type { Host } from '../../src/lock/local-host.ts';
+import type { Log } from '../../src/base/log.ts';
+import { Members } from '../../src/cluster/members.ts';
+import { lockDirectory } from '../../src/lock/lock-key.ts';
+import { ParentWatch } from '../../src/lock/parent-watch.ts';
+import type { Session } from '../../src/lock/lease.ts';
+import { timingOf } from '../../src/config/timing.ts';
+import { WallWatch } from '../../src/lock/wall-clock-watch.ts';
 import { configWith, endpointFrom } from '../support/transport.ts';
 
 /** What all holders of a process share. */

@@ -34,7 +34,7 @@ async function systemCalls(): Promise<number> {
   await using bench = await LockBench.make(cluster);
   await bench.hold();
   const heldSinceMs = performance.now();
-  // A lock that was only just taken is looked at again a few times (src/contention.ts), by the clock.
+  // A lock that was only just taken is looked at again a few times (src/lock/contention.ts), by the clock.
   await waitFor('a lock that is not new', () => performance.now() - heldSinceMs > NO_LONGER_NEW_MS);
   const trace = join(bench.base, 'trace');
   const strace = (await runChecked('sh', ['-c', 'command -v strace'])).trim();

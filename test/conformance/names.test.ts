@@ -21,7 +21,7 @@ const SLACK_MS = 300;
 // A silent DNS is waited for by nobody who ends. The resolver would take 12 s for three servers and a domain to search in.
 const EXIT_MS = 2_000;
 const ALL_SILENT = '127.0.0.1 127.0.0.2 127.0.0.3';
-// src/srv.ts waits for 2 s.
+// src/connect/srv.ts waits for 2 s.
 const EXIT_OF_SRV_MS = 1_500;
 
 testWithOwnNames(import.meta.url, () => {

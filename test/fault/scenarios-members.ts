@@ -1,4 +1,4 @@
-import { marginMsOf } from '../../src/timing.ts';
+import { marginMsOf } from '../../src/config/timing.ts';
 import { monotonicMs } from '../support/mutex-parent.ts';
 import { isStarved } from './checker.ts';
 import type { Scenario } from './scenario.ts';

@@ -1,4 +1,4 @@
-import { parseHolder } from '../../src/holder.ts';
+import { parseHolder } from '../../src/lock/holder-record.ts';
 import type { Scenario } from './scenario.ts';
 import { DIRECTORY, type World } from './world.ts';
 

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { EtcdCluster, type EtcdRelease } from '../support/etcd-cluster.ts';
-import { marginMsOf } from '../../src/timing.ts';
+import { marginMsOf } from '../../src/config/timing.ts';
 import { monotonicMs } from '../support/mutex-parent.ts';
 import { waitFor } from '../support/wait.ts';
 import type { Times } from './checker.ts';

@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { spawnCompanion } from '../../src/companion.ts';
-import type { Companion } from '../../src/dead-mans-switch.ts';
+import { spawnCompanion } from '../../src/process/watchdog-process.ts';
+import type { Companion } from '../../src/lock/watchdog.ts';
 import { childrenOf, isRunning, processState } from '../support/processes.ts';
 import { waitFor } from '../support/wait.ts';
 

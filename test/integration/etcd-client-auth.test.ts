@@ -4,7 +4,7 @@ import { generateKeyPairSync } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { leaseHex } from '../../src/etcd.ts';
+import { leaseHex } from '../../src/cluster/member.ts';
 import { ETCD_RELEASES, EtcdCluster, etcdPackageVersion } from '../support/etcd-cluster.ts';
 import { temporaryDirectory } from '../support/processes.ts';
 import { errorOf, newLeaseId, reach, recordWatch, withinMs } from '../support/transport.ts';

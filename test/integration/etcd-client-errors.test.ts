@@ -4,7 +4,7 @@ import { createServer as createHttpServer } from 'node:http';
 import { createServer as createHttp2Server, type Http2Server } from 'node:http2';
 import { createServer, type AddressInfo, type Server } from 'node:net';
 import { describe, test } from 'node:test';
-import type { EtcdErrorKind } from '../../src/errors.ts';
+import type { EtcdErrorKind } from '../../src/base/errors.ts';
 import { EtcdCluster, ETCD_RELEASES, etcdPackageVersion } from '../support/etcd-cluster.ts';
 import { respond, type StandInAnswer } from '../support/grpc-stand-in.ts';
 import { freePort } from '../support/ports.ts';

@@ -6,8 +6,8 @@ import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { connect as tlsConnect } from 'node:tls';
-import { EtcdError } from '../../src/errors.ts';
-import type { Config } from '../../src/config.ts';
+import { EtcdError } from '../../src/base/errors.ts';
+import type { Config } from '../../src/config/config.ts';
 import {
   Authority,
   encryptKey,

@@ -1,7 +1,7 @@
 // The transport alone, on real members of each release of etcd: each call of the port, and what it rejects with.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { leaseHex } from '../../src/etcd.ts';
+import { leaseHex } from '../../src/cluster/member.ts';
 import { ETCD_RELEASES, EtcdCluster, etcdPackageVersion } from '../support/etcd-cluster.ts';
 import { errorOf, newLeaseId, reach, recordWatch, withinMs } from '../support/transport.ts';
 import { waitFor } from '../support/wait.ts';

@@ -1,10 +1,10 @@
 // Host names and SRV records, as the system resolves them, from a name server of our own.
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, test } from 'node:test';
-import type { Clock } from '../../src/clock.ts';
-import { SetupError } from '../../src/errors.ts';
-import { makeMembers } from '../../src/etcd-client.ts';
-import { makeRealClock } from '../../src/real-clock.ts';
+import type { Clock } from '../../src/base/clock.ts';
+import { SetupError } from '../../src/base/errors.ts';
+import { makeMembers } from '../../src/etcd/client.ts';
+import { makeRealClock } from '../../src/process/real-clock.ts';
 import { Authority } from '../support/certificates.ts';
 import { DnsServer } from '../support/dns-server.ts';
 import { EtcdCluster } from '../support/etcd-cluster.ts';

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { Endpoint } from '../../src/config.ts';
-import { makeRealClock } from '../../src/real-clock.ts';
-import { findV2Lock, v2LockDirectory, type V2Lock, type V2Tools } from '../../src/v2-lock.ts';
+import type { Endpoint } from '../../src/config/config.ts';
+import { makeRealClock } from '../../src/process/real-clock.ts';
+import { findV2Lock, v2LockDirectory, type V2Lock, type V2Tools } from '../../src/etcd/v2-lock.ts';
 import { EtcdCluster } from '../support/etcd-cluster.ts';
 import { waitFor } from '../support/wait.ts';
 

@@ -7,8 +7,8 @@ import { bundledPackages, runtime } from '../../packaging/release/components.ts'
 import { checkRuntimeParts } from '../../packaging/release/licences.ts';
 import { debianDepends, requirementsFrom } from '../../packaging/release/requirements.ts';
 import { sampleConfig } from '../../packaging/release/sample-config.ts';
-import { KEYS } from '../../src/config-keys.ts';
-import type { Key } from '../../src/key.ts';
+import { KEYS } from '../../src/config/config-keys.ts';
+import type { Key } from '../../src/config/config-key.ts';
 import { configOf } from '../support/config-text.ts';
 import { run, runChecked, temporaryDirectory } from '../support/processes.ts';
 import { built, DEB, RPM, SELINUX_RPM } from './built.ts';

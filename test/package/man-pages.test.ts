@@ -3,14 +3,14 @@ import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { manPage, optionsOf, PAGES, partsOf } from '../../packaging/release/man-pages.ts';
-import { COMMANDS, helpText } from '../../src/cli.ts';
-import { commandHelp } from '../../src/command-help.ts';
-import { KEYS } from '../../src/config-keys.ts';
-import { GRPC_OPTIONS } from '../../src/grpc-options.ts';
-import type { Key } from '../../src/key.ts';
-import { EXIT } from '../../src/lifecycle.ts';
-import { STATUS } from '../../src/status.ts';
-import { longestRefreshMs } from '../../src/timing.ts';
+import { COMMANDS, helpText } from '../../src/commands/cli.ts';
+import { commandHelp } from '../../src/commands/help.ts';
+import { KEYS } from '../../src/config/config-keys.ts';
+import { GRPC_OPTIONS } from '../../src/config/grpc-keys.ts';
+import type { Key } from '../../src/config/config-key.ts';
+import { EXIT } from '../../src/lock/lifecycle.ts';
+import { STATUS } from '../../src/lock/answer-pipe.ts';
+import { longestRefreshMs } from '../../src/config/timing.ts';
 import { run, runChecked, temporaryDirectory } from '../support/processes.ts';
 
 // The pages of ctdb and of Samba are not installed where the tests run.

@@ -1,5 +1,5 @@
-import { EXIT } from '../../src/lifecycle.ts';
-import type { KeyValue, LeaseId } from '../../src/etcd.ts';
+import { EXIT } from '../../src/lock/lifecycle.ts';
+import type { KeyValue, LeaseId } from '../../src/cluster/member.ts';
 import type { Claim } from './claim.ts';
 import type { Audience, Contender } from './contender.ts';
 import { Duties } from './duties.ts';
@@ -40,7 +40,7 @@ const WALL_JUMP_MS = 1_000;
 const CALM_MS = 2_000;
 const WATCH_MS = 450;
 
-// Timers stand still in suspend, and are looked after within this (src/clock.ts).
+// Timers stand still in suspend, and are looked after within this (src/base/clock.ts).
 const LATE_TIMERS_MS = 520;
 
 /** Whether the dead man's switch must act; a pause that no clock of the machine noticed is beyond it. */

@@ -1,4 +1,4 @@
-import type { LeaseId } from '../../src/etcd.ts';
+import type { LeaseId } from '../../src/cluster/member.ts';
 import type { Contender } from './contender.ts';
 import type { Property } from './properties.ts';
 import type { World } from './world.ts';

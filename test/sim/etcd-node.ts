@@ -1,4 +1,4 @@
-import type { Header, LeaseId } from '../../src/etcd.ts';
+import type { Header, LeaseId } from '../../src/cluster/member.ts';
 import type { Entry, Store } from './store.ts';
 import type { Timeline } from './timeline.ts';
 

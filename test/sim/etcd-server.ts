@@ -1,4 +1,4 @@
-import type { EtcdErrorKind } from '../../src/errors.ts';
+import type { EtcdErrorKind } from '../../src/base/errors.ts';
 import type {
   Header,
   KeyValue,
@@ -7,7 +7,7 @@ import type {
   RangeAnswer,
   LeaseAnswer,
   TimeToLiveAnswer,
-} from '../../src/etcd.ts';
+} from '../../src/cluster/member.ts';
 import type { Cluster } from './cluster.ts';
 import type { EtcdNode, Watcher } from './etcd-node.ts';
 import type { Author, Command, Outcome } from './store.ts';

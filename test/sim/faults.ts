@@ -4,7 +4,7 @@ import type { Machine } from './machine.ts';
 import type { Direction, Link } from './network.ts';
 import type { SimProcess } from './sim-process.ts';
 import { DIRECTORY } from './contender.ts';
-import type { LeaseId } from '../../src/etcd.ts';
+import type { LeaseId } from '../../src/cluster/member.ts';
 import type { Author, Command } from './store.ts';
 import type { World } from './world.ts';
 

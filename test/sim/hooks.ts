@@ -22,7 +22,7 @@ export function hookLoader(mutation: Mutation | undefined): void {
   registerHooks({
     resolve(specifier, context, nextResolve) {
       const isForProc = specifier === 'node:fs' || specifier === 'node:os';
-      if (isForProc && context.parentURL?.endsWith('/src/linux-host.ts') === true)
+      if (isForProc && context.parentURL?.endsWith('/src/process/linux-host.ts') === true)
         return nextResolve(PROC, context);
       return nextResolve(specifier, context);
     },

@@ -13,14 +13,14 @@ export const MUTATIONS: readonly PlannedMutation[] = [
   // Renewals
   {
     name: 'the deadline is counted from the reply',
-    file: 'src/renewal.ts',
+    file: 'src/lock/renewal.ts',
     find: `return { kind: 'proven', sentAtMs, ttlMs`,
     replace: `return { kind: 'proven', sentAtMs: clock.now(), ttlMs`,
     within: 20_000,
   },
   {
     name: 'the deadline is counted from the answer to the keepalive',
-    file: 'src/renewal.ts',
+    file: 'src/lock/renewal.ts',
     find: `  const sentAtMs = clock.now();
   const renewed = await member.keepAlive(held.leaseId, call);`,
     replace: `  const renewed = await member.keepAlive(held.leaseId, call);
@@ -29,14 +29,14 @@ export const MUTATIONS: readonly PlannedMutation[] = [
   },
   {
     name: 'the margin is zero',
-    file: 'src/timing.ts',
+    file: 'src/config/timing.ts',
     find: `  return Math.max(SMALLEST_MARGIN_MS, ttlMs * MARGIN_SHARE);`,
     replace: `  return ttlMs * 0;`,
     within: 20_000,
   },
   {
     name: 'the read is skipped',
-    file: 'src/renewal.ts',
+    file: 'src/lock/renewal.ts',
     find: `const read = await member.readKey(held.key, call);`,
     replace: `const read = { header: renewed.header, oldest: { ...held, value: '', modRevision: 0n } };`,
     within: 20_000,
@@ -52,14 +52,14 @@ export const MUTATIONS: readonly PlannedMutation[] = [
   },
   {
     name: 'the raft terms are not compared',
-    file: 'src/renewal.ts',
+    file: 'src/lock/renewal.ts',
     find: `if (renewed.header.raftTerm !== read.header.raftTerm) {`,
     replace: `if (renewed.header.raftTerm > read.header.raftTerm) {`,
     within: 50_000,
   },
   {
     name: 'a TTL of 0 is believed to be the loss',
-    file: 'src/renewal.ts',
+    file: 'src/lock/renewal.ts',
     find: `  const read = await member.readKey(held.key, call);`,
     replace: `  if (renewed.ttlMs <= 0) return { kind: 'leaseLost', how: 'the lease is unknown' };
   const read = await member.readKey(held.key, call);`,
@@ -67,7 +67,7 @@ export const MUTATIONS: readonly PlannedMutation[] = [
   },
   {
     name: 'the key is not looked at, only that there is one',
-    file: 'src/renewal.ts',
+    file: 'src/lock/renewal.ts',
     find: `if (found.createRevision !== held.createRevision || found.leaseId !== held.leaseId) {`,
     replace: `if (found.key !== held.key) {`,
     within: 5_000,
@@ -75,7 +75,7 @@ export const MUTATIONS: readonly PlannedMutation[] = [
   // The deadline
   {
     name: 'a deadline that has passed is moved',
-    file: 'src/deadline.ts',
+    file: 'src/lock/deadline.ts',
     find: `    if (this.hasPassed()) return false;
     if (atMs`,
     replace: `    if (atMs`,
@@ -83,35 +83,35 @@ export const MUTATIONS: readonly PlannedMutation[] = [
   },
   {
     name: 'the deadline has no timer of its own',
-    file: 'src/deadline.ts',
+    file: 'src/lock/deadline.ts',
     find: `    return this.#clock.at(this.#atMs, () => {`,
     replace: `    return this.#clock.at(this.#atMs + 3_600_000, () => {`,
     within: 20_000,
   },
   {
     name: 'the 0 is written without a look at the deadline',
-    file: 'src/lifecycle.ts',
+    file: 'src/lock/lifecycle.ts',
     find: ` || deadline.hasPassed()) {`,
     replace: `) {`,
     within: 20_000,
   },
   {
     name: 'the deadline of a grant counts from its last send',
-    file: 'src/session.ts',
+    file: 'src/lock/lease.ts',
     find: `this.#firstSentAtMs ??= this.#clock.now();`,
     replace: `this.#firstSentAtMs = this.#clock.now();`,
     within: 20_000,
   },
   {
     name: 'the deadline of a grant counts from its answer',
-    file: 'src/session.ts',
+    file: 'src/lock/lease.ts',
     find: `    const sentAtMs = this.#firstSentAtMs ?? -Infinity;`,
     replace: `    const sentAtMs = this.#clock.now();`,
     within: 20_000,
   },
   {
     name: 'the wall clock is used',
-    file: 'src/deadline.ts',
+    file: 'src/lock/deadline.ts',
     find: `nowMs >= this.#atMs) {`,
     replace: `this.#clock.wallNow() - 1_700_000_000_000 >= this.#atMs) {`,
     within: 20_000,
@@ -119,7 +119,7 @@ export const MUTATIONS: readonly PlannedMutation[] = [
   // Loss
   {
     name: 'a renewal that finds the key or the lease gone is tried again',
-    file: 'src/renewals.ts',
+    file: 'src/lock/renewal-loop.ts',
     find: `        return renewal;
       } else if`,
     replace: `        nextMs = clock.now() + 100;
@@ -128,7 +128,7 @@ export const MUTATIONS: readonly PlannedMutation[] = [
   },
   {
     name: 'what the watch reports is ignored',
-    file: 'src/loss-watch.ts',
+    file: 'src/lock/loss-watch.ts',
     find: `        seen.deleted = true;
         finish();`,
     replace: ``,
@@ -136,14 +136,14 @@ export const MUTATIONS: readonly PlannedMutation[] = [
   },
   {
     name: 'the watch starts after the deletion',
-    file: 'src/loss-watch.ts',
+    file: 'src/lock/loss-watch.ts',
     find: `proofs.provenRevision + 1n`,
     replace: `proofs.provenRevision + 1_000n`,
     within: 20_000,
   },
   {
     name: 'a watch that says nothing proves the lock',
-    file: 'src/hold.ts',
+    file: 'src/lock/hold.ts',
     find: `    await watchForLoss(held, renewals, tools, signal);`,
     replace: `    const stopBelieving = clock.every(500, () => {
       deadline.extendTo(clock.now() + timing.ttlMs - timing.marginMs(timing.ttlMs));
@@ -155,7 +155,7 @@ export const MUTATIONS: readonly PlannedMutation[] = [
   },
   {
     name: 'a refusal is taken for the loss',
-    file: 'src/renewals.ts',
+    file: 'src/lock/renewal-loop.ts',
     find: `      if (!(error instanceof EtcdError)) throw error;`,
     replace: `      if (!(error instanceof EtcdError)) throw error;
       if (error.kind === 'permission') return { kind: 'leaseLost', how: error.message };`,
@@ -163,21 +163,21 @@ export const MUTATIONS: readonly PlannedMutation[] = [
   },
   {
     name: 'silence is taken for the loss',
-    file: 'src/renewal.ts',
+    file: 'src/lock/renewal.ts',
     find: `  const read = await member.readKey(held.key, call);`,
     replace: `  const read = await member.readKey(held.key, call).catch(() => ({ header: renewed.header, oldest: null }));`,
     within: 20_000,
   },
   {
     name: 'a jump of the wall clock is ignored',
-    file: 'src/wall-watch.ts',
+    file: 'src/lock/wall-clock-watch.ts',
     find: `return gainMs > JUMP_MS;`,
     replace: `return gainMs > JUMP_MS * Infinity;`,
     within: 100_000,
   },
   {
     name: 'a doubt about the clock does not cut the deadline short',
-    file: 'src/renewals.ts',
+    file: 'src/lock/renewal-loop.ts',
     find: `    this.#deadline.shortenTo(this.#trustedFromMs + 2 * timing.attemptMs);`,
     replace: ``,
     within: 100_000,
@@ -185,7 +185,7 @@ export const MUTATIONS: readonly PlannedMutation[] = [
   // Freezes
   {
     name: 'the switch is not fed after a renewal',
-    file: 'src/renewals.ts',
+    file: 'src/lock/renewal-loop.ts',
     find: `        this.#feedSwitch();
         this.#provenRevision`,
     replace: `        this.#provenRevision`,
@@ -193,7 +193,7 @@ export const MUTATIONS: readonly PlannedMutation[] = [
   },
   {
     name: 'the switch is not fed before the 0',
-    file: 'src/renewals.ts',
+    file: 'src/lock/renewal-loop.ts',
     find: `    this.#provenRevision = held.createRevision;
     this.#feedSwitch();`,
     replace: `    this.#provenRevision = held.createRevision;`,
@@ -201,21 +201,21 @@ export const MUTATIONS: readonly PlannedMutation[] = [
   },
   {
     name: 'the switch is given a whole lease from the reply',
-    file: 'src/renewals.ts',
+    file: 'src/lock/renewal-loop.ts',
     find: `feed(this.#deadline.atMs + SWITCH_GRACE_MS);`,
     replace: `feed(this.#tools.clock.now() + this.#tools.timing.ttlMs);`,
     within: 20_000,
   },
   {
     name: 'the switch is fed but not started',
-    file: 'src/dead-mans-switch.ts',
+    file: 'src/lock/watchdog.ts',
     find: `companion?.write(`,
     replace: `if (limitMs < 0) companion?.write(`,
     within: 20_000,
   },
   {
     name: 'the switch is armed for a lock that came too late',
-    file: 'src/lifecycle.ts',
+    file: 'src/lock/lifecycle.ts',
     find: `const holding = deadline.hasPassed() ? undefined : hold(`,
     replace: `const holding = hold(`,
     within: 50_000,
@@ -233,7 +233,7 @@ export const MUTATIONS: readonly PlannedMutation[] = [
   // Unknown outcomes and what is left behind
   {
     name: 'a transaction whose answer is lost counts as failed, without a revoke',
-    file: 'src/lifecycle.ts',
+    file: 'src/lock/lifecycle.ts',
     find: `        status.answer(STATUS.error);
         await letGo();
         return EXIT.failed;
@@ -245,7 +245,7 @@ export const MUTATIONS: readonly PlannedMutation[] = [
   },
   {
     name: 'contention leaves the lease behind',
-    file: 'src/lifecycle.ts',
+    file: 'src/lock/lifecycle.ts',
     find: `        await letGo();
         return EXIT.contended;`,
     replace: `        return EXIT.contended;`,
@@ -253,35 +253,35 @@ export const MUTATIONS: readonly PlannedMutation[] = [
   },
   {
     name: 'the release skips the revoke',
-    file: 'src/lifecycle.ts',
+    file: 'src/lock/lifecycle.ts',
     find: `Promise.all(sessions.map((session) => session.revoke(byMs, giveUp.signal))),`,
     replace: `Promise.resolve(),`,
     within: 5_000,
   },
   {
     name: 'the lock is revoked while stdout is open',
-    file: 'src/lifecycle.ts',
+    file: 'src/lock/lifecycle.ts',
     find: `    status.close(); // the claim ends before the lock can be anybody else's`,
     replace: ``,
     within: 5_000,
   },
   {
     name: 'a revoke that finds no lease is believed although a grant is on its way',
-    file: 'src/session.ts',
+    file: 'src/lock/lease.ts',
     find: `      if (!this.#mayYetArrive()) return true;`,
     replace: `      if (byMs > 0) return true;`,
     within: 100_000,
   },
   {
     name: 'a contender that is not wanted any more goes on',
-    file: 'src/members.ts',
+    file: 'src/cluster/members.ts',
     find: `if (signal?.aborted === true) {`,
     replace: `if (signal?.aborted === true && byMs < 0) {`,
     within: 20_000,
   },
   {
     name: 'a hedge grants a second lease',
-    file: 'src/session.ts',
+    file: 'src/lock/lease.ts',
     find: `const grant = member.grant(this.leaseId, this.#timing.ttlMs, call);`,
     replace: `const second = (BigInt(this.leaseId) + 1n).toString() as LeaseId;
       const grant = member.grant(this.#openGrants.size > 0 ? second : this.leaseId, this.#timing.ttlMs, call);`,
@@ -289,14 +289,14 @@ export const MUTATIONS: readonly PlannedMutation[] = [
   },
   {
     name: 'a lease that exists already is an error',
-    file: 'src/session.ts',
+    file: 'src/lock/lease.ts',
     find: `error.kind === 'leaseExists') {`,
     replace: `error.kind === 'stale') {`,
     within: 20_000,
   },
   {
     name: 'our own key in the else branch is taken for contention',
-    file: 'src/mutex.ts',
+    file: 'src/lock/lock-key.ts',
     find: `if (oldest.key === place.key && oldest.leaseId === leaseId) {`,
     replace: `if (oldest.key === place.directory && oldest.leaseId === leaseId) {`,
     within: 20_000,
@@ -304,7 +304,7 @@ export const MUTATIONS: readonly PlannedMutation[] = [
   // Neighbours
   {
     name: 'a neighbour is reclaimed whatever its boot ID',
-    file: 'src/linux-host.ts',
+    file: 'src/process/linux-host.ts',
     find: `    other.bootId === self.bootId &&
 `,
     replace: ``,
@@ -312,7 +312,7 @@ export const MUTATIONS: readonly PlannedMutation[] = [
   },
   {
     name: 'a neighbour is reclaimed whatever its pid namespace',
-    file: 'src/linux-host.ts',
+    file: 'src/process/linux-host.ts',
     find: `    other.namespaces === self.namespaces &&
 `,
     replace: ``,
@@ -320,28 +320,28 @@ export const MUTATIONS: readonly PlannedMutation[] = [
   },
   {
     name: 'a zombie with threads that still hold its files is reclaimed',
-    file: 'src/linux-host.ts',
+    file: 'src/process/linux-host.ts',
     find: ` && stat.threads <= 1`,
     replace: ``,
     within: 20_000,
   },
   {
     name: 'start times are not compared',
-    file: 'src/linux-host.ts',
+    file: 'src/process/linux-host.ts',
     find: `    if (stat.startTicks !== other.startTicks) return true;`,
     replace: ``,
     within: 20_000,
   },
   {
     name: 'a dead neighbour is not reclaimed',
-    file: 'src/contention.ts',
+    file: 'src/lock/contention.ts',
     find: `  if (host.isDead(record.process)) {`,
     replace: `  if (host.isDead(record.process) && byMs < 0) {`,
     within: 5_000,
   },
   {
     name: 'every holder is waited for',
-    file: 'src/contention.ts',
+    file: 'src/lock/contention.ts',
     find: `  return sinceRenewalMs(left, record) >= Math.max(`,
     replace: `  return sinceRenewalMs(left, record) >= 0 * Math.max(`,
     within: 5_000,
@@ -349,21 +349,21 @@ export const MUTATIONS: readonly PlannedMutation[] = [
   // Members
   {
     name: 'a stale member is believed',
-    file: 'src/cluster-guard.ts',
+    file: 'src/cluster/cluster-guard.ts',
     find: `return header.raftTerm < progress.raftTerm || header.revision < progress.revision;`,
     replace: `return header.raftTerm < 0n || progress.revision < 0n;`,
     within: 50_000,
   },
   {
     name: 'the next member is asked only when the first has used up its time',
-    file: 'src/members.ts',
+    file: 'src/cluster/members.ts',
     find: `lastStartMs + hedgeDelayMs : now;`,
     replace: `Infinity : now;`,
     within: 50_000,
   },
   {
     name: 'a member without a leader speaks for the cluster',
-    file: 'src/member-failures.ts',
+    file: 'src/cluster/member-failures.ts',
     find: `    case 'noLeader':
     case 'stale':`,
     replace: `    case 'noLeader':
@@ -373,7 +373,7 @@ export const MUTATIONS: readonly PlannedMutation[] = [
   },
   {
     name: 'a renewal that proves nothing ends the round',
-    file: 'src/member-failures.ts',
+    file: 'src/cluster/member-failures.ts',
     find: `    case 'unproven':
     case 'unknown':
       return 'askAgain';`,
@@ -386,21 +386,21 @@ export const MUTATIONS: readonly PlannedMutation[] = [
   // Budgets
   {
     name: 'the answer takes its time',
-    file: 'src/timing.ts',
+    file: 'src/config/timing.ts',
     find: `const ANSWER_LIMIT_MS = 4_000;`,
     replace: `const ANSWER_LIMIT_MS = 9_000;`,
     within: 5_000,
   },
   {
     name: 'the release takes its time',
-    file: 'src/timing.ts',
+    file: 'src/config/timing.ts',
     find: `const RELEASE_LIMIT_MS = 2_000;`,
     replace: `const RELEASE_LIMIT_MS = 9_000;`,
     within: 20_000,
   },
   {
     name: 'the death of the parent is not noticed',
-    file: 'src/parent.ts',
+    file: 'src/lock/parent-watch.ts',
     find: `    return this.#host.parentPid() !== this.#parentPid;`,
     replace: `    return this.#host.parentPid() < 0;`,
     within: 5_000,

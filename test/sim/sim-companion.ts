@@ -1,12 +1,12 @@
-import type { Companion } from '../../src/dead-mans-switch.ts';
+import type { Companion } from '../../src/lock/watchdog.ts';
 import type { SimProcess } from './sim-process.ts';
 import type { Appointment } from './timeline.ts';
 
-/** Milliseconds; LONGEST_SLEEP_S of src/dead-mans-switch.ts. */
+/** Milliseconds; LONGEST_SLEEP_S of src/lock/watchdog.ts. */
 const LONGEST_SLEEP_MS = 10_000;
 
 /**
- * The process that COMPANION_SCRIPT of src/dead-mans-switch.ts makes, step by step: the last line that has come, `/proc/uptime`
+ * The process that COMPANION_SCRIPT of src/lock/watchdog.ts makes, step by step: the last line that has come, `/proc/uptime`
  * against that limit, waiting with `read -t`, which stands still in suspend, and SIGKILL when there is no line in time.
  */
 export class SimCompanion implements Companion {

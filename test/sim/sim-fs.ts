@@ -1,6 +1,6 @@
 import { runningProcess } from './sim-process.ts';
 
-/** Stands in for `node:fs` and `node:os` under src/linux-host.ts: /proc as the simulated process that asks sees it. */
+/** Stands in for `node:fs` and `node:os` under src/process/linux-host.ts: /proc as the simulated process that asks sees it. */
 export function readFileSync(path: string): string {
   const self = runningProcess();
   if (path === '/proc/sys/kernel/random/boot_id') return `${self.machine.bootId}\n`;

@@ -1,4 +1,4 @@
-import { EtcdError, type EtcdErrorKind } from '../../src/errors.ts';
+import { EtcdError, type EtcdErrorKind } from '../../src/base/errors.ts';
 import type {
   Header,
   CallOptions,
@@ -10,7 +10,7 @@ import type {
   RangeAnswer,
   TimeToLiveAnswer,
   WatchHandlers,
-} from '../../src/etcd.ts';
+} from '../../src/cluster/member.ts';
 import type { EtcdServer, Reply } from './etcd-server.ts';
 import type { Link } from './network.ts';
 import type { SimProcess } from './sim-process.ts';
@@ -34,7 +34,7 @@ export interface Traffic {
   onGranted(leaseId: LeaseId): void;
 }
 
-/** One member as one process of the helper reaches it: src/etcd.ts over the simulated network. */
+/** One member as one process of the helper reaches it: src/cluster/member.ts over the simulated network. */
 export class SimMember implements Member {
   readonly endpoint: string;
   readonly #process: SimProcess;

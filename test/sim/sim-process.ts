@@ -1,4 +1,4 @@
-import type { Clock, Disposer } from '../../src/clock.ts';
+import type { Clock, Disposer } from '../../src/base/clock.ts';
 import { everyBeat } from '../support/beats.ts';
 import type { Machine } from './machine.ts';
 
@@ -119,7 +119,7 @@ export class SimProcess implements Clock {
     let stopped = false;
     let appointment: { cancelled: boolean };
     const wait = (): void => {
-      // What the event loop is late by, and the slack of src/alarms.ts.
+      // What the event loop is late by, and the slack of src/process/alarms.ts.
       const jitterMs = random.chance(0.3) ? random.between(0, 20) : random.between(0, 1);
       appointment = timeline.at(this.machine.instantOf(atMs) + jitterMs, () => {
         this.deliver(() => {

@@ -1,4 +1,4 @@
-import type { KeyValue, LeaseId } from '../../src/etcd.ts';
+import type { KeyValue, LeaseId } from '../../src/cluster/member.ts';
 
 const NO_LEASE = '0' as LeaseId;
 

@@ -1,5 +1,5 @@
-import { Deadline } from '../../src/deadline.ts';
-import { defaultRefreshMs, longestRefreshMs, timingOf, type Timing } from '../../src/timing.ts';
+import { Deadline } from '../../src/lock/deadline.ts';
+import { defaultRefreshMs, longestRefreshMs, timingOf, type Timing } from '../../src/config/timing.ts';
 import { Checker } from './checker.ts';
 import { Cluster, type ClusterTraits } from './cluster.ts';
 import type { Contender } from './contender.ts';

@@ -1,4 +1,4 @@
-import { type Clock, type Disposer, nextBeat } from '../../src/clock.ts';
+import { type Clock, type Disposer, nextBeat } from '../../src/base/clock.ts';
 
 /** `Clock.every` for a clock that knows only how to be asked once. */
 export function everyBeat(

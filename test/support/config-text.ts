@@ -1,7 +1,7 @@
-import { readEntries } from '../../src/config-file.ts';
-import { type LoadedConfig, makeConfig } from '../../src/config-loader.ts';
-import { ConfigError } from '../../src/errors.ts';
-import { Settings } from '../../src/settings.ts';
+import { readEntries } from '../../src/config/config-file.ts';
+import { type LoadedConfig, makeConfig } from '../../src/config/loader.ts';
+import { ConfigError } from '../../src/base/errors.ts';
+import { Settings } from '../../src/config/file-values.ts';
 
 /** The name under which the text of a test is known to the messages. */
 export const CONFIG_NAME = '/etc/ctdb/etcd';

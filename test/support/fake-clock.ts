@@ -1,4 +1,4 @@
-import type { Clock, Disposer } from '../../src/clock.ts';
+import type { Clock, Disposer } from '../../src/base/clock.ts';
 import { everyBeat } from './beats.ts';
 
 interface Timer {

@@ -1,4 +1,4 @@
-import { EtcdError, type EtcdErrorKind } from '../../src/errors.ts';
+import { EtcdError, type EtcdErrorKind } from '../../src/base/errors.ts';
 import type {
   CallOptions,
   Header,
@@ -10,7 +10,7 @@ import type {
   RangeAnswer,
   TimeToLiveAnswer,
   WatchHandlers,
-} from '../../src/etcd.ts';
+} from '../../src/cluster/member.ts';
 
 interface Answers {
   readonly grant: LeaseAnswer;

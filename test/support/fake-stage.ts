@@ -1,12 +1,12 @@
-import type { DeadMansSwitch } from '../../src/dead-mans-switch.ts';
-import type { LeaseId } from '../../src/etcd.ts';
-import { formatHolder } from '../../src/holder.ts';
-import type { Host, ProcessIdentity } from '../../src/host.ts';
-import { live, type ExitStatus, type LifecycleTools } from '../../src/lifecycle.ts';
-import type { Log } from '../../src/log.ts';
-import { Members } from '../../src/members.ts';
-import { makeStatusPipe } from '../../src/status.ts';
-import { timingOf, type Timing } from '../../src/timing.ts';
+import type { DeadMansSwitch } from '../../src/lock/watchdog.ts';
+import type { LeaseId } from '../../src/cluster/member.ts';
+import { formatHolder } from '../../src/lock/holder-record.ts';
+import type { Host, ProcessIdentity } from '../../src/lock/local-host.ts';
+import { live, type ExitStatus, type LifecycleTools } from '../../src/lock/lifecycle.ts';
+import type { Log } from '../../src/base/log.ts';
+import { Members } from '../../src/cluster/members.ts';
+import { makeStatusPipe } from '../../src/lock/answer-pipe.ts';
+import { timingOf, type Timing } from '../../src/config/timing.ts';
 import { FakeClock } from './fake-clock.ts';
 import { FakeMember } from './fake-member.ts';
 

@@ -1,6 +1,6 @@
-import { KEYS } from '../../src/config-keys.ts';
-import { GRPC_OPTIONS } from '../../src/grpc-options.ts';
-import type { Key } from '../../src/key.ts';
+import { KEYS } from '../../src/config/config-keys.ts';
+import { GRPC_OPTIONS } from '../../src/config/grpc-keys.ts';
+import type { Key } from '../../src/config/config-key.ts';
 
 /** The line before and the line after each generated table in docs/configuration.md. */
 const BEGIN = (name: string): string => `<!-- table of ${name}, written by test/support/write-options.ts -->`;

@@ -1,15 +1,15 @@
 import { randomBytes } from 'node:crypto';
-import type { Config, Endpoint } from '../../src/config.ts';
-import { EtcdError } from '../../src/errors.ts';
+import type { Config, Endpoint } from '../../src/config/config.ts';
+import { EtcdError } from '../../src/base/errors.ts';
 import {
   leaseIdFrom,
   type AbortReason,
   type CallOptions,
   type LeaseId,
   type Member,
-} from '../../src/etcd.ts';
-import { makeMembers } from '../../src/etcd-client.ts';
-import { makeRealClock } from '../../src/real-clock.ts';
+} from '../../src/cluster/member.ts';
+import { makeMembers } from '../../src/etcd/client.ts';
+import { makeRealClock } from '../../src/process/real-clock.ts';
 
 /** What a transport test says about its configuration. */
 export type Wishes = Partial<Omit<Config, 'tls'>> & { readonly tls?: Partial<Config['tls']> };

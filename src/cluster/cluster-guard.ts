@@ -1,0 +1,115 @@
+import { EtcdError } from '../base/errors.ts';
+import type { CallOptions, Header, Member } from './member.ts';
+
+/** How far a member, or the cluster as a whole, has been seen to be. */
+interface Progress {
+  readonly raftTerm: bigint;
+  readonly revision: bigint;
+}
+
+function isBehind(header: Header, progress: Progress): boolean {
+  return header.raftTerm < progress.raftTerm || header.revision < progress.revision;
+}
+
+/** The same one when the answer is no further. */
+function advanced(progress: Progress | undefined, { raftTerm, revision }: Header): Progress {
+  if (progress === undefined) return { raftTerm, revision };
+  if (raftTerm <= progress.raftTerm && revision <= progress.revision) return progress;
+  return {
+    raftTerm: raftTerm > progress.raftTerm ? raftTerm : progress.raftTerm,
+    revision: revision > progress.revision ? revision : progress.revision,
+  };
+}
+
+/** A cluster's ID as etcdctl shows it, and in hex, as etcd's logs do and the predecessor's configuration. */
+function clusterText(id: string): string {
+  return `${id} (${BigInt(id).toString(16)})`;
+}
+
+/**
+ * Looks at the header of each answer, and refuses the answer of a member that is behind what was seen before (restored,
+ * cut off, replaying) or that belongs to another cluster.
+ *
+ * An answer is compared with what had been seen when its request was sent: two answers may overtake each other on their
+ * way to us, and that alone makes neither of them stale.
+ */
+export class ClusterGuard {
+  /** By member. A new map for each change: whoever has seen this one goes by it. */
+  #progressOf: ReadonlyMap<string, Progress> = new Map();
+  /** What answers that went through a quorum have shown; no such answer may be older. */
+  #agreed: Progress = { raftTerm: 0n, revision: 0n };
+  #clusterId: string | undefined;
+  readonly #expected: boolean;
+
+  /** @param expectedClusterId decimal uint64; without it the first answer decides which cluster is ours. */
+  constructor(expectedClusterId: string | undefined) {
+    this.#clusterId = expectedClusterId;
+    this.#expected = expectedClusterId !== undefined;
+  }
+
+  /** The same member, with each answer checked; a refused answer rejects with kind `stale` or `wrongCluster`. */
+  guard(member: Member): Member {
+    const checked = async <T extends { readonly header: Header }>(
+      agreedByQuorum: boolean,
+      send: () => Promise<T>,
+    ): Promise<T> => {
+      const agreedAtSend = this.#agreed;
+      const seenAtSend = this.#progressOf;
+      const answer = await send();
+      this.#check(member.endpoint, answer.header, seenAtSend, agreedByQuorum ? agreedAtSend : undefined);
+      return answer;
+    };
+    return {
+      endpoint: member.endpoint,
+      grant: (leaseId, ttlMs, call) => checked(true, () => member.grant(leaseId, ttlMs, call)),
+      revoke: (leaseId, call) => checked(true, () => member.revoke(leaseId, call)),
+      keepAlive: (leaseId, call) => checked(false, () => member.keepAlive(leaseId, call)),
+      timeToLive: (leaseId, call) => checked(false, () => member.timeToLive(leaseId, call)),
+      readKey: (key, call) => checked(true, () => member.readKey(key, call)),
+      readOldest: (directory, call) => checked(true, () => member.readOldest(directory, call)),
+      lock: (directory: string, key: string, value: string, leaseId, call: CallOptions) =>
+        checked(true, () => member.lock(directory, key, value, leaseId, call)),
+      describe: (key, value, createRevision, call) =>
+        checked(true, () => member.describe(key, value, createRevision, call)),
+      watch: (key, fromRevision, handlers) => member.watch(key, fromRevision, handlers),
+      connect: () => {
+        member.connect();
+      },
+      close: () => {
+        member.close();
+      },
+    };
+  }
+
+  #check(
+    endpoint: string,
+    header: Header,
+    seenAtSend: ReadonlyMap<string, Progress>,
+    agreedAtSend: Progress | undefined,
+  ): void {
+    this.#clusterId ??= header.clusterId;
+    if (header.clusterId !== this.#clusterId) {
+      throw new EtcdError(
+        'wrongCluster',
+        endpoint,
+        `belongs to etcd cluster ${clusterText(header.clusterId)}, not to ${clusterText(this.#clusterId)} as ${this.#expected ? 'expected_cluster_id says' : 'another member'}`,
+        this.#expected ? 'correct hosts or expected_cluster_id' : 'list members of one cluster only in hosts',
+      );
+    }
+    const seen = seenAtSend.get(header.memberId);
+    if (seen !== undefined && isBehind(header, seen)) {
+      throw new EtcdError('stale', endpoint, `has gone back to revision ${header.revision.toString()}`);
+    }
+    if (agreedAtSend !== undefined && isBehind(header, agreedAtSend)) {
+      throw new EtcdError(
+        'stale',
+        endpoint,
+        `is behind the cluster, at revision ${header.revision.toString()}`,
+      );
+    }
+    const before = this.#progressOf.get(header.memberId);
+    const after = advanced(before, header);
+    if (after !== before) this.#progressOf = new Map(this.#progressOf).set(header.memberId, after);
+    if (agreedAtSend !== undefined) this.#agreed = advanced(this.#agreed, header);
+  }
+}

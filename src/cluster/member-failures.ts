@@ -1,0 +1,51 @@
+import { EtcdError, type EtcdErrorKind } from '../base/errors.ts';
+
+/** What one member's failure means for the question as a whole. */
+export function meaningOf(kind: EtcdErrorKind): 'askAgain' | 'askOthers' | 'final' {
+  switch (kind) {
+    case 'unavailable':
+    case 'timeout':
+    case 'noLeader':
+    case 'stale':
+    case 'unproven':
+    case 'unknown':
+      return 'askAgain';
+    case 'tls':
+    case 'wrongCluster':
+    case 'notEtcd':
+      return 'askOthers';
+    case 'auth':
+    case 'permission':
+    case 'noSpace':
+    case 'rejected':
+    case 'leaseNotFound':
+    case 'leaseExists':
+      return 'final';
+  }
+}
+
+export function asEtcdError(error: unknown, endpoint: string): EtcdError {
+  if (error instanceof EtcdError) return error;
+  const text = error instanceof Error ? error.message : String(error);
+  return new EtcdError('unknown', endpoint, text);
+}
+
+/** An attempt that was given up for want of an answer. */
+export function silence(endpoint: string, silentMs: number): EtcdError {
+  const message = `no answer within ${(silentMs / 1000).toFixed(1)} s`;
+  return new EtcdError('timeout', endpoint, message, 'check the member, its disk, the network and firewalls');
+}
+
+// The kinds that tell an administrator most come first; the error as a whole takes its kind and remedy from there.
+const TELLING: readonly EtcdErrorKind[] = ['wrongCluster', 'tls', 'notEtcd', 'noLeader', 'stale', 'unproven'];
+
+/** One error for all members: `a:2379: connection refused; b:2379: no answer within 1.5 s`. */
+export function summary(failures: readonly EtcdError[]): EtcdError {
+  const rank = (error: EtcdError): number => {
+    const index = TELLING.indexOf(error.kind);
+    return index === -1 ? TELLING.length : index;
+  };
+  const telling = failures.reduce((best, error) => (rank(error) < rank(best) ? error : best));
+  const text = failures.map((error) => `${error.endpoint}: ${error.message}`).join('; ');
+  return new EtcdError(telling.kind, '', text, telling.remedy, telling.id);
+}

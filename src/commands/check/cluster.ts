@@ -1,0 +1,152 @@
+import type { SeenEndpoint } from './endpoint-reports.ts';
+import { checkMembership, firstOf, hex, unread } from './members.ts';
+import type { CheckReport } from './report.ts';
+import { limited } from './time.ts';
+import type { CommandWorld } from '../context.ts';
+import type { Config } from '../../config/config.ts';
+import { EtcdError } from '../../base/errors.ts';
+import { bugsOf, isAtLeast } from '../../etcd/releases.ts';
+
+const GIBIBYTE = 2 ** 30;
+// etcd's default --quota-backend-bytes, where it raises NOSPACE and refuses leases; four fifths are time enough to act.
+const DEFAULT_QUOTA_BYTES = 2 * GIBIBYTE;
+const LARGE_SHARE = 0.8;
+
+/** Looks at the cluster behind the endpoints: one and the same, complete, led, with room, without known bugs. */
+export async function checkCluster(
+  config: Config,
+  seen: readonly SeenEndpoint[],
+  world: CommandWorld,
+  report: CheckReport,
+): Promise<void> {
+  const answered = seen.filter(({ answers }) => answers);
+  checkIdentity(config, answered, report);
+  checkLeader(answered, report);
+  await checkMembership(config, seen, answered, world, report);
+  await checkAlarms(answered, world, report);
+  checkSize(answered, report);
+  checkVersions(answered, report);
+}
+
+function checkIdentity(config: Config, answered: readonly SeenEndpoint[], report: CheckReport): void {
+  const ids = new Set(answered.flatMap(({ header }) => (header === undefined ? [] : [header.clusterId])));
+  if (ids.size === 0) return; // nothing may be read, which the permissions show
+  const text = [...ids].join(' and ');
+  if (ids.size > 1) {
+    report.problem(
+      'cluster-several',
+      `hosts lead to ${ids.size} clusters, ${text}`,
+      'list members of one cluster only',
+    );
+  } else if (config.expectedClusterId === undefined) {
+    report.ok('cluster-ok', `ID ${text}; expected_cluster_id = ${text} would refuse any other`);
+  } else report.ok('cluster-expected', `ID ${text}, as expected_cluster_id says`);
+}
+
+function checkLeader(answered: readonly SeenEndpoint[], report: CheckReport): void {
+  const leaderless = answered.filter(({ status }) => status?.leaderId === '0');
+  const text = 'the member has no raft leader';
+  const remedy = 'check that most members run and reach each other';
+  for (const { member } of leaderless) {
+    if (leaderless.length === answered.length) report.problem('leader-none', text, remedy, member.endpoint);
+    else report.warning('leader-none', text, remedy, member.endpoint);
+  }
+  const leaders = new Set(
+    answered.flatMap(({ status }) => status?.leaderId ?? []).filter((id) => id !== '0'),
+  );
+  const [leader] = leaders;
+  if (leaders.size > 1) {
+    const ids = [...leaders].map(hex).join(' and ');
+    report.warning(
+      'leader-several',
+      `members follow different leaders, ${ids}`,
+      'look again, and if it stays so, look at the network between the members',
+    );
+  } else if (leader !== undefined && leaderless.length === 0) {
+    const endpoint = answered.find(({ header }) => header?.memberId === leader)?.member.endpoint;
+    report.ok('leader-ok', `all follow ${endpoint ?? `member ${hex(leader)}`}`);
+  }
+  for (const { member, status } of answered) {
+    if (status?.isLearner !== true) continue;
+    report.warning(
+      'leader-learner',
+      'the member is a learner, which answers no questions about locks',
+      'promote it with etcdctl member promote, or take it out of hosts',
+      member.endpoint,
+    );
+  }
+}
+
+/** @param revision the newest one, up to which history can go */
+function alarmRemedy(alarm: string, member: string, revision: bigint): string {
+  switch (alarm) {
+    case 'NOSPACE': {
+      const compact = `etcdctl compact ${revision.toString()} && etcdctl defrag --cluster`;
+      return `run ${compact} && etcdctl alarm disarm`;
+    }
+    case 'CORRUPT':
+      return `replace the member: etcdctl member remove ${member}, empty its data, etcdctl member add`;
+    default:
+      return 'see etcdctl alarm list';
+  }
+}
+
+async function checkAlarms(
+  answered: readonly SeenEndpoint[],
+  { clock }: CommandWorld,
+  report: CheckReport,
+): Promise<void> {
+  const alarms = await firstOf(answered, (one) => limited(clock, (call) => one.member.alarms(call)));
+  if (alarms instanceof EtcdError) {
+    report.note('alarms-unseen', unread('its alarms', alarms));
+    return;
+  }
+  if (alarms.length === 0) report.ok('alarms-ok', 'no alarm is raised');
+  for (const { memberId, alarm } of alarms) {
+    const member = hex(memberId);
+    const remedy = alarmRemedy(alarm, member, newestRevision(answered));
+    report.problem('alarms-raised', `${alarm} on member ${member}`, remedy);
+  }
+}
+
+function newestRevision(answered: readonly SeenEndpoint[]): bigint {
+  return answered
+    .map(({ header }) => header?.revision ?? 0n)
+    .reduce((newest, revision) => (revision > newest ? revision : newest), 0n);
+}
+
+function checkSize(answered: readonly SeenEndpoint[], report: CheckReport): void {
+  const sizes = answered.flatMap(({ status }) => (status === undefined ? [] : [status.dbSizeBytes]));
+  if (sizes.length === 0) return;
+  const largest = Math.max(...sizes);
+  const text = `${(largest / 2 ** 20).toFixed(1)} MiB on disk`;
+  if (largest < DEFAULT_QUOTA_BYTES * LARGE_SHARE) report.ok('database-ok', text);
+  else {
+    const remedy = 'compact and defragment it, or raise --quota-backend-bytes';
+    report.warning(
+      'database-large',
+      `${text}; etcd refuses leases at its quota, 2048 MiB unless set`,
+      remedy,
+    );
+  }
+}
+
+function checkVersions(answered: readonly SeenEndpoint[], report: CheckReport): void {
+  const versions = [...new Set(answered.flatMap(({ version }) => version ?? []))].sort();
+  if (versions.length > 1)
+    report.note('version-mixed', `members run ${versions.join(' and ')}: an upgrade is under way`);
+  for (const version of versions) {
+    if (!isAtLeast(version, '3.3.0')) {
+      report.problem('version-old', `etcd ${version} is too old for the lock`, 'use etcd 3.3 or newer');
+      continue;
+    }
+    const bugs = bugsOf(version);
+    for (const { issue, what, endangersLock, fixedIn } of bugs) {
+      const text = `etcd ${version} has bug #${issue}: ${what}`;
+      if (endangersLock) report.warning('version-bug', text, `upgrade to ${fixedIn ?? '3.5.13'} or later`);
+      else report.note('version-proof', `${text}; the lock is proof against it`);
+    }
+    if (bugs.length === 0)
+      report.ok('version-ok', `etcd ${version} has the fixes of all known bugs with leases`);
+  }
+}

@@ -1,0 +1,122 @@
+import type { CheckReport } from './report.ts';
+import type { CommandWorld } from '../context.ts';
+import type { Config } from '../../config/config.ts';
+import { configPathOf, loadConfig } from '../../config/loader.ts';
+import { ConfigError, SetupError } from '../../base/errors.ts';
+import { findLockName } from '../../config/lock-name.ts';
+import { lockDirectory } from '../../lock/lock-key.ts';
+import { isWritableByOthers, shellWord } from '../../config/named-files.ts';
+import { lookAtFile } from '../../base/small-file.ts';
+import { timingOf } from '../../config/timing.ts';
+
+/** The configuration and the lock that it leads to. */
+export interface CheckedConfig {
+  readonly config: Config;
+  readonly name: string;
+  readonly directory: string;
+}
+
+// The lessor looks for ended leases every 500 ms and revokes them through raft; together under a second when healthy.
+const EXPIRY_LAG_S = 1;
+
+/** A message that ends in `; remedy`, as most do, in its two parts. */
+export function split(message: string, otherwise: string): [text: string, remedy: string] {
+  const [hint = '', meant] = /, did you mean (\S+)$/.exec(message) ?? [];
+  if (meant !== undefined) return [message.slice(0, -hint.length), `write ${meant}`];
+  const at = message.lastIndexOf('; ');
+  return at === -1 ? [message, otherwise] : [message.slice(0, at), message.slice(at + 2)];
+}
+
+/** Reads the configuration and names the lock; undefined when that is not possible, which has then been reported. */
+export async function checkConfig(
+  configFile: string | undefined,
+  world: CommandWorld,
+  report: CheckReport,
+): Promise<CheckedConfig | undefined> {
+  const args = { command: 'helper', verbosity: 0, configFile } as const;
+  let loaded;
+  try {
+    loaded = loadConfig(args, world.env);
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    report.problem('config-refused', error.message, 'correct the file');
+    return undefined;
+  }
+  const { config, warnings, notes } = loaded;
+  const path = configPathOf(args, world.env);
+  if (config.file === undefined)
+    report.note('config-none', `there is no "${path}": everything has its default`);
+  else report.ok('config-read', `read "${config.file}"`);
+  for (const warning of warnings) report.warning('config-warning', ...split(warning, 'correct the file'));
+  for (const note of notes) report.note('config-note', note);
+  checkWriters(config, report);
+  checkTimes(config, report);
+
+  try {
+    const found = await findLockName(
+      { netbiosName: config.netbiosName, configPath: path, hostName: world.host.hostName },
+      world.run,
+    );
+    const directory = lockDirectory(config.lockPrefix, config.locksDir, found.name);
+    if (found.warning === undefined) report.ok('name-ok', `the lock is ${directory.slice(0, -1)}`);
+    else report.warning('name-own', ...split(found.warning, 'set netbios_name'));
+    if (config.netbiosName !== undefined) await compareWithSamba(config.netbiosName, world, report);
+    return { config, name: found.name, directory };
+  } catch (error) {
+    if (!(error instanceof SetupError)) throw error;
+    report.problem('name-missing', ...split(error.message, 'set netbios_name'));
+    return undefined;
+  }
+}
+
+/** Who may write these files decides to whom the helper, which is root, gives the lock. */
+function checkWriters({ file, tls, login }: Config, report: CheckReport): void {
+  const paths = [file, tls.caFile, tls.certFile, tls.keyFile, tls.keyPasswordFile, login?.passwordFile];
+  for (const path of new Set(paths.filter((one) => one !== undefined))) {
+    const look = lookAtFile(path);
+    if (look.kind !== 'file' || !isWritableByOthers(look.permissions)) continue;
+    report.warning('config-writable', `others can write "${path}"`, `run chmod go-w ${shellWord(path)}`);
+  }
+}
+
+function checkTimes(config: Config, report: CheckReport): void {
+  const timing = timingOf(config);
+  const { ttlMs, refreshMs } = timing;
+  const fencedMs = ttlMs - timing.marginMs(ttlMs);
+  const seconds = (ms: number): string => `${Math.round(ms / 100) / 10} s`;
+  report.ok(
+    'times-ok',
+    `lock_ttl ${seconds(ttlMs)}, refresh ${seconds(refreshMs)}: a holder cut off from etcd ends within ${seconds(fencedMs)} of its last renewal, ` +
+      `a dead one is replaced within ${seconds(ttlMs + EXPIRY_LAG_S * 1000)} and CTDB's leader timeout`,
+  );
+  const sparesMs = fencedMs - refreshMs;
+  if (sparesMs < 2_000) {
+    report.warning(
+      'times-short',
+      `between two renewals only ${seconds(sparesMs)} are left for a slow etcd, less than the 1 to 2 s that its elections take`,
+      'raise lock_ttl to 9 or lower refresh',
+    );
+  }
+  if (!config.watchdog) {
+    report.warning(
+      'times-watchdog',
+      'watchdog is off: a holder that is frozen past its lease still claims the lock',
+      'remove watchdog = no',
+    );
+  }
+}
+
+/** A name that is only in this file must be the same on all nodes; testparm's is what the others would take. */
+async function compareWithSamba(name: string, world: CommandWorld, report: CheckReport): Promise<void> {
+  const sources = { netbiosName: undefined, configPath: '', hostName: '' };
+  try {
+    const samba = await findLockName(sources, world.run);
+    if (samba.name === name) return;
+    report.note(
+      'name-samba',
+      `netbios_name is "${name}" and testparm prints "${samba.name}": every node must have the same netbios_name`,
+    );
+  } catch (error) {
+    if (!(error instanceof SetupError)) throw error; // no Samba on this node: nothing to compare with
+  }
+}

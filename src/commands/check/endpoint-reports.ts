@@ -1,0 +1,125 @@
+import { isIP } from 'node:net';
+import type { PeerCertificate } from 'node:tls';
+import type { HttpAnswer } from './http.ts';
+import type { CheckReport } from './report.ts';
+import { formatLatency } from './time.ts';
+import { daysLeft, reportDaysLeft } from './tls.ts';
+import { formatDuration } from '../output.ts';
+import type { Config } from '../../config/config.ts';
+import type { Header } from '../../cluster/member.ts';
+import type { AdminMember, MemberStatus } from '../../etcd/admin.ts';
+import type { Token } from '../../etcd/token.ts';
+
+/** What one endpoint showed. */
+export interface SeenEndpoint {
+  readonly member: AdminMember;
+  /** False: it could not be reached, or did not let us in. */
+  readonly answers: boolean;
+  /** Undefined without a login, or when authentication is off. */
+  readonly token: Token | undefined;
+  /** Undefined where the member shows it to administrators of etcd only, as 3.5.30 does with authentication on. */
+  readonly status: MemberStatus | undefined;
+  /** From the status, or from what the member tells over HTTP; undefined when neither says. */
+  readonly version: string | undefined;
+  /** Of any answer; undefined when we may not even read the lock's directory. */
+  readonly header: Header | undefined;
+}
+
+/** An endpoint that let us in, and what was measured on the way. */
+export interface Look {
+  readonly seen: SeenEndpoint;
+  readonly addresses: readonly string[];
+  readonly roundTripMs: number;
+  readonly http: HttpAnswer | undefined;
+  /** How far the member's wall clock is behind ours; undefined when it does not tell. */
+  readonly clockGapMs: number | undefined;
+}
+
+// Certificates, tokens and the times in two logs live with this; the lock itself looks at no wall clock.
+const CLOCK_GAP_MS = 5_000;
+// A fifteenth of what the helper gives a member to answer, and far above any local network.
+const SLOW_MS = 100;
+// Each login costs the member 50 to 100 ms (bcrypt); renewals come every 2 s.
+const SHORT_TOKEN_MS = 30_000;
+
+/** Reports an endpoint that answers: who it is, its certificates, the login, its clock. */
+export function reportSeen(look: Look, config: Config, wallNowMs: number, report: CheckReport): void {
+  const { seen, addresses, roundTripMs, clockGapMs } = look;
+  const { endpoint } = seen.member;
+  const where = addresses.length === 0 ? '' : `${addresses.join(' ')}, `;
+  const role = seen.status === undefined ? '' : `${roleOf(seen.status)}, `;
+  const text = `${where}etcd ${seen.version ?? 'of unknown version'}, ${role}round trip ${formatLatency(roundTripMs)}`;
+  if (roundTripMs <= SLOW_MS) report.ok('connect-ok', text, endpoint);
+  else report.warning('connect-slow', text, 'find out what slows the network or the member down', endpoint);
+  reportTls(look, wallNowMs, report);
+  if (config.login !== undefined) reportLogin(look, config.login.username, wallNowMs, report);
+  if (clockGapMs !== undefined && Math.abs(clockGapMs) > CLOCK_GAP_MS) {
+    const seconds = Math.round(Math.abs(clockGapMs) / 1000);
+    const gap = `its clock is ${seconds} s ${clockGapMs > 0 ? 'behind' : 'ahead of'} ours`;
+    report.warning('clock-gap', gap, 'let NTP keep both', endpoint);
+  }
+}
+
+function roleOf({ isLearner, leaderId, header }: MemberStatus): string {
+  if (isLearner) return 'learner';
+  return leaderId === header.memberId ? 'leader' : 'follower';
+}
+
+function reportTls({ seen, http }: Look, wallNowMs: number, report: CheckReport): void {
+  const { endpoint, address } = seen.member;
+  if (http?.tls !== undefined) {
+    const [leaf, ...between] = http.tls.chain;
+    if (leaf === undefined) return;
+    const days = (certificate: PeerCertificate): number => daysLeft(certificate.valid_to, wallNowMs);
+    const text = `${http.tls.protocol}, certificate of ${names(leaf)}`;
+    reportDaysLeft(report, text, days(leaf), "renew the member's certificate", endpoint);
+    for (const one of between) {
+      const remedy = "renew it, and put it into the member's certificate file";
+      reportDaysLeft(report, `authority between: ${names(one)}`, days(one), remedy, endpoint);
+    }
+  } else if (!address.secure && isIP(address.host) !== 0 && !/^(127\.|::1$)/.test(address.host)) {
+    report.note('tls-plain', 'not encrypted: who is on the network can read and change the lock', endpoint);
+  }
+}
+
+/** `"etcd1" by "the authority"` */
+function names({ subject, issuer }: PeerCertificate): string {
+  return `"${nameOf(subject)}" by "${nameOf(issuer)}"`;
+}
+
+function nameOf({ CN, O }: Partial<PeerCertificate['subject']>): string {
+  return [CN ?? O ?? 'nobody'].flat().join(' ');
+}
+
+function reportLogin(
+  { seen, clockGapMs }: Look,
+  username: string,
+  wallNowMs: number,
+  report: CheckReport,
+): void {
+  const { token } = seen;
+  const { endpoint } = seen.member;
+  if (token === undefined) {
+    report.warning(
+      'login-off',
+      'authentication is off: anybody who reaches etcd can take the lock',
+      'run etcdctl auth enable, once users and roles are there',
+      endpoint,
+    );
+    return;
+  }
+  const who = `logged in as "${username}"`;
+  if (token.kind === 'simple') {
+    report.ok(
+      'login-ok',
+      `${who}; the login ends 5 min after its last use, unless --auth-token-ttl differs`,
+      endpoint,
+    );
+    return;
+  }
+  // By the clock of the member, which wrote it.
+  const leftMs = token.endsAtMs - (wallNowMs - (clockGapMs ?? 0));
+  const text = `${who}; the login ends after ${formatDuration(leftMs)}`;
+  if (leftMs >= SHORT_TOKEN_MS) report.ok('login-ok', text, endpoint);
+  else report.warning('login-short', text, 'set a longer ttl in --auth-token of etcd', endpoint);
+}

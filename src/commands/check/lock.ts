@@ -1,0 +1,144 @@
+import type { CheckReport } from './report.ts';
+import { formatLatency } from './time.ts';
+import type { CheckedConfig } from './config.ts';
+import { describeContender } from '../status-text.ts';
+import type { CommandWorld } from '../context.ts';
+import { EtcdError, type EtcdErrorKind } from '../../base/errors.ts';
+import { leaseHex, type LeaseId, type Member } from '../../cluster/member.ts';
+import { newLeaseId } from '../../lock/lease-id.ts';
+import type { AdminMember } from '../../etcd/admin.ts';
+import { makeMembers } from '../../etcd/client.ts';
+import { viewLock } from '../lock-view.ts';
+import type { Log } from '../../base/log.ts';
+import { Members } from '../../cluster/members.ts';
+import { shellWord } from '../../config/named-files.ts';
+import { timingOf } from '../../config/timing.ts';
+import { lookForV2Lock } from '../../etcd/v2-lock.ts';
+
+// Long enough for the whole check, short enough to be gone soon if this process is killed in the middle.
+const SCRATCH_TTL_MS = 10_000;
+const STEP_LIMIT_MS = 5_000;
+// Enough to see a member that is slow now and then, without a second of waiting on a healthy one.
+const RENEWALS = 8;
+
+/** What the steps share. */
+interface Bench {
+  readonly directory: string;
+  readonly lock: Members;
+  readonly admin: Members<AdminMember>;
+  readonly world: CommandWorld;
+  readonly report: CheckReport;
+}
+
+/**
+ * Does what the helper does, with a lease of its own, and nothing that anybody could notice: the key is never written,
+ * for a key under the lock's directory would count as a holder, if only for an instant.
+ */
+export async function checkLock(
+  { config, directory }: CheckedConfig,
+  admin: Members<AdminMember>,
+  world: CommandWorld,
+  report: CheckReport,
+): Promise<void> {
+  const { clock } = world;
+  report.progress('taking a lease, renewing it, letting it go');
+  const timing = timingOf(config);
+  const lock = new Members(await makeMembers(config, { clock }), clock, timing);
+  const bench: Bench = { directory, lock, admin, world, report };
+  const leaseId = newLeaseId();
+  try {
+    await reportHolder(bench);
+    await step(bench, (member, call) => unless('leaseExists', member.grant(leaseId, SCRATCH_TTL_MS, call)));
+    try {
+      await admin.ask(
+        (member, call) => member.rehearse(directory, directory + leaseHex(leaseId), leaseId, call),
+        clock.now() + STEP_LIMIT_MS,
+      );
+      report.ok('permission-ok', `may take a lease, and read and write under ${directory}`);
+      await measureRenewals(leaseId, timing.attemptMs, bench);
+    } finally {
+      await step(bench, (member, call) => unless('leaseNotFound', member.revoke(leaseId, call)));
+    }
+  } catch (error) {
+    if (!(error instanceof EtcdError)) throw error;
+    const area = error.kind === 'permission' || error.kind === 'auth' ? 'permission' : 'lease';
+    const { id, endpoint, message, remedy = 'see the lines above, and the log of etcd' } = error;
+    report.add({ verdict: 'problem', area, id, endpoint, text: message, remedy });
+  } finally {
+    lock.close();
+  }
+}
+
+type Ask = Parameters<Members['ask']>[0];
+
+/**
+ * Where a member was slow, another one was asked as well, and both have done it: the answer of the second is a failure of `kind`,
+ * and means that it is done.
+ */
+async function unless(kind: EtcdErrorKind, answer: Promise<unknown>): Promise<void> {
+  try {
+    await answer;
+  } catch (error) {
+    if (!(error instanceof EtcdError && error.kind === kind)) throw error;
+  }
+}
+
+async function step({ lock, world }: Bench, ask: Ask): Promise<void> {
+  await lock.ask(ask, world.clock.now() + STEP_LIMIT_MS);
+}
+
+async function reportHolder({ directory, admin, world, report }: Bench): Promise<void> {
+  const view = await viewLock(directory, admin, world.clock.now() + STEP_LIMIT_MS);
+  const [holder] = view.contenders;
+  if (holder === undefined) report.ok('holder-none', 'nobody holds the lock now');
+  else if (holder.leaseId === '0') {
+    report.problem(
+      'holder-forever',
+      `${holder.key} has no lease, so the lock is never free`,
+      `run etcdctl del ${shellWord(holder.key)}`,
+    );
+  } else report.ok('holder-ok', `held by ${describeContender(holder)}`);
+}
+
+/** One renewal as the helper does it: a keepalive, then a read that needs a quorum, on the same member. */
+async function renew(member: Member, call: Parameters<Ask>[1], leaseId: LeaseId, key: string): Promise<void> {
+  await member.keepAlive(leaseId, call);
+  await member.readKey(key, call);
+}
+
+async function measureRenewals(leaseId: LeaseId, attemptMs: number, bench: Bench): Promise<void> {
+  const { directory, world, report } = bench;
+  const tookMs: number[] = [];
+  for (let count = 0; count < RENEWALS; count += 1) {
+    const sentAtMs = world.clock.now();
+    await step(bench, (member, call) => renew(member, call, leaseId, directory + leaseHex(leaseId)));
+    tookMs.push(world.clock.now() - sentAtMs);
+  }
+  tookMs.sort((a, b) => a - b);
+  const [median, worst] = [tookMs[RENEWALS / 2] ?? 0, tookMs.at(-1) ?? 0];
+  const text = `a renewal takes ${formatLatency(median)}, at worst ${formatLatency(worst)} of ${formatLatency(attemptMs)}`;
+  if (worst < attemptMs / 3) report.ok('renewal-ok', text);
+  else {
+    const remedy = 'give etcd faster disks or a network of its own, or raise lock_ttl';
+    report.warning('renewal-slow', text, remedy);
+  }
+}
+
+/** A lock of Samba's Python helper, which lives in the store of etcd's API v2; found as the helper itself finds it. */
+export async function checkPredecessor(
+  { config, name }: CheckedConfig,
+  { clock }: CommandWorld,
+  report: CheckReport,
+): Promise<void> {
+  const log: Log = {
+    error: () => undefined,
+    warning: (message) => {
+      const [text = '', must = ''] = message.split('; ');
+      report.warning('python-lock', text, `${must}: stop CTDB where the old one runs`);
+    },
+    info: () => undefined,
+    detail: () => undefined,
+    trace: () => undefined,
+  };
+  await lookForV2Lock(config, name, clock, log, clock.now() + STEP_LIMIT_MS);
+}

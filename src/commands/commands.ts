@@ -1,0 +1,63 @@
+import type { CommandArgs, CommandName } from './cli.ts';
+import { whenAborted } from '../base/clock.ts';
+import { commandCheck } from './check/check.ts';
+import { commandHelp } from './help.ts';
+import { commandRelease } from './release.ts';
+import { expectedFailure } from './setup.ts';
+import { commandStatus } from './status.ts';
+import { ConfigError } from '../base/errors.ts';
+import { askOnTerminal, makeOutput } from './terminal.ts';
+import type { CommandStatus, CommandWorld } from './context.ts';
+
+/** What `main.ts` hands in; the terminal is looked up here. */
+export type CommandRuntime = Omit<CommandWorld, 'out' | 'err' | 'ask'>;
+
+const STDOUT = 1;
+const STDERR = 2;
+
+const CANNOT: Readonly<Record<CommandName, string>> = {
+  check: 'Cannot check',
+  status: 'Cannot tell who holds the lock',
+  release: 'Cannot release the lock',
+};
+
+/** Prints the help of one command. */
+export function printHelp(topic: CommandName, env: CommandRuntime['env']): void {
+  makeOutput(STDOUT, env).write(commandHelp(topic));
+}
+
+/** Runs one of the administrator's commands on this terminal. */
+export async function runCommand(args: CommandArgs, runtime: CommandRuntime): Promise<CommandStatus> {
+  const err = makeOutput(STDERR, runtime.env);
+  const world: CommandWorld = {
+    ...runtime,
+    out: makeOutput(STDOUT, runtime.env),
+    err,
+    ask: (question) => askOnTerminal(question, err, runtime.interrupted),
+  };
+  try {
+    return await dispatch(args, world);
+  } catch (error) {
+    const failure = expectedFailure(error);
+    if (failure === undefined) throw error;
+    // What is wrong with the configuration is a sentence of its own.
+    err.write(error instanceof ConfigError ? `${failure}\n` : `${CANNOT[args.command]}: ${failure}\n`);
+    return 2;
+  }
+}
+
+function dispatch(args: CommandArgs, world: CommandWorld): Promise<CommandStatus> {
+  switch (args.command) {
+    case 'status':
+      return args.watch ? commandStatus(args, world) : unlessInterrupted(commandStatus(args, world), world);
+    case 'release':
+      return commandRelease(args, world);
+    case 'check':
+      return unlessInterrupted(commandCheck(args, world), world);
+  }
+}
+
+/** For commands that change nothing: Ctrl-C ends them at once. */
+function unlessInterrupted(running: Promise<CommandStatus>, world: CommandWorld): Promise<CommandStatus> {
+  return Promise.race([running, whenAborted(world.interrupted).then((): CommandStatus => 2)]);
+}

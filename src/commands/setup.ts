@@ -1,0 +1,64 @@
+import type { CommandWorld } from './context.ts';
+import type { Config, Endpoint } from '../config/config.ts';
+import { configPathOf, loadConfig } from '../config/loader.ts';
+import { ConfigError, EtcdError, SetupError } from '../base/errors.ts';
+import type { AdminMember } from '../etcd/admin.ts';
+import { makeAdminMembers } from '../etcd/admin-client.ts';
+import { findLockName } from '../config/lock-name.ts';
+import { Members } from '../cluster/members.ts';
+import { lockDirectory } from '../lock/lock-key.ts';
+import { discover, makeResolveSrv } from '../connect/srv.ts';
+import { timingOf } from '../config/timing.ts';
+
+/** The lock that a command is about, and the members that know of it. */
+export interface Lock {
+  readonly config: Config;
+  readonly name: string;
+  readonly directory: string;
+  readonly members: Members<AdminMember>;
+}
+
+// Nobody waits behind an administrator's command, but no person waits gladly for longer.
+export const ASK_LIMIT_MS = 5_000;
+
+/** The endpoints as configured, or as DNS names them. @throws {SetupError} when DNS does not */
+export async function findEndpoints(config: Config, world: CommandWorld): Promise<readonly Endpoint[]> {
+  const { srvDomain, endpoints } = config;
+  const found = srvDomain === undefined ? endpoints : await discover(srvDomain, makeResolveSrv(world.clock));
+  return config.useOtherMembers ? found : found.slice(0, 1);
+}
+
+/**
+ * Finds the lock as the helper would. Warnings about the configuration go to standard error.
+ * @throws {ConfigError} {SetupError} with the one line that the helper would log
+ */
+export async function findLock(configFile: string | undefined, world: CommandWorld): Promise<Lock> {
+  const args = { command: 'helper', verbosity: 0, configFile } as const;
+  const { config, warnings } = loadConfig(args, world.env);
+  for (const warning of warnings) world.err.write(`Warning: ${warning}\n`);
+  const found = await findLockName(
+    {
+      netbiosName: config.netbiosName,
+      configPath: config.file ?? configPathOf(args, world.env),
+      hostName: world.host.hostName,
+    },
+    world.run,
+  );
+  if (found.warning !== undefined) world.err.write(`Warning: ${found.warning}\n`);
+  const endpoints = await findEndpoints(config, world);
+  const members = new Members(
+    makeAdminMembers(config, endpoints, world.clock),
+    world.clock,
+    timingOf(config),
+  );
+  const directory = lockDirectory(config.lockPrefix, config.locksDir, found.name);
+  return { config, name: found.name, directory, members };
+}
+
+/** The one line for a failure that can be expected; undefined for a fault of the program. */
+export function expectedFailure(error: unknown): string | undefined {
+  if (error instanceof ConfigError || error instanceof SetupError) return error.message;
+  if (!(error instanceof EtcdError)) return undefined;
+  const where = error.endpoint === '' ? 'etcd at ' : `etcd at ${error.endpoint}: `;
+  return where + error.message + (error.remedy === undefined ? '' : `; ${error.remedy}`);
+}

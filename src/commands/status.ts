@@ -1,0 +1,84 @@
+import { sleepUntil } from '../base/clock.ts';
+import { ASK_LIMIT_MS, expectedFailure, findLock, type Lock } from './setup.ts';
+import type { CommandStatus, CommandWorld } from './context.ts';
+import { ctdbLeader } from './ctdb-leader.ts';
+import { changeLine, statusJson, statusText } from './status-text.ts';
+import { type LockView, viewLock } from './lock-view.ts';
+
+/** What the command line asks of `status`. */
+interface StatusArgs {
+  readonly configFile: string | undefined;
+  readonly json: boolean;
+  readonly watch: boolean;
+}
+
+// etcd's watch tells of changes at once; this is for what it does not tell, and for a watch that broke.
+const LOOK_AGAIN_MS = 1_000;
+
+/** Says who holds the lock: 0 held, 1 free, 2 cannot tell. */
+export async function commandStatus(args: StatusArgs, world: CommandWorld): Promise<CommandStatus> {
+  const lock = await findLock(args.configFile, world);
+  try {
+    if (args.watch) return await follow(lock, args, world);
+    const [view, leader] = await Promise.all([look(lock, world), ctdbLeader(world.run)]);
+    if (args.json) world.out.write(`${JSON.stringify(statusJson(view, leader, world), undefined, 2)}\n`);
+    else world.out.write(statusText(view, leader, world));
+    return view.contenders.length > 0 ? 0 : 1;
+  } finally {
+    lock.members.close();
+  }
+}
+
+function look(lock: Lock, world: CommandWorld): Promise<LockView> {
+  return viewLock(lock.directory, lock.members, world.clock.now() + ASK_LIMIT_MS);
+}
+
+/** Writes a line for each change until interrupted. */
+async function follow(lock: Lock, args: StatusArgs, world: CommandWorld): Promise<CommandStatus> {
+  let lastLine: string | undefined;
+  let last: CommandStatus = 2;
+  const tell = (line: string, json: object): void => {
+    if (line === lastLine) return;
+    lastLine = line;
+    const at = new Date(world.clock.wallNow()).toISOString();
+    world.out.write(args.json ? `${JSON.stringify({ at, ...json })}\n` : `${at}  ${line}\n`);
+  };
+  while (!world.interrupted.aborted) {
+    let fromRevision: bigint | undefined;
+    try {
+      const view = await look(lock, world);
+      last = view.contenders.length > 0 ? 0 : 1;
+      fromRevision = view.revision + 1n;
+      tell(changeLine(view), statusJson(view, undefined, world));
+    } catch (error) {
+      const failure = expectedFailure(error);
+      if (failure === undefined) throw error;
+      last = 2;
+      tell(`cannot tell: ${failure}`, { state: 'unknown', error: failure });
+    }
+    await untilChange(lock, fromRevision, world);
+  }
+  return last;
+}
+
+async function untilChange(
+  { members, directory }: Lock,
+  fromRevision: bigint | undefined,
+  { clock, interrupted }: CommandWorld,
+): Promise<void> {
+  const changed = new AbortController();
+  const wake = (): void => {
+    changed.abort();
+  };
+  interrupted.addEventListener('abort', wake);
+  const stop =
+    fromRevision === undefined
+      ? (): void => undefined
+      : members.preferred.watchDirectory(directory, fromRevision, {
+          onChange: wake,
+          onEnd: () => undefined,
+        });
+  await sleepUntil(clock, clock.now() + LOOK_AGAIN_MS, changed.signal);
+  stop();
+  interrupted.removeEventListener('abort', wake);
+}

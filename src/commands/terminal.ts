@@ -1,0 +1,58 @@
+import { writeSync } from 'node:fs';
+import { createInterface } from 'node:readline/promises';
+import { isatty, ReadStream } from 'node:tty';
+import type { Output } from './output.ts';
+
+const STDIN = 0;
+
+function codeOf(error: unknown): unknown {
+  return error instanceof Error && 'code' in error ? error.code : undefined;
+}
+
+/** An output on a descriptor. What nobody reads any more is dropped, as when the other end of a pipe is `head`. */
+export function makeOutput(fd: number, env: Readonly<Record<string, string | undefined>>): Output {
+  const isTerminal = isatty(fd);
+  const noColor = env['NO_COLOR'];
+  const write = (text: string): void => {
+    let rest = Buffer.from(text);
+    while (rest.length > 0) {
+      try {
+        rest = rest.subarray(writeSync(fd, rest));
+      } catch (error) {
+        // A pipe that somebody made non-blocking and that is full: its reader will come.
+        if (codeOf(error) === 'EAGAIN') continue;
+        return;
+      }
+    }
+  };
+  return {
+    write,
+    isTerminal,
+    hasColor: isTerminal && (noColor === undefined || noColor === '') && env['TERM'] !== 'dumb',
+  };
+}
+
+/** Puts a question on `output` and reads a line; undefined without a terminal on either side, at its end, or when aborted. */
+export async function askOnTerminal(
+  question: string,
+  output: Output,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  if (!isatty(STDIN) || !output.isTerminal) return undefined;
+  output.write(question);
+  const input = new ReadStream(STDIN);
+  const lines = createInterface({ input, terminal: false });
+  try {
+    const closed = new Promise<undefined>((resolve) => {
+      lines.once('close', () => {
+        resolve(undefined);
+      });
+    });
+    return await Promise.race([lines.question('', { signal }), closed]);
+  } catch {
+    return undefined;
+  } finally {
+    lines.close();
+    input.destroy();
+  }
+}

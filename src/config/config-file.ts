@@ -1,0 +1,94 @@
+import { isUtf8 } from 'node:buffer';
+import { ConfigError } from '../base/errors.ts';
+import { quote } from '../base/quote.ts';
+
+/** One `key = value` line. */
+export interface Entry {
+  readonly key: string;
+  readonly value: string;
+  /** Counted from 1. */
+  readonly line: number;
+}
+
+/** The error for one place in the configuration file: `Cannot read config "FILE": line N: PROBLEM`. */
+export function configError(file: string, line: number | undefined, problem: string): ConfigError {
+  const place = line === undefined ? '' : `line ${line}: `;
+  return new ConfigError(`Cannot read config ${quote(file)}: ${place}${problem}`);
+}
+
+const BYTE_ORDER_MARK = '\u{feff}';
+
+// Tab is the one control character that a line may hold.
+// eslint-disable-next-line no-control-regex -- control characters are what it looks for
+const CONTROL_CHARACTER = /[\u0000-\u0008\u000a-\u001f\u007f]/;
+
+/**
+ * Takes the value out of what follows the `=`: an opening quote keeps everything up to the same quote; without one the
+ * value ends before white space and `#`. A string result is the value, an object a problem.
+ */
+function valueOf(text: string): string | { readonly problem: string } {
+  const start = text.trimStart();
+  const mark = start[0];
+  if (mark === '"' || mark === "'") {
+    const end = start.indexOf(mark, 1);
+    if (end < 0) return { problem: `has an opening ${mark} without its end` };
+    const rest = start.slice(end + 1).trimStart();
+    if (rest !== '' && !rest.startsWith('#')) return { problem: `has text after its closing ${mark}` };
+    return start.slice(1, end);
+  }
+  const comment = text.search(/\s#/);
+  return (comment < 0 ? text : text.slice(0, comment)).trim();
+}
+
+// Longer than any key of ours or of gRPC. What is no key may be a secret that lost its own, and is not shown.
+const KEY = /^[\w.-]{1,64}$/;
+
+/** Reads one line: an entry, nothing, or a problem in words. */
+function entryOf(content: string, line: number): Entry | undefined | string {
+  if (CONTROL_CHARACTER.test(content)) return 'a control character, want plain text';
+  const trimmed = content.trim();
+  if (trimmed === '' || trimmed.startsWith('#')) return undefined;
+  const equals = content.indexOf('=');
+  if (equals < 0) return 'no "=" in it, want "key = value" or a comment that starts with "#"';
+  const key = content.slice(0, equals).trim();
+  if (!KEY.test(key))
+    return 'no key before the "=", want "key = value" with letters, digits, "_", "." or "-" as key';
+  const value = valueOf(content.slice(equals + 1));
+  if (typeof value !== 'string') return `the value of ${key} ${value.problem}, want "value" or 'value'`;
+  return { key, value, line };
+}
+
+/**
+ * Reads lines of `key = value`. Blank lines and comments (`#` at the start of a line or after white space) are skipped,
+ * a byte order mark and CR before LF are ignored. What the keys mean is not known here.
+ * @throws {ConfigError} for bytes that are not text and for a line that is not `key = value`; it quotes no value, for
+ *   that may be a password
+ */
+export function readEntries(bytes: Uint8Array, file: string): Entry[] {
+  // A TextDecoder would load ICU's converters, which takes as long as the rest of the configuration.
+  if (!isUtf8(bytes)) {
+    throw configError(file, firstBrokenLine(bytes), 'bytes that are not UTF-8, want plain text');
+  }
+  let text = Buffer.from(bytes).toString('utf8');
+  if (text.startsWith(BYTE_ORDER_MARK)) text = text.slice(1);
+  const entries: Entry[] = [];
+  for (const [index, content] of text.split(/\r\n|\n|\r/).entries()) {
+    const entry = entryOf(content, index + 1);
+    if (typeof entry === 'string') throw configError(file, index + 1, entry);
+    if (entry !== undefined) entries.push(entry);
+  }
+  return entries;
+}
+
+/** The number of the first line whose bytes are not UTF-8. */
+function firstBrokenLine(bytes: Uint8Array): number {
+  let line = 1;
+  let start = 0;
+  for (;;) {
+    const newline = bytes.indexOf(0x0a, start);
+    const end = newline < 0 ? bytes.length : newline;
+    if (newline < 0 || !isUtf8(bytes.subarray(start, end))) return line;
+    start = newline + 1;
+    line += 1;
+  }
+}

@@ -1,0 +1,193 @@
+import {
+  absolutePath,
+  anyText,
+  clusterId,
+  hostName,
+  keyDirectory,
+  lockName,
+  oneOf,
+  seconds,
+  wholeNumber,
+  yesOrNo,
+} from './value-checks.ts';
+import { addressesOf, addressOf } from './endpoints.ts';
+import { type Key, type KeyParts, makeKey } from './config-key.ts';
+
+const text = (name: string, range: string, parts: KeyParts<string>): Key<string> =>
+  makeKey(name, 'text', range, anyText, parts);
+
+const file = (name: string, parts: KeyParts<string>): Key<string> =>
+  makeKey(name, 'file', 'the absolute path of a file', absolutePath, parts);
+
+const flag = (name: string, parts: KeyParts<boolean>): Key<boolean> =>
+  makeKey(name, 'yes or no', 'yes or no', yesOrNo, parts);
+
+const duration = (name: string, smallest: number, largest: number, parts: KeyParts<number>): Key<number> =>
+  makeKey(
+    name,
+    'number',
+    `seconds from ${smallest} to ${largest}`,
+    (want) => seconds(smallest, largest, want),
+    { unit: 's', ...parts },
+  );
+
+const meaningless = (name: string, meaning: string): Key<string> =>
+  makeKey(name, 'text', 'anything', () => (value) => ({ value }), { origin: 'python-etcd', meaning });
+
+/** Every key but the channel options of gRPC, in the order of the documentation. */
+export const KEYS = {
+  hosts: makeKey('hosts', 'list', 'hosts separated by commas or spaces', () => addressesOf, {
+    origin: 'new',
+    meaning:
+      'The members of the etcd cluster, each as host, host:port, [IPv6 address]:port or with http:// or https:// in front; name all of them',
+  }),
+  host: makeKey('host', 'text', 'one host', () => addressOf, {
+    origin: 'python-etcd',
+    defaultText: '127.0.0.1',
+    meaning: 'The one member to use where hosts is not set',
+  }),
+  port: makeKey('port', 'whole number', 'a port from 1 to 65535', (want) => wholeNumber(1, 65_535, want), {
+    origin: 'Samba',
+    defaultText: '2379',
+    meaning: 'The port of each host that is written without one',
+  }),
+  protocol: makeKey('protocol', 'word', 'http or https', (want) => oneOf(['http', 'https'], want), {
+    origin: 'python-etcd',
+    defaultText: 'http',
+    meaning:
+      'Whether hosts that are written without http:// or https:// are spoken to in plain text or over TLS',
+  }),
+  srvDomain: makeKey('srv_domain', 'text', 'a domain name', hostName, {
+    origin: 'python-etcd',
+    meaning:
+      'Find the members by the SRV records _etcd-client-ssl._tcp and _etcd-client._tcp of this domain, instead of hosts',
+  }),
+  allowReconnect: flag('allow_reconnect', {
+    origin: 'python-etcd',
+    defaultText: 'yes',
+    meaning: 'Use the other members when one fails; with no, only the first host is ever used',
+  }),
+  lockTtl: makeKey(
+    'lock_ttl',
+    'whole number',
+    'seconds from 2 to 3600',
+    (want) => wholeNumber(2, 3_600, want),
+    {
+      origin: 'Samba',
+      unit: 's',
+      defaultText: '9',
+      meaning: 'How long the lock outlives a holder that died without letting go',
+    },
+  ),
+  refresh: duration('refresh', 0.1, 3_600, {
+    aliases: ['lock_refresh'],
+    origin: 'Samba',
+    defaultText: '2',
+    meaning:
+      'Time between renewals of the lock; two failed attempts must fit in before the lock is given up, so the limit is 4.5 for a lock_ttl of 9',
+  }),
+  locksDir: makeKey('locks_dir', 'text', 'a directory such as _ctdb', (want) => keyDirectory(false, want), {
+    origin: 'Samba',
+    defaultText: '_ctdb',
+    meaning: 'The directory of all CTDB locks, below lock_prefix',
+  }),
+  lockPrefix: makeKey(
+    'lock_prefix',
+    'text',
+    'a directory that starts with / such as /_locks',
+    (want) => keyDirectory(true, want),
+    { origin: 'python-etcd', defaultText: '/_locks', meaning: 'The directory of all locks in etcd' },
+  ),
+  netbiosName: makeKey(
+    'netbios_name',
+    'text',
+    'a name of at most 255 characters without / and spaces',
+    lockName,
+    {
+      origin: 'new',
+      meaning:
+        'The name of the lock, the same on all nodes; without it the NetBIOS name that testparm prints',
+    },
+  ),
+  watchdog: flag('watchdog', {
+    origin: 'new',
+    defaultText: 'yes',
+    meaning: 'Keep a second small process that ends the holder when it is frozen past its lease',
+  }),
+  caCert: file('ca_cert', {
+    origin: 'python-etcd',
+    meaning:
+      "PEM file with the authorities that may sign a member's certificate; without it the system's own",
+  }),
+  cert: file('cert', {
+    origin: 'python-etcd',
+    meaning: 'PEM file with the client certificate, and with its private key unless key is set',
+  }),
+  key: file('key', { origin: 'new', meaning: 'PEM file with the private key of cert' }),
+  keyPasswordFile: file('key_password_file', {
+    origin: 'new',
+    meaning: 'File whose first line is the password of the private key',
+  }),
+  serverName: makeKey('server_name', 'text', 'a host name or an address', hostName, {
+    origin: 'new',
+    meaning: "The name that a member's certificate must have, instead of the host that was dialled",
+  }),
+  insecureSkipVerify: flag('insecure_skip_verify', {
+    origin: 'new',
+    defaultText: 'no',
+    meaning: "Do not check the members' certificates: anybody on the network can then give the lock away",
+  }),
+  username: text('username', 'a user name', {
+    origin: 'python-etcd',
+    meaning: 'The etcd user; a password belongs to it',
+  }),
+  password: text('password', 'a password', {
+    origin: 'python-etcd',
+    secret: true,
+    meaning: 'The password of username; password_file is the safer way',
+  }),
+  passwordFile: file('password_file', {
+    origin: 'new',
+    meaning: 'File whose first line is the password of username; read anew for each login',
+  }),
+  readTimeout: duration('read_timeout', 0.1, 3_600, {
+    origin: 'python-etcd',
+    meaning:
+      'Upper limit for one call to one member, where it is shorter than the 1.5 s that a call has anyway',
+  }),
+  dialTimeout: duration('dial_timeout', 0.1, 3_600, {
+    origin: 'etcd3',
+    meaning: 'Upper limit for setting up one connection, where it is shorter than what a call has anyway',
+  }),
+  expectedClusterId: makeKey(
+    'expected_cluster_id',
+    'number',
+    'a cluster ID from 1 to 2^64-1, decimal, or hex with 0x or a letter in it',
+    clusterId,
+    { origin: 'python-etcd', meaning: 'Refuse any other etcd cluster' },
+  ),
+  versionPrefix: meaningless('version_prefix', 'No effect: etcd v3 has no paths'),
+  allowRedirect: meaningless('allow_redirect', 'No effect: members of etcd v3 do not redirect'),
+  useProxies: meaningless('use_proxies', 'No effect: etcd v3 has no proxies of that kind'),
+  perHostPoolSize: meaningless('per_host_pool_size', 'No effect: each member has one connection'),
+} as const;
+
+/** The keys that are accepted and do nothing. */
+export const MEANINGLESS_KEYS: readonly Key<unknown>[] = [
+  KEYS.versionPrefix,
+  KEYS.allowRedirect,
+  KEYS.useProxies,
+  KEYS.perHostPoolSize,
+];
+
+const KEYS_BY_NAME: ReadonlyMap<string, Key<unknown>> = new Map(
+  Object.values(KEYS).flatMap((key: Key<unknown>) => [key.name, ...key.aliases].map((name) => [name, key])),
+);
+
+/** The key of that name or alias. */
+export function keyNamed(name: string): Key<unknown> | undefined {
+  return KEYS_BY_NAME.get(name);
+}
+
+/** Names and aliases of all keys. */
+export const KEY_NAMES: readonly string[] = [...KEYS_BY_NAME.keys()];

@@ -1,0 +1,79 @@
+import { isIPv6 } from 'node:net';
+import { type Checked, isHostName } from './value-checks.ts';
+import type { Endpoint } from './config.ts';
+
+/** One endpoint as written; what the text leaves out is undefined. */
+export interface Address {
+  readonly secure: boolean | undefined;
+  readonly host: string;
+  readonly port: number | undefined;
+}
+
+// More members than any etcd cluster has (5 to 7 are usual), and a limit to what one start dials.
+const MOST_ENDPOINTS = 32;
+
+function portOf(text: string): number | undefined {
+  if (!/^[0-9]{1,5}$/.test(text)) return undefined;
+  const port = Number(text);
+  return port >= 1 && port <= 65_535 ? port : undefined;
+}
+
+/** Splits `host`, `host:port`, `[v6]`, `[v6]:port` or a bare IPv6 address; the port is '' when there is none. */
+function splitAuthority(text: string): { host: string; port: string | undefined } | undefined {
+  if (isIPv6(text)) return { host: text, port: undefined };
+  const bracketed = /^\[([^\]]*)\](?::(.*))?$/.exec(text);
+  if (bracketed !== null) {
+    const [, host = '', port] = bracketed;
+    return isIPv6(host) ? { host, port } : undefined;
+  }
+  const [host = '', port, ...rest] = text.split(':');
+  return rest.length === 0 && isHostName(host) ? { host, port } : undefined;
+}
+
+const WANT_ADDRESS = 'host, host:port or [IPv6 address]:port, with or without https://';
+
+/** Reads one endpoint. Pure, never throws. */
+export function addressOf(text: string): Checked<Address> {
+  if (/[\s,]/.test(text) && !text.includes('@')) return { want: 'one host, or hosts as the key for several' };
+  const url = /^([a-z][a-z0-9+.-]*):\/\/(.*)$/i.exec(text);
+  const scheme = url?.[1]?.toLowerCase();
+  let authority = url?.[2] ?? text;
+  if (authority.includes('@')) {
+    return { want: 'no login in an address; username and password_file are keys of their own', hide: true };
+  }
+  if (scheme !== undefined && scheme !== 'http' && scheme !== 'https') {
+    return { want: 'http:// or https:// before a host, or neither' };
+  }
+  if (scheme !== undefined && authority.endsWith('/')) authority = authority.slice(0, -1);
+  const parts = splitAuthority(authority);
+  if (parts === undefined) return { want: WANT_ADDRESS };
+  const port = parts.port === undefined ? undefined : portOf(parts.port);
+  if (parts.port !== undefined && port === undefined) return { want: 'a port from 1 to 65535 after a host' };
+  return { value: { secure: scheme === undefined ? undefined : scheme === 'https', host: parts.host, port } };
+}
+
+/** Reads endpoints separated by commas or white space; at least one. Pure, never throws. */
+export function addressesOf(text: string): Checked<readonly Address[]> {
+  const parts = text.split(/[\s,]+/).filter((part) => part !== '');
+  if (parts.length === 0) return { want: `at least one host, each as ${WANT_ADDRESS}` };
+  if (parts.length > MOST_ENDPOINTS) return { want: `at most ${MOST_ENDPOINTS} hosts` };
+  const addresses: Address[] = [];
+  for (const part of parts) {
+    const checked = addressOf(part);
+    // What one part must not show, the whole must not show either.
+    if ('want' in checked) return text.includes('@') ? { ...checked, hide: true } : checked;
+    addresses.push(checked.value);
+  }
+  return { value: addresses };
+}
+
+/** Fills in what the addresses leave out; the same endpoint twice becomes one. */
+export function endpointsOf(addresses: readonly Address[], secure: boolean, port: number): Endpoint[] {
+  const endpoints = new Map<string, Endpoint>();
+  for (const address of addresses) {
+    const endpoint = { secure: address.secure ?? secure, host: address.host, port: address.port ?? port };
+    const name = `${String(endpoint.secure)} ${endpoint.host.toLowerCase()} ${endpoint.port}`;
+    if (!endpoints.has(name)) endpoints.set(name, endpoint);
+  }
+  return [...endpoints.values()];
+}

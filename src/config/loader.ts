@@ -1,0 +1,178 @@
+import type { Config, Endpoint, LoginConfig, TlsConfig } from './config.ts';
+import { configError, readEntries } from './config-file.ts';
+import { KEYS, MEANINGLESS_KEYS } from './config-keys.ts';
+import { endpointsOf } from './endpoints.ts';
+import type { Key } from './config-key.ts';
+import type { Verbosity } from '../base/log.ts';
+import { checkNamedFiles } from './named-files.ts';
+import { quote } from '../base/quote.ts';
+import { Settings } from './file-values.ts';
+import { readSmallFile } from '../base/small-file.ts';
+import { defaultRefreshMs, longestRefreshMs } from './timing.ts';
+
+/** A checked configuration and what there is to say about it. */
+export interface LoadedConfig {
+  readonly config: Config;
+  /** For every start, one line each. */
+  readonly warnings: readonly string[];
+  /** For -vv, one line each. */
+  readonly notes: readonly string[];
+}
+
+/** What the command line says of the configuration. */
+export interface ConfigChoice {
+  /** The file after `-c`; undefined means the usual place. */
+  readonly configFile: string | undefined;
+  readonly verbosity: Verbosity;
+}
+
+/** The variables of the environment that count. */
+export interface ConfigEnvironment {
+  readonly CTDB_BASE?: string | undefined;
+}
+
+// CTDB's own directory, as compiled into Samba's packages.
+const DEFAULT_BASE = '/etc/ctdb';
+
+// A config with every key and a comment to each has 8 KiB; the rest is room.
+const LARGEST_CONFIG_BYTES = 65_536;
+
+/** The file that is read: the one after `-c`, or `etcd` in CTDB's directory. */
+export function configPathOf(args: Pick<ConfigChoice, 'configFile'>, env: ConfigEnvironment): string {
+  if (args.configFile !== undefined) return args.configFile;
+  const base = env.CTDB_BASE === undefined || env.CTDB_BASE === '' ? DEFAULT_BASE : env.CTDB_BASE;
+  return `${base.replace(/\/$/, '')}/etcd`;
+}
+
+/**
+ * Reads and checks the configuration.
+ * @throws {ConfigError} with one line that names the file, the line, the key, the value and what was expected
+ */
+export function loadConfig(args: ConfigChoice, env: ConfigEnvironment): LoadedConfig {
+  const path = configPathOf(args, env);
+  const source = readSmallFile(path, LARGEST_CONFIG_BYTES);
+  if (source.kind === 'unusable') throw configError(path, undefined, source.problem);
+  if (source.kind === 'absent') {
+    if (args.configFile !== undefined)
+      throw configError(path, undefined, 'no such file, want an existing one after -c');
+    return makeConfig(undefined, new Settings(path, []), args.verbosity);
+  }
+  const settings = new Settings(path, readEntries(source.bytes, path));
+  const loaded = makeConfig(path, settings, args.verbosity);
+  return { ...loaded, warnings: [...loaded.warnings, ...checkNamedFiles(settings, source.permissions)] };
+}
+
+/** Checks the values against each other. Pure: no file but the text of one is known here. */
+export function makeConfig(file: string | undefined, settings: Settings, verbosity: Verbosity): LoadedConfig {
+  const notes: string[] = [];
+  const warnings = [...settings.warnings];
+  const tls = tlsOf(settings);
+  const srvDomain = settings.get(KEYS.srvDomain);
+  const endpoints = staticEndpoints(settings, warnings);
+  checkTlsHasUse(settings, endpoints, notes);
+  if (tls.insecureSkipVerify) {
+    warnings.push(
+      `Config ${quote(settings.file)}: insecure_skip_verify is on, so anybody on the network can pose as etcd; set ca_cert instead`,
+    );
+  }
+  for (const key of MEANINGLESS_KEYS) {
+    if (settings.has(key))
+      notes.push(`Config ${quote(settings.file)}: ${key.name} has no effect with etcd v3`);
+  }
+  const ttlMs = settings.getOrDefault(KEYS.lockTtl) * 1000;
+  const config: Config = {
+    file,
+    verbosity,
+    endpoints: Object.freeze(endpoints.map((endpoint) => Object.freeze(endpoint))),
+    srvDomain,
+    useOtherMembers: settings.getOrDefault(KEYS.allowReconnect),
+    ttlMs,
+    refreshMs: refreshMsOf(settings, ttlMs),
+    lockPrefix: settings.getOrDefault(KEYS.lockPrefix),
+    locksDir: settings.getOrDefault(KEYS.locksDir),
+    netbiosName: settings.get(KEYS.netbiosName),
+    watchdog: settings.getOrDefault(KEYS.watchdog),
+    tls: Object.freeze(tls),
+    login: Object.freeze(loginOf(settings)),
+    readTimeoutMs: settings.get(KEYS.readTimeout),
+    dialTimeoutMs: settings.get(KEYS.dialTimeout),
+    expectedClusterId: settings.get(KEYS.expectedClusterId),
+    grpcOptions: settings.grpcOptions,
+  };
+  return { config: Object.freeze(config), warnings, notes };
+}
+
+function refreshMsOf(settings: Settings, ttlMs: number): number {
+  const refreshMs = settings.get(KEYS.refresh);
+  if (refreshMs === undefined) return defaultRefreshMs(ttlMs);
+  const longestMs = longestRefreshMs(ttlMs);
+  if (refreshMs <= longestMs) return refreshMs;
+  const longest = (Math.floor(longestMs / 10) / 100).toString();
+  throw settings.refuse(KEYS.refresh, `at most ${longest} s, to keep a lock_ttl of ${ttlMs / 1000} s alive`);
+}
+
+/** The members that the file names; none when SRV records name them. */
+function staticEndpoints(settings: Settings, warnings: string[]): Endpoint[] {
+  if (settings.has(KEYS.hosts)) {
+    // Two answers to the question which cluster holds the lock: on two nodes they could become two locks.
+    if (settings.has(KEYS.host)) throw settings.refuse(KEYS.host, 'either host or hosts, not both');
+    if (settings.has(KEYS.srvDomain))
+      throw settings.refuse(KEYS.srvDomain, 'either srv_domain or hosts, not both');
+  }
+  if (settings.has(KEYS.srvDomain)) {
+    if (settings.has(KEYS.host)) {
+      warnings.push(`Config ${quote(settings.file)}: host is ignored because srv_domain is set`);
+    }
+    return [];
+  }
+  const addresses = settings.get(KEYS.hosts) ?? [settings.getOrDefault(KEYS.host)];
+  const secure = settings.getOrDefault(KEYS.protocol) === 'https';
+  return endpointsOf(addresses, secure, settings.getOrDefault(KEYS.port));
+}
+
+function requirePartner(settings: Settings, key: Key<unknown>, partners: readonly Key<unknown>[]): void {
+  if (!settings.has(key) || partners.some((partner) => settings.has(partner))) return;
+  const names = partners.map((partner) => partner.name).join(' or ');
+  throw settings.refuse(key, `${names} beside it`);
+}
+
+function tlsOf(settings: Settings): TlsConfig {
+  requirePartner(settings, KEYS.key, [KEYS.cert]);
+  requirePartner(settings, KEYS.keyPasswordFile, [KEYS.key, KEYS.cert]);
+  return {
+    caFile: settings.get(KEYS.caCert),
+    certFile: settings.get(KEYS.cert),
+    keyFile: settings.get(KEYS.key),
+    keyPasswordFile: settings.get(KEYS.keyPasswordFile),
+    serverName: settings.get(KEYS.serverName),
+    insecureSkipVerify: settings.getOrDefault(KEYS.insecureSkipVerify),
+  };
+}
+
+/** Who names certificates believes that the line is encrypted; plain text would be a silent surprise. */
+function checkTlsHasUse(settings: Settings, endpoints: readonly Endpoint[], notes: string[]): void {
+  const plain = endpoints.filter((endpoint) => !endpoint.secure);
+  // Members found by SRV records say themselves whether they speak TLS.
+  if (plain.length === 0 || settings.has(KEYS.srvDomain)) return;
+  if (plain.length < endpoints.length) {
+    const hosts = plain.map(({ host, port }) => `${host}:${port}`).join(', ');
+    notes.push(`Config ${quote(settings.file)}: not encrypted, unlike the other hosts: ${hosts}`);
+    return;
+  }
+  for (const key of [KEYS.cert, KEYS.caCert, KEYS.serverName]) {
+    if (settings.has(key))
+      throw settings.refuse(key, 'protocol = https beside it, for no host is spoken to over TLS');
+  }
+}
+
+function loginOf(settings: Settings): LoginConfig | undefined {
+  requirePartner(settings, KEYS.username, [KEYS.password, KEYS.passwordFile]);
+  requirePartner(settings, KEYS.password, [KEYS.username]);
+  requirePartner(settings, KEYS.passwordFile, [KEYS.username]);
+  if (settings.has(KEYS.password) && settings.has(KEYS.passwordFile)) {
+    throw settings.refuse(KEYS.passwordFile, 'either password or password_file, not both');
+  }
+  const username = settings.get(KEYS.username);
+  if (username === undefined) return undefined;
+  return { username, password: settings.get(KEYS.password), passwordFile: settings.get(KEYS.passwordFile) };
+}

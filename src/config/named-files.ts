@@ -1,0 +1,54 @@
+import { KEYS } from './config-keys.ts';
+import type { Key } from './config-key.ts';
+import { quote } from '../base/quote.ts';
+import type { Settings } from './file-values.ts';
+import { lookAtFile, type Permissions } from '../base/small-file.ts';
+
+const FILE_KEYS: readonly Key<string>[] = [
+  KEYS.caCert,
+  KEYS.cert,
+  KEYS.key,
+  KEYS.keyPasswordFile,
+  KEYS.passwordFile,
+];
+
+/** True when somebody besides the owner and root's group may read. */
+function isReadableByOthers({ mode, groupId }: Permissions): boolean {
+  return (mode & 0o004) !== 0 || ((mode & 0o040) !== 0 && groupId !== 0);
+}
+
+/** True when somebody besides the owner and root's group may write. */
+export function isWritableByOthers({ mode, groupId }: Permissions): boolean {
+  return (mode & 0o002) !== 0 || ((mode & 0o020) !== 0 && groupId !== 0);
+}
+
+/** `path` as a shell takes it, for a command to paste. */
+export function shellWord(path: string): string {
+  return /^[\w./@%+,:-]+$/.test(path) ? path : `'${path.replaceAll("'", `'\\''`)}'`;
+}
+
+/** Whether the file that `key` names holds a secret: a certificate does only when it brings its private key along. */
+function holdsSecret(settings: Settings, key: Key<string>): boolean {
+  return key !== KEYS.caCert && (key !== KEYS.cert || !settings.has(KEYS.key));
+}
+
+/**
+ * Looks at the files that the configuration names, without opening them.
+ * @returns one warning for each file that holds a secret and that others can read, the configuration itself included
+ * @throws {ConfigError} for one that is not there or not a regular file
+ */
+export function checkNamedFiles(settings: Settings, configPermissions: Permissions): string[] {
+  const exposed = new Set<string>();
+  if (settings.has(KEYS.password) && isReadableByOthers(configPermissions)) exposed.add(settings.file);
+  for (const key of FILE_KEYS) {
+    const path = settings.get(key);
+    if (path === undefined) continue;
+    const look = lookAtFile(path);
+    if (look.kind === 'absent') throw settings.refuse(key, 'an existing file');
+    if (look.kind === 'unusable') throw settings.refuse(key, `a file that can be read, but ${look.problem}`);
+    if (holdsSecret(settings, key) && isReadableByOthers(look.permissions)) exposed.add(path);
+  }
+  return [...exposed].map(
+    (path) => `File ${quote(path)} holds a secret and others can read it; run chmod 600 ${shellWord(path)}`,
+  );
+}

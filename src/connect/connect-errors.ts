@@ -1,0 +1,65 @@
+import type { TlsConfig } from '../config/config.ts';
+import { CHECK_HOSTS, ConnectError, type ConnectFailure, firstLine } from './connect-failure.ts';
+import { explainAlert } from './tls-errors.ts';
+
+/** By the code of the error that Node gives, which also stands in its text. */
+const SOCKET_ERRORS: readonly (readonly [codes: RegExp, failure: ConnectFailure])[] = [
+  [
+    /\bECONNREFUSED\b/,
+    { id: 'net-refused', kind: 'unavailable', message: 'connection refused', remedy: CHECK_HOSTS },
+  ],
+  [
+    /\b(EHOSTUNREACH|ENETUNREACH|EHOSTDOWN|ENETDOWN|EADDRNOTAVAIL)\b/,
+    {
+      id: 'net-unreachable',
+      kind: 'unavailable',
+      message: 'host unreachable',
+      remedy: 'check the network and hosts',
+    },
+  ],
+  [
+    /\bETIMEDOUT\b/,
+    {
+      id: 'net-timeout',
+      kind: 'unavailable',
+      message: 'connection timed out',
+      remedy: 'check the network and the firewalls',
+    },
+  ],
+  [
+    /\b(EACCES|EPERM)\b/,
+    {
+      id: 'net-forbidden',
+      kind: 'unavailable',
+      message: 'this host forbids the connection',
+      remedy: 'check its firewall and SELinux',
+    },
+  ],
+  [
+    /\bENOTFOUND\b/,
+    { id: 'net-name', kind: 'unavailable', message: 'host name not found', remedy: 'correct hosts or DNS' },
+  ],
+  [
+    /\bEAI_[A-Z]+\b/,
+    {
+      id: 'net-dns',
+      kind: 'unavailable',
+      message: 'no answer from DNS about this host',
+      remedy: 'check DNS on this host',
+    },
+  ],
+  [
+    /\b(ECONNRESET|EPIPE)\b/,
+    { id: 'net-reset', kind: 'unavailable', message: 'connection reset by the member', remedy: CHECK_HOSTS },
+  ],
+];
+
+/** Why a connection could not be made: what we found out, or what an error's own words mean. */
+export function explainConnectError(error: Error, tls: TlsConfig, isSecure: boolean): ConnectFailure {
+  if (error instanceof ConnectError) return error.failure;
+  const { message } = error;
+  const alert = isSecure ? explainAlert(message, tls) : undefined;
+  if (alert !== undefined) return alert;
+  for (const [codes, failure] of SOCKET_ERRORS) if (codes.test(message)) return failure;
+  return { id: 'net-other', kind: 'unavailable', message: `cannot connect: ${firstLine(message)}` };
+}

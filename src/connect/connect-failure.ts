@@ -1,0 +1,52 @@
+import type { EtcdErrorKind } from '../base/errors.ts';
+
+/** What a connection that could not be made means to the administrator. */
+export interface ConnectFailure {
+  /** Names the message in the failure guide. */
+  readonly id: string;
+  readonly kind: EtcdErrorKind;
+  readonly message: string;
+  readonly remedy?: string;
+}
+
+/** The remedy where nothing more is known. */
+export const CHECK_HOSTS = 'check that etcd runs there and that hosts and port are right';
+
+/** A connection that could not be made, and we know why. */
+export class ConnectError extends Error {
+  override readonly name = 'ConnectError';
+  readonly failure: ConnectFailure;
+
+  constructor(failure: ConnectFailure) {
+    super(failure.message);
+    this.failure = failure;
+  }
+}
+
+function plainHint(isSecure: boolean): string {
+  return isSecure ? CHECK_HOSTS : 'if it speaks TLS, set protocol = https';
+}
+
+/** What was dialled answers, but not in HTTP/2. */
+export function noHttp2(isSecure: boolean): ConnectError {
+  return new ConnectError({
+    id: 'net-http1',
+    kind: 'notEtcd',
+    message: 'not etcd: does not speak HTTP/2',
+    remedy: plainHint(isSecure),
+  });
+}
+
+export function closedEarly(isSecure: boolean): ConnectError {
+  return new ConnectError({
+    id: 'net-plain',
+    kind: 'unavailable',
+    message: 'the member closed the connection before a word of HTTP/2',
+    remedy: plainHint(isSecure),
+  });
+}
+
+/** Of what somebody else says, enough for a message. */
+export function firstLine(text: string): string {
+  return (text.split('\n', 1)[0] ?? '').slice(0, 200).trim();
+}

@@ -1,0 +1,108 @@
+import { type ConnectionOptions, EtcdConnection } from './connection.ts';
+import type { Endpoint } from '../config/config.ts';
+import { type Dial, hostPort } from './dial.ts';
+
+// After a dial that failed at once, such as a refused connection, calls fail with the same words for this long before
+// the next dial; it doubles with each failure up to the longest. A member that is back must not wait for long.
+const FIRST_BACKOFF_MS = 100;
+const LONGEST_BACKOFF_MS = 1_000;
+
+const LET_GO = 'the connection was closed by us';
+
+/** What leads to one endpoint: its connection of the moment, replaced whenever that has ended or is in doubt. */
+export class EtcdLink {
+  readonly #how: Omit<Dial, 'signal' | 'endpoint'>;
+  readonly #options: ConnectionOptions;
+  readonly #firstBackoffMs: number;
+  readonly #longestBackoffMs: number;
+  #endpoint: Endpoint;
+  #connection: EtcdConnection | undefined;
+  #backoffMs = 0;
+  #isClosed = false;
+  /** Connections that were replaced and still serve a call. */
+  readonly #retired = new Set<EtcdConnection>();
+
+  constructor(endpoint: Endpoint, how: Omit<Dial, 'signal' | 'endpoint'>, options: ConnectionOptions) {
+    this.#endpoint = endpoint;
+    this.#how = how;
+    how.names.expect(endpoint.host);
+    this.#options = options;
+    const { 'grpc.initial_reconnect_backoff_ms': first, 'grpc.max_reconnect_backoff_ms': longest } =
+      options.grpcOptions;
+    this.#firstBackoffMs = typeof first === 'number' ? first : FIRST_BACKOFF_MS;
+    this.#longestBackoffMs = typeof longest === 'number' ? longest : LONGEST_BACKOFF_MS;
+  }
+
+  /** Called whenever a connection could not be made, or was given up. */
+  onTrouble: () => void = () => undefined;
+
+  /** True while a connection stands. */
+  get isConnected(): boolean {
+    return this.#connection?.isAlive === true && this.#connection.wasReady;
+  }
+
+  get endpoint(): Endpoint {
+    return this.#endpoint;
+  }
+
+  /** As configured, for messages: `host:port`. */
+  get name(): string {
+    return hostPort(this.#endpoint);
+  }
+
+  /** The connection to use for a call that starts now; it may be one that has just failed, and fails the call at once. */
+  current(): EtcdConnection {
+    const connection = this.#connection;
+    if (connection?.isAlive === true) {
+      if (connection.wasReady) this.#how.names.lookAhead(this.#options.clock.now());
+      return connection;
+    }
+    if (connection?.failedAtMs !== undefined && connection.closedBecause === undefined) {
+      const now = this.#options.clock.now();
+      if (this.#backoffMs === 0 || connection.wasReady) this.#backoffMs = this.#firstBackoffMs;
+      if (now < connection.failedAtMs + this.#backoffMs) return connection;
+      this.#backoffMs = Math.min(this.#backoffMs * 2, this.#longestBackoffMs);
+      this.onTrouble();
+      connection.close('another connection is tried');
+    } else {
+      this.#backoffMs = 0;
+    }
+    if (connection !== undefined) this.#retire(connection);
+    const next = new EtcdConnection({ ...this.#how, endpoint: this.#endpoint }, this.#options);
+    this.#connection = next;
+    if (this.#isClosed) next.close(LET_GO);
+    return next;
+  }
+
+  /** Ends `connection` with every call on it, because it is in doubt; the next call gets another one. */
+  replace(connection: EtcdConnection, because: string): void {
+    connection.close(because);
+    this.#retired.delete(connection);
+    if (this.#connection !== connection) return;
+    this.#connection = undefined;
+    this.#backoffMs = 0;
+    this.onTrouble();
+  }
+
+  /** Dials another endpoint from now on. */
+  moveTo(endpoint: Endpoint): void {
+    this.#connection?.close('the endpoint is gone from DNS');
+    this.#connection = undefined;
+    this.#backoffMs = 0;
+    this.#endpoint = endpoint;
+    this.#how.names.expect(endpoint.host);
+  }
+
+  /** Ends all connections for good; calls that come later fail. */
+  close(): void {
+    this.#isClosed = true;
+    for (const connection of this.#retired) connection.close(LET_GO);
+    this.#retired.clear();
+    this.#connection?.close(LET_GO);
+  }
+
+  #retire(connection: EtcdConnection): void {
+    for (const retired of this.#retired) if (retired.isClosed) this.#retired.delete(retired);
+    if (!connection.isClosed) this.#retired.add(connection);
+  }
+}

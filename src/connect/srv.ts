@@ -1,0 +1,92 @@
+import { promises as dns } from 'node:dns';
+import type { Clock } from '../base/clock.ts';
+import type { Endpoint } from '../config/config.ts';
+import { SetupError } from '../base/errors.ts';
+
+/** One answer to a question for SRV records, as Node gives it. */
+export interface SrvRecord {
+  readonly name: string;
+  readonly port: number;
+  /** The lowest is asked first. */
+  readonly priority: number;
+  readonly weight: number;
+}
+
+/** Rejects with Node's error, whose `code` says what went wrong. */
+export type ResolveSrv = (name: string) => Promise<readonly SrvRecord[]>;
+
+/** etcd's own two names, then the two that were in use before them. */
+const SERVICES = [
+  { service: '_etcd-client-ssl._tcp', secure: true },
+  { service: '_etcd-client._tcp', secure: false },
+  { service: '_etcd-ssl._tcp', secure: true },
+  { service: '_etcd._tcp', secure: false },
+] as const;
+
+// c-ares asks each server of resolv.conf this many times, for this long at first.
+const QUERY_TIMEOUT_MS = 500;
+const QUERY_TRIES = 2;
+// All in all. CTDB waits 5 s for our answer, and the lock itself is still to come.
+const ANSWER_LIMIT_MS = 2_000;
+
+/** Asks the servers of `/etc/resolv.conf`; gives up after two seconds. */
+export function makeResolveSrv(clock: Clock): ResolveSrv {
+  return async (name) => {
+    const resolver = new dns.Resolver({ timeout: QUERY_TIMEOUT_MS, tries: QUERY_TRIES });
+    const stopTimer = clock.at(clock.now() + ANSWER_LIMIT_MS, () => {
+      resolver.cancel();
+    });
+    try {
+      return await resolver.resolveSrv(name);
+    } finally {
+      stopTimer();
+    }
+  };
+}
+
+function endpointsFrom(records: readonly SrvRecord[], secure: boolean): Endpoint[] {
+  return (
+    [...records]
+      // RFC 2782: the root as target means that the service is decidedly not there.
+      .filter(({ name }) => name !== '' && name !== '.')
+      .sort((a, b) => a.priority - b.priority || b.weight - a.weight)
+      .map(({ name, port }) => ({ secure, host: name.replace(/\.$/, ''), port }))
+  );
+}
+
+/** Why DNS has no such records; undefined when it is a failure to find out. */
+function isAbsent(error: unknown): boolean {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  return code === 'ENOTFOUND' || code === 'ENODATA';
+}
+
+/**
+ * The members of the cluster by the SRV records of `domain`: those of the first name that has any. A question without an
+ * answer ends the search, since a later name could lead to plain text where the earlier one says TLS.
+ * @throws {SetupError} when there are no records, or DNS does not say
+ */
+export async function discover(domain: string, resolve: ResolveSrv): Promise<Endpoint[]> {
+  const questions = SERVICES.map(({ service, secure }) => {
+    const name = `${service}.${domain}`;
+    const answer = resolve(name);
+    answer.catch(() => undefined); // looked at below, unless an earlier name has records
+    return { name, secure, answer };
+  });
+  for (const { name, secure, answer } of questions) {
+    try {
+      const endpoints = endpointsFrom(await answer, secure);
+      if (endpoints.length > 0) return endpoints;
+    } catch (error) {
+      if (isAbsent(error)) continue;
+      const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);
+      throw new SetupError(
+        `Cannot find etcd: no answer from DNS about the SRV records of ${name} (${code}); check DNS, or set hosts instead of srv_domain`,
+        { cause: error },
+      );
+    }
+  }
+  const names = SERVICES.map(({ service }) => service).join(', ');
+  throw new SetupError(
+    `Cannot find etcd: srv_domain "${domain}" has no SRV records (${names}); correct it, or set hosts instead`,
+  );
+}

@@ -1,0 +1,181 @@
+import type { Clock } from '../base/clock.ts';
+import type { Config, Endpoint } from '../config/config.ts';
+import { EtcdError } from '../base/errors.ts';
+import type { CallOptions, Header, KeyValue, LeaseId, TimeToLiveAnswer } from '../cluster/member.ts';
+import type {
+  AdminMember,
+  Alarm,
+  DeleteAnswer,
+  Directory,
+  DirectoryWatchHandlers,
+  ListedMember,
+  MemberStatus,
+} from './admin.ts';
+import { callUnary } from './call.ts';
+import { EtcdCaller } from './caller.ts';
+import type { EtcdLink } from '../connect/endpoint-link.ts';
+import { makeLinks } from '../connect/endpoint-links.ts';
+import * as messages from './messages.ts';
+import { tokenFrom, type Token } from './token.ts';
+import { watchRange } from './watch.ts';
+
+/** One member for each of `endpoints`, none of them connected yet. */
+export function makeAdminMembers(
+  config: Config,
+  endpoints: readonly Endpoint[],
+  clock: Clock,
+): EtcdAdminMember[] {
+  return makeLinks(config, endpoints, clock).map(
+    (link) => new EtcdAdminMember(new EtcdCaller(link, config), config.expectedClusterId),
+  );
+}
+
+/** One endpoint over the network, as the administrator's commands ask it. */
+export class EtcdAdminMember implements AdminMember {
+  readonly #caller: EtcdCaller;
+  readonly #link: EtcdLink;
+  readonly #expectedClusterId: string | undefined;
+
+  constructor(caller: EtcdCaller, expectedClusterId: string | undefined) {
+    this.#caller = caller;
+    this.#link = caller.link;
+    this.#expectedClusterId = expectedClusterId;
+  }
+
+  get endpoint(): string {
+    return this.#link.name;
+  }
+
+  get address(): Endpoint {
+    return this.#link.endpoint;
+  }
+
+  async logIn({ signal }: CallOptions): Promise<Token | undefined> {
+    try {
+      const { hasToken, metadata } = await this.#caller.login.pass(signal);
+      return hasToken ? tokenFrom(metadata['token'] ?? '') : undefined;
+    } catch (error) {
+      throw this.#caller.inOurWords(error, undefined);
+    }
+  }
+
+  status({ signal }: CallOptions): Promise<MemberStatus> {
+    return this.#caller.ask(undefined, signal, async (metadata) => {
+      const answer = await callUnary(this.#link, signal, 'status', {}, metadata);
+      return {
+        header: this.#headerFrom(answer.header),
+        version: answer.version,
+        leaderId: answer.leader,
+        raftTerm: BigInt(answer.raftTerm),
+        dbSizeBytes: Number(answer.dbSize),
+        dbInUseBytes: Number(answer.dbSizeInUse),
+        isLearner: answer.isLearner,
+      };
+    });
+  }
+
+  listMembers({
+    signal,
+  }: CallOptions): Promise<{ readonly header: Header; readonly members: ListedMember[] }> {
+    return this.#caller.ask(undefined, signal, async (metadata) => {
+      const answer = await callUnary(this.#link, signal, 'memberList', {}, metadata);
+      const members = answer.members.map(({ ID, name, clientURLs, isLearner }) => ({
+        id: ID,
+        name,
+        clientUrls: clientURLs,
+        isLearner,
+      }));
+      return { header: messages.headerFrom(answer.header), members };
+    });
+  }
+
+  alarms({ signal }: CallOptions): Promise<readonly Alarm[]> {
+    return this.#caller.ask(undefined, signal, async (metadata) => {
+      const { alarms } = await callUnary(this.#link, signal, 'alarm', { action: 'Get' }, metadata);
+      return alarms.map(({ memberID, alarm }) => ({ memberId: memberID, alarm: alarm.toUpperCase() }));
+    });
+  }
+
+  readDirectory(directory: string, { signal }: CallOptions): Promise<Directory> {
+    const request = { ...messages.oldestRequest(directory), limit: 0 };
+    return this.#caller.ask(directory, signal, async (metadata) => {
+      const { header, kvs } = await callUnary(this.#link, signal, 'range', request, metadata);
+      return { header: this.#headerFrom(header), keys: kvs.map(messages.keyValueFrom) };
+    });
+  }
+
+  timeToLive(leaseId: LeaseId, { signal }: CallOptions): Promise<TimeToLiveAnswer> {
+    return this.#caller.ask(undefined, signal, async (metadata) =>
+      messages.timeToLiveFrom(
+        await callUnary(this.#link, signal, 'leaseTimeToLive', { ID: leaseId }, metadata),
+      ),
+    );
+  }
+
+  rehearse(directory: string, key: string, leaseId: LeaseId, { signal }: CallOptions): Promise<Directory> {
+    const { compare, success, failure } = messages.lockRequest(directory, key, '', leaseId);
+    const request = {
+      // No version is below 0, so the first branch, which would write, is never taken.
+      compare: [
+        ...(compare ?? []),
+        { key: Buffer.from(key), target: 'Version' as const, result: 'Less' as const, version: 0 },
+      ],
+      ...(success === undefined ? {} : { success }),
+      ...(failure === undefined ? {} : { failure }),
+    };
+    return this.#caller.ask(directory, signal, async (metadata) => {
+      const answer = await callUnary(this.#link, signal, 'txn', request, metadata);
+      if (answer.succeeded) throw new messages.StrangeAnswer('a key has a version below 0');
+      const { oldest } = messages.lockAnswerFrom(answer);
+      return { header: this.#headerFrom(answer.header), keys: oldest === null ? [] : [oldest] };
+    });
+  }
+
+  deleteExactly(
+    found: Pick<KeyValue, 'key' | 'createRevision' | 'modRevision'>,
+    { signal }: CallOptions,
+  ): Promise<DeleteAnswer> {
+    const key = Buffer.from(found.key);
+    const created = found.createRevision.toString();
+    const written = found.modRevision.toString();
+    const request = {
+      compare: [
+        { key, target: 'Create' as const, result: 'Equal' as const, create_revision: created },
+        { key, target: 'Mod' as const, result: 'Equal' as const, mod_revision: written },
+      ],
+      success: [{ request_delete_range: { key } }],
+    };
+    return this.#caller.ask(found.key, signal, async (metadata) => {
+      const { header, succeeded } = await callUnary(this.#link, signal, 'txn', request, metadata);
+      return { header: this.#headerFrom(header), succeeded };
+    });
+  }
+
+  watchDirectory(directory: string, fromRevision: bigint, handlers: DirectoryWatchHandlers): () => void {
+    const { key, range_end } = messages.rangeUnder(directory);
+    return watchRange(this.#caller, { key, range_end }, fromRevision, {
+      onDelete: handlers.onChange,
+      onPut: handlers.onChange,
+      onEnd: (error) => {
+        handlers.onEnd(this.#caller.inOurWords(error, directory));
+      },
+    });
+  }
+
+  close(): void {
+    this.#link.close();
+  }
+
+  /** The header, when it comes from the cluster that the configuration expects. */
+  #headerFrom(header: Parameters<typeof messages.headerFrom>[0]): Header {
+    const read = messages.headerFrom(header);
+    const expected = this.#expectedClusterId;
+    if (expected === undefined || read.clusterId === expected) return read;
+    throw new EtcdError(
+      'wrongCluster',
+      this.endpoint,
+      `belongs to cluster ${read.clusterId}, want ${expected} (expected_cluster_id)`,
+      'correct hosts or expected_cluster_id',
+    );
+  }
+}

@@ -1,0 +1,62 @@
+import type { Config } from '../config/config.ts';
+import { errorText, EtcdError } from '../base/errors.ts';
+import { CallFailure, type Metadata } from './call.ts';
+import { etcdErrorFrom } from './errors.ts';
+import type { EtcdLink } from '../connect/endpoint-link.ts';
+import { EtcdLogin } from './login.ts';
+import { StrangeAnswer } from './messages.ts';
+
+/** One endpoint as a caller sees it: the way there, our login, and what goes wrong put in our words. */
+export class EtcdCaller {
+  readonly link: EtcdLink;
+  readonly login: EtcdLogin;
+  readonly #config: Config;
+
+  constructor(link: EtcdLink, config: Config, onAuthOff?: (endpoint: string) => void) {
+    this.link = link;
+    this.login = new EtcdLogin(link, config.login, onAuthOff);
+    this.#config = config;
+  }
+
+  /**
+   * Runs one call with our login; where the member refuses the login, once more with a new one. Rejects with `EtcdError`.
+   *
+   * @param key what the call is about, for a message about permissions
+   */
+  async ask<T>(
+    key: string | undefined,
+    signal: AbortSignal,
+    send: (metadata: Metadata) => Promise<T>,
+  ): Promise<T> {
+    try {
+      const pass = await this.login.pass(signal);
+      try {
+        return await send(pass.metadata);
+      } catch (error) {
+        if (!this.login.canMend(error, pass)) throw error;
+        this.login.forget(pass);
+        return await send((await this.login.pass(signal)).metadata);
+      }
+    } catch (error) {
+      throw this.inOurWords(error, key);
+    }
+  }
+
+  inOurWords(error: unknown, key: string | undefined): EtcdError {
+    if (error instanceof EtcdError) return error;
+    const { name, endpoint } = this.link;
+    if (error instanceof CallFailure) {
+      return etcdErrorFrom(error.status, {
+        endpoint: name,
+        isSecure: endpoint.secure,
+        tls: this.#config.tls,
+        username: this.#config.login?.username,
+        key,
+        closedBecause: error.closedBecause,
+      });
+    }
+    if (error instanceof StrangeAnswer)
+      return new EtcdError('notEtcd', name, `not etcd: ${error.message}`, 'correct hosts and port');
+    return new EtcdError('unknown', name, errorText(error));
+  }
+}

@@ -1,0 +1,191 @@
+import type { Clock } from '../base/clock.ts';
+import type { Config, Endpoint } from '../config/config.ts';
+import type {
+  CallOptions,
+  Header,
+  LeaseAnswer,
+  LeaseId,
+  LockAnswer,
+  Member,
+  RangeAnswer,
+  TimeToLiveAnswer,
+  WatchHandlers,
+} from '../cluster/member.ts';
+import { callOnStream, callUnary, encoded, type Metadata } from './call.ts';
+import { EtcdCaller } from './caller.ts';
+import { followRecords } from '../connect/discovery.ts';
+import type { EtcdLink } from '../connect/endpoint-link.ts';
+import { makeLinks } from '../connect/endpoint-links.ts';
+import * as messages from './messages.ts';
+import { EtcdVersion } from './version.ts';
+import { watchRange } from './watch.ts';
+import { discover, makeResolveSrv } from '../connect/srv.ts';
+
+/** What the transport needs of the world beside the network. */
+export interface TransportDeps {
+  readonly clock: Clock;
+  /** Told, once, of what works and should be seen to. */
+  readonly onWarning?: (message: string) => void;
+}
+
+/**
+ * The members as configured, one for each endpoint, none of them connected yet.
+ * @throws {SetupError} with `srv_domain` only, when DNS does not name any
+ */
+export async function makeMembers(config: Config, { clock, onWarning }: TransportDeps): Promise<Member[]> {
+  const { srvDomain } = config;
+  const find = (): Promise<readonly Endpoint[]> =>
+    srvDomain === undefined ? Promise.resolve(config.endpoints) : discover(srvDomain, makeResolveSrv(clock));
+  const endpoints = await find();
+  const links = makeLinks(config, config.useOtherMembers ? endpoints : endpoints.slice(0, 1), clock);
+  if (srvDomain !== undefined) followRecords(links, clock, find);
+  let hasWarned = false;
+  const onAuthOff = (endpoint: string): void => {
+    if (hasWarned) return;
+    hasWarned = true;
+    // No failure: a login must be configured before authentication can be switched on under a holder.
+    onWarning?.(
+      `etcd at ${endpoint}: authentication is not enabled, so anybody may change the lock; run etcdctl auth enable`,
+    );
+  };
+  return links.map((link) => new EtcdMember(new EtcdCaller(link, config, onAuthOff)));
+}
+
+/** A member without a leader says so at once, with this, instead of being silent until it has one. */
+function withLeader(metadata: Metadata): Metadata {
+  return { ...metadata, hasleader: 'true' };
+}
+
+/** Remembers what was made of the last argument: a holder asks the same of its lease and its key for months. */
+function rememberingLast<Argument, Result>(
+  make: (argument: Argument) => Result,
+): (argument: Argument) => Result {
+  let last: { readonly argument: Argument; readonly result: Result } | undefined;
+  return (argument) => {
+    if (last?.argument !== argument) last = { argument, result: make(argument) };
+    return last.result;
+  };
+}
+
+/** One endpoint over the network: etcd's messages put in our types, and its errors in our words. */
+class EtcdMember implements Member {
+  readonly #caller: EtcdCaller;
+  readonly #link: EtcdLink;
+  readonly #version: EtcdVersion;
+  readonly #keepAliveRequest = rememberingLast((leaseId: LeaseId) =>
+    encoded('leaseKeepAlive', { ID: leaseId }),
+  );
+  readonly #keyRequest = rememberingLast((key: string) => encoded('range', messages.keyRequest(key)));
+
+  constructor(caller: EtcdCaller) {
+    this.#caller = caller;
+    this.#link = caller.link;
+    this.#version = new EtcdVersion(caller.link, caller.login);
+  }
+
+  get endpoint(): string {
+    return this.#link.name;
+  }
+
+  grant(leaseId: LeaseId, ttlMs: number, { signal }: CallOptions): Promise<LeaseAnswer> {
+    const request = { ID: leaseId, TTL: messages.secondsFromMs(ttlMs) };
+    return this.#ask(undefined, signal, async (metadata) => {
+      const granting = callUnary(this.#link, signal, 'leaseGrant', request, metadata);
+      // Whoever asks for a lease means to lock, and the member writes the lease to its disk meanwhile.
+      this.#version.start();
+      return messages.leaseAnswerFrom(leaseId, await granting);
+    });
+  }
+
+  revoke(leaseId: LeaseId, { signal }: CallOptions): Promise<{ readonly header: Header }> {
+    const request = { ID: leaseId };
+    return this.#ask(undefined, signal, async (metadata) => {
+      const { header } = await callUnary(this.#link, signal, 'leaseRevoke', request, metadata);
+      return { header: messages.headerFrom(header) };
+    });
+  }
+
+  keepAlive(leaseId: LeaseId, { signal }: CallOptions): Promise<LeaseAnswer> {
+    const request = this.#keepAliveRequest(leaseId);
+    return this.#ask(undefined, signal, async (metadata) =>
+      messages.leaseAnswerFrom(
+        leaseId,
+        await callOnStream(this.#link, signal, 'leaseKeepAlive', request, metadata),
+      ),
+    );
+  }
+
+  timeToLive(leaseId: LeaseId, { signal }: CallOptions): Promise<TimeToLiveAnswer> {
+    const request = { ID: leaseId };
+    return this.#ask(undefined, signal, async (metadata) =>
+      messages.timeToLiveFrom(await callUnary(this.#link, signal, 'leaseTimeToLive', request, metadata)),
+    );
+  }
+
+  readKey(key: string, { signal }: CallOptions): Promise<RangeAnswer> {
+    const request = this.#keyRequest(key);
+    return this.#ask(key, signal, async (metadata) =>
+      messages.rangeAnswerFrom(await callUnary(this.#link, signal, 'range', request, metadata)),
+    );
+  }
+
+  readOldest(directory: string, { signal }: CallOptions): Promise<RangeAnswer> {
+    const request = messages.oldestRequest(directory);
+    return this.#ask(directory, signal, async (metadata) =>
+      messages.rangeAnswerFrom(await callUnary(this.#link, signal, 'range', request, metadata)),
+    );
+  }
+
+  lock(
+    directory: string,
+    key: string,
+    value: string,
+    leaseId: LeaseId,
+    { signal }: CallOptions,
+  ): Promise<LockAnswer> {
+    const request = messages.lockRequest(directory, key, value, leaseId);
+    return this.#ask(directory, signal, async (metadata) => {
+      await this.#version.check(signal);
+      return messages.lockAnswerFrom(await callUnary(this.#link, signal, 'txn', request, metadata));
+    });
+  }
+
+  describe(
+    key: string,
+    value: string,
+    createRevision: bigint,
+    { signal }: CallOptions,
+  ): Promise<{ readonly header: Header; readonly succeeded: boolean }> {
+    const request = messages.describeRequest(key, value, createRevision);
+    return this.#ask(key, signal, async (metadata) => {
+      const { header, succeeded } = await callUnary(this.#link, signal, 'txn', request, metadata);
+      return { header: messages.headerFrom(header), succeeded };
+    });
+  }
+
+  watch(key: string, fromRevision: bigint, handlers: WatchHandlers): () => void {
+    return watchRange(this.#caller, { key: Buffer.from(key) }, fromRevision, {
+      ...handlers,
+      onEnd: (error) => {
+        handlers.onEnd(this.#caller.inOurWords(error, key).message);
+      },
+    });
+  }
+
+  connect(): void {
+    this.#link.current().connect();
+    this.#caller.login.start();
+  }
+
+  close(): void {
+    this.#link.close();
+  }
+
+  #ask<T>(
+    key: string | undefined,
+    signal: AbortSignal,
+    send: (metadata: Metadata) => Promise<T>,
+  ): Promise<T> {
+    return this.#caller.ask(key, signal, (metadata) => send(withLeader(metadata)));
+  }
+}

@@ -1,0 +1,202 @@
+import type { TlsConfig } from '../config/config.ts';
+import { explainConnectError } from '../connect/connect-errors.ts';
+import { errorText, EtcdError, type EtcdErrorKind } from '../base/errors.ts';
+import type { RpcStatus } from '../grpc-call.ts';
+
+/** What a message about a failed call can refer to. */
+export interface ErrorContext {
+  readonly endpoint: string;
+  readonly isSecure: boolean;
+  readonly tls: TlsConfig;
+  /** Who we are to etcd, as configured. */
+  readonly username: string | undefined;
+  /** The key or directory that the call was about. */
+  readonly key: string | undefined;
+  /** Why we closed the connection ourselves, if we did. */
+  readonly closedBecause: string | undefined;
+}
+
+/** A refused login that another login may mend: the token expired, or users and roles have changed since. */
+export function isStaleLogin({ details }: RpcStatus): boolean {
+  return (
+    details.includes('etcdserver: invalid auth token') ||
+    details.includes('etcdserver: revision of auth store is old')
+  );
+}
+
+/** What a call without a login gets once authentication is on. */
+export function isLoginWanted({ details }: RpcStatus): boolean {
+  return (
+    details.includes('etcdserver: user name is empty') || details.includes('etcdserver: permission denied')
+  );
+}
+
+export function isAuthOff({ details }: RpcStatus): boolean {
+  return details.includes('etcdserver: authentication is not enabled');
+}
+
+interface Meaning {
+  /** Names the message in the failure guide; without it, the entry of the kind. */
+  readonly id?: string;
+  readonly kind: EtcdErrorKind;
+  /** Without it, etcd's own words. */
+  readonly message?: string;
+  readonly remedy?: string;
+}
+
+const silence: Meaning = { kind: 'unavailable' };
+
+/**
+ * etcd's own errors by their words (etcd, `api/v3rpc/rpctypes/error.go`): those are the same in all releases, while the
+ * codes have changed, and some errors arrive as Unknown.
+ */
+const ETCD_ERRORS: readonly (readonly [
+  words: string,
+  meaning: Meaning | ((context: ErrorContext) => Meaning),
+])[] = [
+  [
+    'requested lease not found',
+    {
+      kind: 'leaseNotFound',
+      message: 'lease not found',
+      remedy: 'somebody revoked it by hand; CTDB tries again by itself',
+    },
+  ],
+  ['lease already exists', { kind: 'leaseExists', message: 'lease already exists' }],
+  [
+    'no leader',
+    {
+      id: 'etcd-leaderless',
+      kind: 'noLeader',
+      message: 'the member has no raft leader',
+      remedy: 'check that most members run and reach each other',
+    },
+  ],
+  ['leader changed', { kind: 'noLeader', message: 'the raft leader has changed' }],
+  ['not leader', { kind: 'noLeader' }],
+  ['not a primary lessor', { kind: 'noLeader', message: 'the raft leader has changed' }],
+  ['proposal dropped', { kind: 'noLeader', message: 'the raft leader has changed' }],
+  ['request timed out', { kind: 'timeout' }],
+  [
+    'context deadline exceeded',
+    { id: 'etcd-others', kind: 'timeout', message: 'the member got no answer from the others' },
+  ],
+  ['too many requests', silence],
+  ['not capable', silence],
+  ['server stopped', silence],
+  ['unhealthy cluster', silence],
+  [
+    'not supported for learner',
+    { ...silence, id: 'etcd-learner', message: 'the member is a learner and cannot vote yet' },
+  ],
+  [
+    'database space exceeded',
+    {
+      kind: 'noSpace',
+      message: "etcd's database is full (alarm NOSPACE)",
+      remedy: 'compact and defragment it, then run etcdctl alarm disarm',
+    },
+  ],
+  [
+    'corrupt cluster',
+    {
+      id: 'etcd-corrupt',
+      kind: 'rejected',
+      message: 'etcd has found its data corrupt (alarm CORRUPT)',
+      remedy: 'repair the cluster',
+    },
+  ],
+  ['too large lease TTL', { kind: 'rejected', remedy: 'lower lock_ttl' }],
+  // After a new login has been tried: users change faster than we log in, which passes.
+  ['invalid auth token', { ...silence, id: 'auth-passing', message: 'the login has expired' }],
+  [
+    'revision of auth store is old',
+    { ...silence, id: 'auth-passing', message: 'users or roles have changed since the login' },
+  ],
+  [
+    'authentication failed',
+    ({ username }) => ({
+      id: 'auth-wrong',
+      kind: 'auth',
+      message: `wrong user name or password for user "${username ?? ''}"`,
+      remedy: 'correct username and password_file or password',
+    }),
+  ],
+  [
+    'user name is empty',
+    {
+      kind: 'auth',
+      message: 'the member wants a login',
+      remedy: 'set username and password_file, or use a client certificate whose CN is an etcd user',
+    },
+  ],
+  [
+    'permission denied',
+    ({ username, key }) => ({
+      kind: 'permission',
+      message: `permission denied${username === undefined ? '' : ` to user "${username}"`}${key === undefined ? '' : ` on ${key}`}`,
+      remedy: `grant read and write: etcdctl role grant-permission --prefix=true ROLE readwrite ${directoryOf(key)}`,
+    }),
+  ],
+];
+
+function directoryOf(key: string | undefined): string {
+  return key === undefined ? 'DIRECTORY' : key.slice(0, key.lastIndexOf('/') + 1);
+}
+
+const NOT_ETCD = 'check that hosts and port lead to etcd 3.3 or newer';
+
+// Of a gateway in front of etcd, which may find its way again.
+const PASSING_HTTP_STATUS = new Set(['429', '502', '503', '504']);
+
+/** Puts a failed call in our words. The order matters: what a connection failed with can contain any words. */
+export function etcdErrorFrom(status: RpcStatus, context: ErrorContext): EtcdError {
+  const { endpoint, tls, isSecure, closedBecause } = context;
+  const details = errorText(status.details);
+  if (status.connectError !== undefined) {
+    const failure = explainConnectError(status.connectError, tls, isSecure);
+    return new EtcdError(failure.kind, endpoint, failure.message, failure.remedy, failure.id);
+  }
+  for (const [words, meaning] of ETCD_ERRORS) {
+    if (!details.includes(words)) continue;
+    const { id, kind, message, remedy } = typeof meaning === 'function' ? meaning(context) : meaning;
+    return new EtcdError(kind, endpoint, message ?? details.replace(/^etcdserver: /, ''), remedy, id);
+  }
+  if (closedBecause !== undefined) return new EtcdError('unavailable', endpoint, closedBecause);
+  const httpStatus = /HTTP status code (\d+)/.exec(details)?.[1];
+  if (httpStatus !== undefined) {
+    return PASSING_HTTP_STATUS.has(httpStatus)
+      ? new EtcdError(
+          'unavailable',
+          endpoint,
+          `a gateway answered with HTTP status ${httpStatus}`,
+          undefined,
+          'net-gateway',
+        )
+      : new EtcdError('notEtcd', endpoint, `not etcd: HTTP status ${httpStatus}`, NOT_ETCD);
+  }
+  if (details.startsWith('Response message parsing error')) {
+    return new EtcdError('notEtcd', endpoint, 'not etcd: the answer cannot be decoded', NOT_ETCD);
+  }
+  return fromCode(status.code, details, endpoint);
+}
+
+/** By the number of the status (grpc, `doc/statuscodes.md`), where the words are not etcd's. */
+function fromCode(code: number, details: string, endpoint: string): EtcdError {
+  switch (code) {
+    case 1: // CANCELLED: the member ended the stream
+    case 8: // RESOURCE_EXHAUSTED
+    case 13: // INTERNAL: the stream was reset, or what came was no message
+      return new EtcdError('unavailable', endpoint, details, NOT_ETCD);
+    case 14: // UNAVAILABLE
+      return new EtcdError('unavailable', endpoint, details);
+    case 4: // DEADLINE_EXCEEDED
+      return new EtcdError('timeout', endpoint, details);
+    case 12: // UNIMPLEMENTED
+      return new EtcdError('notEtcd', endpoint, `not etcd, or too old: ${details}`, NOT_ETCD, 'net-old');
+    case 16: // UNAUTHENTICATED
+      return new EtcdError('auth', endpoint, details, 'set username and password_file');
+    default:
+      return new EtcdError('unknown', endpoint, details);
+  }
+}

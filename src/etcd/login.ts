@@ -1,0 +1,98 @@
+import type { LoginConfig } from '../config/config.ts';
+import { EtcdError } from '../base/errors.ts';
+import { CallFailure, callUnary, type Metadata } from './call.ts';
+import { isAuthOff, isLoginWanted, isStaleLogin } from './errors.ts';
+import type { EtcdLink } from '../connect/endpoint-link.ts';
+import { SharedCall } from './shared-call.ts';
+import { readSmallFile } from '../base/small-file.ts';
+
+/** What a call shows the member. */
+export interface Pass {
+  readonly metadata: Metadata;
+  /** False when no login is configured, or when the member said that authentication is off. */
+  readonly hasToken: boolean;
+}
+
+// etcd takes passwords of at most 72 bytes (bcrypt); the rest is for a file that holds more than its first line.
+const LARGEST_PASSWORD_FILE_BYTES = 4_096;
+
+function passwordOf({ password, passwordFile }: LoginConfig, endpoint: string): string {
+  if (passwordFile === undefined) return password ?? '';
+  const file = readSmallFile(passwordFile, LARGEST_PASSWORD_FILE_BYTES);
+  if (file.kind === 'file') return Buffer.from(file.bytes).toString().split(/\r?\n/, 1)[0] ?? '';
+  const problem = file.kind === 'absent' ? 'there is no such file' : file.problem;
+  throw new EtcdError(
+    'auth',
+    endpoint,
+    `cannot read password_file "${passwordFile}": ${problem}`,
+    'correct password_file',
+    'auth-file',
+  );
+}
+
+/**
+ * Our login on one member, whose tokens other members need not know. Tokens expire, a restarted member forgets them, and
+ * each change of users and roles ends them all; so a pass that was refused is replaced by a new login, once per refusal.
+ * Authentication can also be switched on and off under us.
+ */
+export class EtcdLogin {
+  readonly #link: EtcdLink;
+  readonly #config: LoginConfig | undefined;
+  readonly #asking: SharedCall<Pass>;
+  readonly #onAuthOff: (endpoint: string) => void;
+  #pass: Pass | undefined;
+
+  /** @param onAuthOff told when a login is configured and the member has authentication switched off */
+  constructor(
+    link: EtcdLink,
+    config: LoginConfig | undefined,
+    onAuthOff: (endpoint: string) => void = () => undefined,
+  ) {
+    this.#link = link;
+    this.#config = config;
+    this.#onAuthOff = onAuthOff;
+    this.#asking = new SharedCall(
+      () => link.name,
+      (signal) => this.#logIn(signal),
+    );
+    if (config === undefined) this.#pass = { metadata: {}, hasToken: false };
+  }
+
+  /** Logs in ahead of the first call: the member takes its time to check a password (bcrypt, 50 to 100 ms). */
+  start(): void {
+    if (this.#pass === undefined) this.#asking.start();
+  }
+
+  async pass(signal: AbortSignal): Promise<Pass> {
+    return this.#pass ?? (await this.#asking.wait(signal));
+  }
+
+  /** Whether a new login may mend a call that was refused with `pass`. */
+  canMend(error: unknown, pass: Pass): boolean {
+    if (this.#config === undefined || !(error instanceof CallFailure)) return false;
+    return isStaleLogin(error.status) || (!pass.hasToken && isLoginWanted(error.status));
+  }
+
+  /** The next call logs in again, unless another one has done so since `pass` was used. */
+  forget(pass: Pass): void {
+    if (this.#config !== undefined && this.#pass === pass) this.#pass = undefined;
+  }
+
+  async #logIn(signal: AbortSignal): Promise<Pass> {
+    let metadata: Metadata = {};
+    let hasToken = false;
+    if (this.#config !== undefined) {
+      const request = { name: this.#config.username, password: passwordOf(this.#config, this.#link.name) };
+      try {
+        const { token } = await callUnary(this.#link, signal, 'authenticate', request, {});
+        metadata = { token };
+        hasToken = true;
+      } catch (error) {
+        if (!(error instanceof CallFailure && isAuthOff(error.status))) throw error;
+        this.#onAuthOff(this.#link.name);
+      }
+    }
+    this.#pass = { metadata, hasToken };
+    return this.#pass;
+  }
+}

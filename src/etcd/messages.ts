@@ -1,0 +1,127 @@
+import type {
+  IKeyValue,
+  ILeaseGrantResponse,
+  ILeaseKeepAliveResponse,
+  ILeaseTimeToLiveResponse,
+  IRangeRequest,
+  IRangeResponse,
+  IResponseHeader,
+  ITxnRequest,
+  ITxnResponse,
+} from 'etcd3/lib/rpc.js';
+import type {
+  Header,
+  KeyValue,
+  LeaseAnswer,
+  LeaseId,
+  LockAnswer,
+  RangeAnswer,
+  TimeToLiveAnswer,
+} from '../cluster/member.ts';
+
+/** An answer that no etcd gives: something else listens there. The message says what is wrong with it. */
+export class StrangeAnswer extends Error {
+  override readonly name = 'StrangeAnswer';
+}
+
+/** Seconds on the wire, milliseconds with us. */
+export function msFromSeconds(seconds: string): number {
+  return Number(seconds) * 1000;
+}
+
+/** What etcd is told: whole seconds, never fewer than asked for. */
+export function secondsFromMs(ms: number): number {
+  return Math.ceil(ms / 1000);
+}
+
+export function headerFrom(header: IResponseHeader | null | undefined): Header {
+  if (header === null || header === undefined) throw new StrangeAnswer('the answer has no header');
+  return {
+    clusterId: header.cluster_id,
+    memberId: header.member_id,
+    revision: BigInt(header.revision),
+    raftTerm: BigInt(header.raft_term),
+  };
+}
+
+export function leaseAnswerFrom(
+  leaseId: LeaseId,
+  { header, ID, TTL }: ILeaseGrantResponse | ILeaseKeepAliveResponse,
+): LeaseAnswer {
+  if (ID !== leaseId) throw new StrangeAnswer(`the answer is about lease ${ID}, not ${leaseId}`);
+  // An absent TTL is decoded as 0, and is what a server says of a lease that it does not know.
+  return { header: headerFrom(header), ttlMs: Math.max(0, msFromSeconds(TTL)) };
+}
+
+export function timeToLiveFrom({ header, TTL, grantedTTL }: ILeaseTimeToLiveResponse): TimeToLiveAnswer {
+  return {
+    header: headerFrom(header),
+    remainingMs: msFromSeconds(TTL),
+    grantedTtlMs: msFromSeconds(grantedTTL),
+  };
+}
+
+export function keyValueFrom({ key, value, lease, create_revision, mod_revision }: IKeyValue): KeyValue {
+  return {
+    key: key.toString(),
+    value: value.toString(),
+    leaseId: lease as LeaseId,
+    createRevision: BigInt(create_revision),
+    modRevision: BigInt(mod_revision),
+  };
+}
+
+function oldestIn(range: IRangeResponse | null | undefined): KeyValue | null {
+  const first = range?.kvs[0];
+  return first === undefined ? null : keyValueFrom(first);
+}
+
+export function rangeAnswerFrom(response: IRangeResponse): RangeAnswer {
+  return { header: headerFrom(response.header), oldest: oldestIn(response) };
+}
+
+/** Everything that starts with `directory`, which ends in `/`: `0` is the byte after `/`. */
+export function rangeUnder(directory: string): { key: Buffer; range_end: Buffer } {
+  return { key: Buffer.from(directory), range_end: Buffer.from(`${directory.slice(0, -1)}0`) };
+}
+
+export function keyRequest(key: string): IRangeRequest {
+  return { key: Buffer.from(key), limit: 1, serializable: false };
+}
+
+export function oldestRequest(directory: string): IRangeRequest {
+  return {
+    ...rangeUnder(directory),
+    sort_order: 'Ascend',
+    sort_target: 'Create',
+    limit: 1,
+    serializable: false,
+  };
+}
+
+/** If nothing exists under `directory`, put the key; else read the oldest. */
+export function lockRequest(directory: string, key: string, value: string, leaseId: LeaseId): ITxnRequest {
+  return {
+    compare: [{ ...rangeUnder(directory), target: 'Create', result: 'Equal', create_revision: 0 }],
+    success: [{ request_put: { key: Buffer.from(key), value: Buffer.from(value), lease: leaseId } }],
+    failure: [{ request_range: oldestRequest(directory) }],
+  };
+}
+
+export function describeRequest(key: string, value: string, createRevision: bigint): ITxnRequest {
+  const bytes = Buffer.from(key);
+  return {
+    compare: [{ key: bytes, target: 'Create', result: 'Equal', create_revision: createRevision.toString() }],
+    success: [{ request_put: { key: bytes, value: Buffer.from(value), ignore_lease: true } }],
+    failure: [],
+  };
+}
+
+export function lockAnswerFrom({ header, succeeded, responses }: ITxnResponse): LockAnswer {
+  const [response] = responses;
+  return {
+    header: headerFrom(header),
+    succeeded,
+    oldest: succeeded ? null : oldestIn(response?.response_range),
+  };
+}

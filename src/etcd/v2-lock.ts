@@ -1,0 +1,234 @@
+import { connect, type Socket } from 'node:net';
+import { sleepUntil, type Clock } from '../base/clock.ts';
+import type { Config, Endpoint, LoginConfig } from '../config/config.ts';
+import { hostPort, type Secure } from '../connect/dial.ts';
+import { makeSecure } from '../connect/tls.ts';
+import type { Log } from '../base/log.ts';
+import { discover, makeResolveSrv } from '../connect/srv.ts';
+import { TlsFiles } from '../connect/tls-files.ts';
+
+/** A lock of the helper in Python, as etcd's API v2 shows it. */
+export interface V2Lock {
+  /** The oldest key, `/_locks/_ctdb/NAME/00000000000000000012`. */
+  readonly key: string;
+  /** CTDB's number of the node that holds it; undefined when the value does not end in one. */
+  readonly pnn: number | undefined;
+}
+
+export interface V2Tools {
+  readonly clock: Clock;
+  /** Has to speak HTTP/1.1 over TLS. */
+  readonly secure: Secure;
+  /** For the API's own users. */
+  readonly login: LoginConfig | undefined;
+}
+
+// The prefix of python-etcd's locks, which its helper gives nobody a way to change.
+const LOCK_PREFIX = '/_locks';
+
+// Asked once in the life of a holder, and answered in a few milliseconds or not at all. Nobody else needs to wait for it.
+const LIMIT_MS = 400;
+
+// Long after the byte for CTDB.
+const CLOSE_AFTER_MS = 1_000;
+
+const READ_BYTES = 4_096;
+
+// A queue of a thousand waiters is below that; more is not ours to read.
+const LARGEST_ANSWER_BYTES = 256 * 1024;
+
+/** Where the helper in Python keeps the lock that is called `lockName`. */
+export function v2LockDirectory(locksDir: string, lockName: string): string {
+  return `${LOCK_PREFIX}/${locksDir}/${lockName}`;
+}
+
+/** Undefined: this answer says nothing. Null: there is no lock. */
+type Finding = V2Lock | null | undefined;
+
+interface V2Node {
+  readonly key?: unknown;
+  readonly value?: unknown;
+  readonly nodes?: unknown;
+}
+
+/** The oldest key below `node`; the API has sorted them by name, which is the order of their making. */
+function oldestIn(node: V2Node): V2Lock | null {
+  for (const child of Array.isArray(node.nodes) ? (node.nodes as V2Node[]) : []) {
+    if (typeof child.key !== 'string') continue;
+    const pnn = /_(\d+)$/.exec(String(child.value))?.[1];
+    return { key: child.key, pnn: pnn === undefined ? undefined : Number(pnn) };
+  }
+  return null;
+}
+
+// Without API v2 there is no such page, and without a lock no such key.
+const NO_SUCH_KEY = '404';
+
+function statusOf(answer: string): string | undefined {
+  return /^HTTP\/1\.[01] (\d{3})/.exec(answer)?.[1];
+}
+
+/** What one member's whole answer says. */
+function findingIn(answer: string): Finding {
+  const status = statusOf(answer);
+  if (status === NO_SUCH_KEY) return null;
+  if (status !== '200') return undefined;
+  try {
+    const body = JSON.parse(answer.slice(answer.indexOf('\r\n\r\n') + 4)) as { node?: V2Node };
+    return body.node === undefined ? undefined : oldestIn(body.node);
+  } catch {
+    return undefined;
+  }
+}
+
+/** An answer as it comes, until all of it that matters is there. */
+class Answer {
+  /** Resolves to what has come, '' when that says nothing. */
+  readonly whole: Promise<string>;
+  readonly #finish: (answer: string) => void;
+  readonly #parts: Buffer[] = [];
+  #bytes = 0;
+
+  constructor() {
+    const { promise, resolve } = Promise.withResolvers<string>();
+    this.whole = promise;
+    this.#finish = resolve;
+  }
+
+  /** False when no more is wanted. The bytes are copied. */
+  add(bytes: Uint8Array): boolean {
+    this.#parts.push(Buffer.from(bytes));
+    this.#bytes += bytes.length;
+    if (this.#bytes > LARGEST_ANSWER_BYTES) this.#finish('');
+    // What follows that does not matter, and its end would come later.
+    else if (this.#bytes === bytes.length && statusOf(this.#text()) === NO_SUCH_KEY) this.end();
+    else return true;
+    return false;
+  }
+
+  end(): void {
+    this.#finish(this.#text());
+  }
+
+  fail(): void {
+    this.#finish('');
+  }
+
+  #text(): string {
+    return Buffer.concat(this.#parts).toString();
+  }
+}
+
+/** What to ask. HTTP/1.0: the answer comes in one piece and ends with the connection. */
+function questionFor(endpoint: Endpoint, directory: string, login: LoginConfig | undefined): string {
+  const credentials =
+    login?.password === undefined
+      ? ''
+      : `Authorization: Basic ${Buffer.from(`${login.username}:${login.password}`).toString('base64')}\r\n`;
+  const path = directory.split('/').map(encodeURIComponent).join('/');
+  return (
+    `GET /v2/keys${path}?quorum=true&recursive=true&sorted=true HTTP/1.0\r\n` +
+    `Host: ${hostPort(endpoint)}\r\n${credentials}\r\n`
+  );
+}
+
+/** Asks one member; resolves to its answer, '' when it gives none. Never rejects. */
+async function ask(
+  endpoint: Endpoint,
+  directory: string,
+  tools: V2Tools,
+  signal: AbortSignal,
+): Promise<string> {
+  const { secure, login, clock } = tools;
+  const answer = new Answer();
+  const fail = (): void => {
+    answer.fail();
+  };
+  const listenTo = (socket: Socket): void => {
+    socket.on('error', fail);
+    socket.once('close', fail);
+    socket.once('end', () => {
+      answer.end();
+    });
+  };
+  const question = questionFor(endpoint, directory, login);
+  const { host, port } = endpoint;
+  let tcp: Socket;
+  if (endpoint.secure) {
+    tcp = connect({ host, port }, () => {
+      secure(tcp, endpoint).then((secured) => {
+        listenTo(secured);
+        secured.on('data', (bytes) => answer.add(bytes));
+        secured.write(question);
+      }, fail);
+    });
+    tcp.on('error', fail);
+  } else {
+    // Read without the machinery of a stream, which costs a start as much as all the rest of this.
+    const buffer = Buffer.allocUnsafe(READ_BYTES);
+    const onread = { buffer, callback: (length: number) => answer.add(buffer.subarray(0, length)) };
+    tcp = connect({ host, port, onread }, () => tcp.write(question));
+    listenTo(tcp);
+  }
+  signal.addEventListener('abort', fail);
+  const text = await answer.whole;
+  signal.removeEventListener('abort', fail);
+  // Not now: to close a connection takes its time too, and CTDB waits for the answer.
+  clock.at(clock.now() + CLOSE_AFTER_MS, () => {
+    tcp.destroy();
+  });
+  return text;
+}
+
+/**
+ * Looks for a live lock of the helper in Python, which keeps it where etcd's v3 does not see it. All members are asked at
+ * once, and the first that knows decides; undefined when there is no lock, when no member speaks API v2, or when none
+ * answers in time, because then nobody can hold it there either. Never rejects.
+ */
+export async function findV2Lock(
+  endpoints: readonly Endpoint[],
+  directory: string,
+  tools: V2Tools,
+  byMs: number,
+): Promise<V2Lock | undefined> {
+  const over = new AbortController();
+  const limit = sleepUntil(tools.clock, Math.min(byMs, tools.clock.now() + LIMIT_MS), over.signal);
+  const known = new Promise<V2Lock | undefined>((resolve) => {
+    const asked = endpoints.map(async (endpoint) => {
+      const finding = findingIn(await ask(endpoint, directory, tools, over.signal));
+      if (finding !== undefined) resolve(finding ?? undefined);
+    });
+    void Promise.all([...asked]).then(() => {
+      resolve(undefined);
+    });
+  });
+  const found = await Promise.race([known, limit]);
+  over.abort();
+  return found ?? undefined;
+}
+
+/**
+ * Looks for the lock of the helper in Python where `config` says, tells about it in one line, and resolves to what stands
+ * for it as a holder. For the time in which a cluster moves from one helper to the other. Never
+ * rejects.
+ */
+export async function lookForV2Lock(
+  config: Config,
+  lockName: string,
+  clock: Clock,
+  log: Log,
+  byMs: number,
+): Promise<{ readonly key: string; readonly value: string } | undefined> {
+  const { srvDomain, tls, login } = config;
+  const endpoints =
+    srvDomain === undefined
+      ? config.endpoints
+      : await discover(srvDomain, makeResolveSrv(clock)).catch(() => []);
+  const tools: V2Tools = { clock, secure: makeSecure(tls, new TlsFiles(tls), ['http/1.1']), login };
+  const found = await findV2Lock(endpoints, v2LockDirectory(config.locksDir, lockName), tools, byMs);
+  if (found === undefined) return undefined;
+  const holder =
+    found.pnn === undefined ? 'the helper in Python' : `the helper in Python on node ${found.pnn}`;
+  log.warning(`Lock is held in etcd v2 by ${holder}, key ${found.key}; all nodes must run the same helper`);
+  return { key: found.key, value: '' };
+}

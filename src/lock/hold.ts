@@ -1,0 +1,72 @@
+import { whenAborted } from '../base/clock.ts';
+import type { Deadline } from './deadline.ts';
+import type { EndReason } from './end-reason.ts';
+import { watchForLoss } from './loss-watch.ts';
+import type { ParentWatch } from './parent-watch.ts';
+import type { HeldKey } from './renewal.ts';
+import { Renewals, type RenewalTools } from './renewal-loop.ts';
+import type { WallWatch } from './wall-clock-watch.ts';
+
+export interface HoldTools extends RenewalTools {
+  readonly parent: ParentWatch;
+  readonly terminated: AbortSignal;
+  /** Made before the lease was asked for. */
+  readonly wallWatch: WallWatch;
+}
+
+/** Ends with a reason to let go. When `signal` is aborted it stops, and what it ends with then is not looked at. */
+type Watcher = (signal: AbortSignal) => Promise<EndReason>;
+
+/**
+ * Holds the lock until there is a reason not to. All watchers are armed before this gives its promise back; the first of
+ * them to end decides, and the others are stopped. Rejects only on a fault of the program.
+ */
+export async function hold(held: HeldKey, deadline: Deadline, tools: HoldTools): Promise<EndReason> {
+  const { clock, timing, terminated, parent, log } = tools;
+  const renewals = new Renewals(held, deadline, tools);
+  const ended = new AbortController();
+
+  const untilTerminated: Watcher = async () => {
+    await whenAborted(terminated);
+    return { kind: 'terminated' };
+  };
+
+  const untilDeadline: Watcher = async () => {
+    await deadline.passed;
+    return { kind: 'deadlinePassed', how: renewals.lastFailure ?? 'this process stood still' };
+  };
+
+  /** The heartbeat: looks at the deadline, the parent and the wall clock. */
+  const untilParentGone: Watcher = (signal) => {
+    const { promise, resolve } = Promise.withResolvers<EndReason>();
+    const stop = clock.every(timing.parentCheckMs, (nowMs) => {
+      if (deadline.hasPassed(nowMs)) resolve(untilDeadline(signal));
+      else if (parent.isGone()) resolve({ kind: 'parentGone' });
+      else if (tools.wallWatch.hasJumped(nowMs)) {
+        log.detail('Wall clock jumped ahead, proving the lock anew');
+        renewals.doubt();
+      }
+    });
+    signal.addEventListener('abort', stop);
+    return promise;
+  };
+
+  const untilDeleted: Watcher = async (signal) => {
+    await watchForLoss(held, renewals, tools, signal);
+    return { kind: 'keyLost', how: 'the key was deleted, or its lease has ended' };
+  };
+
+  const watchers: Watcher[] = [
+    untilTerminated,
+    untilDeadline,
+    untilParentGone,
+    untilDeleted,
+    (signal) => renewals.run(signal),
+  ];
+  try {
+    return await Promise.race(watchers.map((watcher) => watcher(ended.signal)));
+  } finally {
+    ended.abort('over');
+    deadline.dispose();
+  }
+}

@@ -1,0 +1,226 @@
+import { acquire, type Acquisition, type AcquireTools } from './acquire.ts';
+import { type Disposer, sleepUntil, whenAborted } from '../base/clock.ts';
+import type { Deadline } from './deadline.ts';
+import type { EndReason } from './end-reason.ts';
+import { assertNever, describeFault, EtcdError, SetupError } from '../base/errors.ts';
+import { hold, type HoldTools } from './hold.ts';
+import { describeHolder } from './holder-record.ts';
+import { ParentWatch } from './parent-watch.ts';
+import type { HeldKey } from './renewal.ts';
+import type { Session } from './lease.ts';
+import { STATUS, type StatusPipe } from './answer-pipe.ts';
+import { WallWatch } from './wall-clock-watch.ts';
+
+/** With which status the process exits; for people, CTDB does not look at it. */
+export const EXIT = { released: 0, contended: 1, usage: 2, failed: 3, lost: 4 } as const;
+export type ExitStatus = (typeof EXIT)[keyof typeof EXIT];
+
+export type LifecycleTools = Omit<AcquireTools & HoldTools, 'onSession' | 'parent' | 'wallWatch'> & {
+  readonly status: StatusPipe;
+  /**
+   * Finds a fuller value for our key than `describeUs` gave, once the lock is held and nobody waits for us any more;
+   * undefined: nothing to add. Never rejects.
+   */
+  readonly laterValue?: () => Promise<string | undefined>;
+};
+
+// etcd's silence is reported by whoever asked it, with what each member said, before the general limit strikes.
+const EXPLAIN_MS = 50;
+
+/** What is known of the lock before etcd is asked. */
+export interface Errand {
+  /** The lock's directory in etcd, which needs the lock's name, which may have to be asked for. */
+  readonly directory: Promise<string>;
+  /** When this process was started, on the clock's scale: CTDB waits from there. */
+  readonly startedAtMs: number;
+}
+
+type Answer =
+  Acquisition | { readonly kind: 'failed'; readonly error: unknown } | { readonly kind: 'unwanted' };
+
+/**
+ * The whole story: ask, answer, hold, let go. Resolves with the exit status, and never rejects; when it resolves, stdout
+ * has had its byte (unless nobody wants one any more), and what we put into etcd is gone as far as etcd answers.
+ */
+export async function live(errand: Errand, tools: LifecycleTools): Promise<ExitStatus> {
+  const { clock, timing, status, log, deadMansSwitch } = tools;
+  const parent = new ParentWatch(tools.host);
+  const wallWatch = new WallWatch(clock);
+  const sessions: Session[] = [];
+
+  const letGo = async (): Promise<void> => {
+    status.close(); // the claim ends before the lock can be anybody else's
+    deadMansSwitch.release();
+    const giveUp = new AbortController();
+    const byMs = clock.now() + timing.releaseMs;
+    await Promise.race([
+      Promise.all(sessions.map((session) => session.revoke(byMs, giveUp.signal))),
+      sleepUntil(clock, byMs, giveUp.signal),
+    ]);
+    giveUp.abort('over');
+  };
+
+  try {
+    const answer: Answer = parent.isOrphan()
+      ? {
+          kind: 'failed',
+          error: new SetupError(
+            'Cannot take the cluster lock: the parent process is PID 1; this program is run by CTDB',
+          ),
+        }
+      : await ask(errand, tools, parent, sessions);
+    switch (answer.kind) {
+      case 'unwanted':
+        await letGo();
+        return EXIT.released;
+      case 'failed':
+        log.error(textOf(answer.error));
+        status.answer(STATUS.error);
+        await letGo();
+        return EXIT.failed;
+      case 'contended':
+        status.answer(STATUS.contended);
+        log.info(`Lock is held by ${describeHolder(answer.holder.key, answer.holder.value)}`);
+        await letGo();
+        return EXIT.contended;
+      case 'held':
+        break;
+      default:
+        assertNever(answer);
+    }
+
+    const { deadline, held } = answer;
+    // Not armed when it is too late already: the switch would kill us before we have answered and undone it.
+    const holding = deadline.hasPassed() ? undefined : hold(held, deadline, { ...tools, parent, wallWatch });
+    holding?.catch(() => undefined); // looked at below, unless we let go before
+    // A machine that was paused while the answer was on its way may not know how old it is.
+    // The look at the deadline is the last thing before the byte.
+    if (holding === undefined || wallWatch.hasJumped() || deadline.hasPassed()) {
+      log.error('Cannot take the cluster lock: too much time may have passed since etcd granted it');
+      status.answer(STATUS.error);
+      await letGo();
+      return EXIT.failed;
+    }
+    if (tools.terminated.aborted || !status.answer(STATUS.held)) {
+      await letGo();
+      return EXIT.released;
+    }
+    void completeValue(held, deadline, tools);
+    log.info(`Took lock ${held.key}, create revision ${held.createRevision.toString()}`);
+    return await end(await holding, tools, letGo);
+  } catch (error) {
+    // A fault of the program. Whatever it is, it must not look like a lock that is held.
+    status.answer(STATUS.error);
+    status.close();
+    log.error(`Internal error, please report it: ${describeFault(error)}`);
+    await letGo();
+    return EXIT.failed;
+  }
+}
+
+/** Writes the fuller value, if there is one. It is only a label: whatever goes wrong with it is a note in the log. */
+async function completeValue(held: HeldKey, deadline: Deadline, tools: LifecycleTools): Promise<void> {
+  const value = await tools.laterValue?.();
+  if (value === undefined || tools.status.closed || deadline.hasPassed()) return;
+  try {
+    await tools.members.ask(
+      (member, call) => member.describe(held.key, value, held.createRevision, call),
+      deadline.atMs,
+    );
+  } catch (error) {
+    tools.log.detail(`Value of the key was not completed: ${describeFault(error)}`);
+  }
+}
+
+// To start a program takes some milliseconds, in which nothing else is done. So it waits until the request for the lease, and the
+// question to API v2, are on their way, and is done while they are being answered; on a slow machine, when the lock is held.
+const COMPANION_DELAY_MS = 3;
+
+/** Asks etcd for the lock, but not for longer than CTDB waits, nor when nobody wants to know any more. */
+async function ask(
+  errand: Errand,
+  tools: LifecycleTools,
+  parent: ParentWatch,
+  sessions: Session[],
+): Promise<Answer> {
+  const { clock, timing, deadMansSwitch } = tools;
+  const byMs = errand.startedAtMs + timing.answerMs;
+  const settled = new AbortController();
+  const stop = new AbortController();
+  let stopStarting: Disposer = () => undefined;
+
+  const asking = async (): Promise<Answer> => {
+    try {
+      const onSession = (session: Session): void => {
+        sessions.push(session);
+        stopStarting();
+        stopStarting = clock.at(clock.now() + COMPANION_DELAY_MS, () => {
+          deadMansSwitch.start();
+        });
+      };
+      const directory = await errand.directory;
+      return await acquire(directory, { ...tools, onSession }, byMs - EXPLAIN_MS, stop.signal);
+    } catch (error) {
+      return { kind: 'failed', error };
+    }
+  };
+  const untilTooLate = async (): Promise<Answer> => {
+    await sleepUntil(clock, byMs, settled.signal);
+    return { kind: 'failed', error: new SetupError('Cannot take the cluster lock: no answer in time') };
+  };
+  const untilTerminated = async (): Promise<Answer> => {
+    await whenAborted(tools.terminated);
+    return { kind: 'unwanted' };
+  };
+  const untilParentGone = async (): Promise<Answer> => {
+    while (!settled.signal.aborted && !parent.isGone()) {
+      await sleepUntil(clock, clock.now() + timing.parentCheckMs, settled.signal);
+    }
+    return { kind: 'unwanted' };
+  };
+
+  const answer = await Promise.race([asking(), untilTerminated(), untilParentGone(), untilTooLate()]);
+  settled.abort('over');
+  stop.abort('over');
+  stopStarting(); // who holds feeds it, and that starts it
+  return answer;
+}
+
+async function end(
+  reason: EndReason,
+  tools: LifecycleTools,
+  letGo: () => Promise<void>,
+): Promise<ExitStatus> {
+  const { status, log } = tools;
+  switch (reason.kind) {
+    case 'terminated':
+    case 'parentGone':
+      await letGo();
+      log.info(
+        reason.kind === 'terminated' ? 'Released the lock' : 'Released the lock: the parent process is gone',
+      );
+      return EXIT.released;
+    case 'keyLost':
+    case 'leaseLost':
+      status.close();
+      log.error(`Lock lost - ${reason.how}`);
+      await letGo();
+      return EXIT.lost;
+    case 'deadlinePassed':
+      status.close();
+      // No call to etcd: it is silent, or its answers are not believed.
+      log.error(`Lock lost - etcd did not confirm it in time: ${reason.how}`);
+      return EXIT.lost;
+  }
+}
+
+function textOf(error: unknown): string {
+  if (error instanceof SetupError) return error.message;
+  const why = error instanceof EtcdError ? textOfEtcd(error) : describeFault(error);
+  return `Cannot take the cluster lock: ${why}`;
+}
+
+function textOfEtcd({ endpoint, message, remedy }: EtcdError): string {
+  const where = endpoint === '' ? 'etcd at ' : `etcd at ${endpoint}: `;
+  return where + message + (remedy === undefined ? '' : `; ${remedy}`);
+}

@@ -1,0 +1,168 @@
+import type { Clock } from '../base/clock.ts';
+import { SWITCH_GRACE_MS, type DeadMansSwitch } from './watchdog.ts';
+import type { Deadline } from './deadline.ts';
+import type { EndReason } from './end-reason.ts';
+import { EtcdError } from '../base/errors.ts';
+import type { Log } from '../base/log.ts';
+import type { Members } from '../cluster/members.ts';
+import { renewOn, type HeldKey, type Renewal } from './renewal.ts';
+import type { Timing } from '../config/timing.ts';
+
+export interface RenewalTools {
+  readonly members: Members;
+  readonly clock: Clock;
+  readonly timing: Timing;
+  readonly log: Log;
+  readonly deadMansSwitch: DeadMansSwitch;
+}
+
+// After the cluster as a whole refused a renewal (a role or a password was changed): it may be mended before the deadline.
+const REFUSED_RETRY_MS = 500;
+
+/** Renews the lease at its pace, and moves the deadline, and the dead man's switch, with each renewal that is proven. */
+export class Renewals {
+  readonly #held: HeldKey;
+  readonly #deadline: Deadline;
+  readonly #tools: RenewalTools;
+  /** Only a renewal that was sent at or after this instant counts. */
+  #trustedFromMs = -Infinity;
+  #provenRevision: bigint;
+  #lastFailure: string | undefined;
+  /** Ends the pause of the moment; does nothing once that is over. */
+  #wake: () => void = () => undefined;
+
+  constructor(held: HeldKey, deadline: Deadline, tools: RenewalTools) {
+    this.#held = held;
+    this.#deadline = deadline;
+    this.#tools = tools;
+    this.#provenRevision = held.createRevision;
+    this.#feedSwitch();
+  }
+
+  /** What the last renewal that failed met with; undefined after one that succeeded. */
+  get lastFailure(): string | undefined {
+    return this.#lastFailure;
+  }
+
+  /** The last revision in which our key is known to have been in place. */
+  get provenRevision(): bigint {
+    return this.#provenRevision;
+  }
+
+  /** Renew now instead of at the usual pace: somebody touched our key. */
+  hurry(): void {
+    this.#wake();
+  }
+
+  /**
+   * The clock is in doubt: more time may have passed than it shows. Nothing sent before this moment is believed any more,
+   * and the lock is proven anew within two attempts or given up.
+   */
+  doubt(): void {
+    const { clock, timing } = this.#tools;
+    this.#trustedFromMs = clock.now();
+    this.#deadline.shortenTo(this.#trustedFromMs + 2 * timing.attemptMs);
+    this.#feedSwitch();
+    this.#wake();
+  }
+
+  /** Resolves when a renewal finds that the lock is lost, or when the deadline has passed. */
+  async run(signal: AbortSignal): Promise<EndReason> {
+    const { clock, timing, log } = this.#tools;
+    signal.addEventListener('abort', () => {
+      this.#wake();
+    });
+    // From the send of the grant, as if that had been a renewal: a take that was slow has used up some of the lease.
+    const grantSentMs = this.#deadline.atMs - (timing.ttlMs - timing.marginMs(timing.ttlMs));
+    let nextMs = this.#onBeat(Math.min(grantSentMs, clock.now()) + timing.refreshMs);
+    for (;;) {
+      await this.#pauseUntil(nextMs, signal);
+      if (this.#isOver(signal)) return this.#overtaken();
+      const renewal = await this.#renew(signal);
+      if (renewal === undefined) {
+        if (this.#isOver(signal)) return this.#overtaken();
+        nextMs = clock.now() + REFUSED_RETRY_MS;
+      } else if (renewal.kind !== 'proven') {
+        return renewal;
+      } else if (renewal.sentAtMs < this.#trustedFromMs) {
+        nextMs = clock.now();
+      } else {
+        const deadlineMs = renewal.sentAtMs + renewal.ttlMs - timing.marginMs(renewal.ttlMs);
+        if (!this.#deadline.extendTo(deadlineMs)) return this.#overtaken();
+        this.#feedSwitch();
+        this.#provenRevision = renewal.revision;
+        this.#lastFailure = undefined;
+        log.trace(() => `Renewal proven, deadline in ${Math.round(deadlineMs - clock.now())} ms`);
+        nextMs = this.#onBeat(renewal.sentAtMs + timing.refreshMs);
+      }
+    }
+  }
+
+  /** One renewal, on whichever member proves it first; undefined when none did before the deadline. */
+  async #renew(signal: AbortSignal): Promise<Renewal | undefined> {
+    const { members, clock, timing } = this.#tools;
+    const hasTimeForOne = clock.now() + timing.attemptMs <= this.#deadline.atMs;
+    try {
+      return await members.ask(
+        async (member, call) => {
+          try {
+            return await renewOn(member, call, this.#held, clock);
+          } catch (error) {
+            if (error instanceof EtcdError) this.#note(error, this.#deadline.hasPassed());
+            throw error;
+          }
+        },
+        this.#deadline.atMs,
+        signal,
+      );
+    } catch (error) {
+      if (!(error instanceof EtcdError)) throw error;
+      if (!signal.aborted) {
+        this.#note(error, !hasTimeForOne);
+        members.preferNext();
+      }
+      return undefined;
+    }
+  }
+
+  /** On the beat before it, when that is near for such a pace: a holder that is awake anyway is not woken once more. */
+  #onBeat(atMs: number): number {
+    const { refreshMs, parentCheckMs } = this.#tools.timing;
+    return refreshMs < 2 * parentCheckMs ? atMs : Math.floor(atMs / parentCheckMs) * parentCheckMs;
+  }
+
+  /** Silence of an attempt that the deadline cut short tells less than what came before it. */
+  #note(error: EtcdError, isCutShort: boolean): void {
+    if (isCutShort && error.kind === 'timeout' && this.#lastFailure !== undefined) return;
+    this.#lastFailure = textOf(error);
+  }
+
+  #isOver(signal: AbortSignal): boolean {
+    return signal.aborted || this.#deadline.hasPassed();
+  }
+
+  #overtaken(): EndReason {
+    return { kind: 'deadlinePassed', how: this.#lastFailure ?? 'this process stood still' };
+  }
+
+  #feedSwitch(): void {
+    this.#tools.deadMansSwitch.feed(this.#deadline.atMs + SWITCH_GRACE_MS);
+  }
+
+  #pauseUntil(atMs: number, signal: AbortSignal): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<undefined>();
+    const wake = (): void => {
+      stop();
+      resolve(undefined);
+    };
+    const stop = this.#tools.clock.at(atMs, wake);
+    this.#wake = wake;
+    if (signal.aborted) wake();
+    return promise;
+  }
+}
+
+/** A failure of all members names each of them itself. */
+function textOf({ endpoint, message }: EtcdError): string {
+  return endpoint === '' ? message : `${endpoint}: ${message}`;
+}

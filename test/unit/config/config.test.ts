@@ -1,0 +1,357 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Config } from '../../../src/config/config.ts';
+import { CONFIG_NAME, configErrorOf, configOf } from '../../support/config-text.ts';
+
+const DEFAULTS: Config = {
+  file: CONFIG_NAME,
+  verbosity: 0,
+  endpoints: [{ secure: false, host: '127.0.0.1', port: 2379 }],
+  srvDomain: undefined,
+  useOtherMembers: true,
+  ttlMs: 9_000,
+  refreshMs: 2_000,
+  lockPrefix: '/_locks',
+  locksDir: '_ctdb',
+  netbiosName: undefined,
+  watchdog: true,
+  tls: {
+    caFile: undefined,
+    certFile: undefined,
+    keyFile: undefined,
+    keyPasswordFile: undefined,
+    serverName: undefined,
+    insecureSkipVerify: false,
+  },
+  login: undefined,
+  readTimeoutMs: undefined,
+  dialTimeoutMs: undefined,
+  expectedClusterId: undefined,
+  grpcOptions: {},
+};
+
+test('an empty file is all defaults', () => {
+  assert.deepEqual(configOf(''), { config: DEFAULTS, warnings: [], notes: [] });
+});
+
+// From Samba's ctdb-etcd(7), character by character as `man` shows it.
+const MANUAL_SAMPLE = `
+           port      = 2379   # connecting port for the etcd cluster
+           lock_ttl  = 9      # seconds for TTL
+           refresh   = 2      # seconds between attempts to maintain lock
+           locks_dir = _ctdb  # where to store CTDB locks in etcd
+                              # The final etcd directory for any given lock looks like:
+                              #   /_locks/{locks_dir}/{netbios name}/
+
+`;
+
+test("the sample of Samba's manual page works as pasted, trailing comments and all", () => {
+  assert.deepEqual(configOf(MANUAL_SAMPLE), { config: DEFAULTS, warnings: [], notes: [] });
+});
+
+test('the sample with other numbers is read, not merely passed over', () => {
+  const text = MANUAL_SAMPLE.replace('2379', '4001')
+    .replace('9 ', '30 ')
+    .replace('= 2 ', '= 5 ')
+    .replace('_ctdb', 'x/y');
+  const { config } = configOf(text);
+  assert.equal(config.endpoints[0]?.port, 4_001);
+  assert.equal(config.ttlMs, 30_000);
+  assert.equal(config.refreshMs, 5_000);
+  assert.equal(config.locksDir, 'x/y');
+});
+
+test('every keyword of the python-etcd client is understood', () => {
+  const { config, warnings } = configOf(`
+    host = etcd1.example.com
+    port = 4001
+    version_prefix = /v2
+    read_timeout = 60
+    allow_redirect = True
+    protocol = https
+    cert = /etc/ssl/both.pem
+    ca_cert = /etc/ssl/ca.pem
+    username = ctdb
+    password = it's "a" secret
+    allow_reconnect = False
+    use_proxies = False
+    expected_cluster_id = cdf818194e3a8c32
+    per_host_pool_size = 10
+    lock_prefix = /_locks
+  `);
+  assert.deepEqual(warnings, []);
+  assert.deepEqual(config, {
+    ...DEFAULTS,
+    endpoints: [{ secure: true, host: 'etcd1.example.com', port: 4_001 }],
+    useOtherMembers: false,
+    tls: { ...DEFAULTS.tls, certFile: '/etc/ssl/both.pem', caFile: '/etc/ssl/ca.pem' },
+    login: { username: 'ctdb', password: `it's "a" secret`, passwordFile: undefined },
+    readTimeoutMs: 60_000,
+    expectedClusterId: BigInt('0xcdf818194e3a8c32').toString(),
+  });
+});
+
+test('every new key is understood', () => {
+  const { config, warnings } = configOf(`
+    hosts = https://a, b:4001 [fd00::1]
+    protocol = https
+    key = /k
+    cert = /c
+    key_password_file = /kp
+    username = u
+    password_file = /p
+    server_name = etcd.example.com
+    netbios_name = CLUSTER
+    watchdog = no
+    dial_timeout = .5
+    grpc.keepalive_time_ms = 10000
+    grpc.primary_user_agent = "lock # 1"
+  `);
+  assert.deepEqual(warnings, []);
+  assert.deepEqual(config, {
+    ...DEFAULTS,
+    endpoints: [
+      { secure: true, host: 'a', port: 2_379 },
+      { secure: true, host: 'b', port: 4_001 },
+      { secure: true, host: 'fd00::1', port: 2_379 },
+    ],
+    netbiosName: 'CLUSTER',
+    watchdog: false,
+    tls: {
+      ...DEFAULTS.tls,
+      certFile: '/c',
+      keyFile: '/k',
+      keyPasswordFile: '/kp',
+      serverName: 'etcd.example.com',
+    },
+    login: { username: 'u', password: undefined, passwordFile: '/p' },
+    dialTimeoutMs: 500,
+    grpcOptions: { 'grpc.keepalive_time_ms': 10_000, 'grpc.primary_user_agent': 'lock # 1' },
+  });
+});
+
+test('a config is frozen to its depths', () => {
+  const { config } = configOf('hosts = a b\nusername = u\npassword = p\ngrpc.keepalive_time_ms = 10000');
+  const visit = (value: unknown): void => {
+    if (typeof value !== 'object' || value === null) return;
+    assert.ok(Object.isFrozen(value), JSON.stringify(value));
+    Object.values(value).forEach(visit);
+  };
+  visit(config);
+});
+
+const SAME: readonly (readonly [string, Partial<Config>])[] = [
+  ['lock_refresh = 3', { refreshMs: 3_000 }],
+  ['refresh = 0.25', { refreshMs: 250 }],
+  ['refresh = 4.5', { refreshMs: 4_500 }],
+  ['lock_ttl = 2', { ttlMs: 2_000, refreshMs: 333 }],
+  ['lock_ttl = 3600\nrefresh = 60', { ttlMs: 3_600_000, refreshMs: 60_000 }],
+  ['lock_ttl = +09', {}],
+  ['host = 10.0.0.1:4001\nport = 5', { endpoints: [{ secure: false, host: '10.0.0.1', port: 4_001 }] }],
+  ['host = https://etcd', { endpoints: [{ secure: true, host: 'etcd', port: 2_379 }] }],
+  ['protocol = HTTPS\nhost = ::1', { endpoints: [{ secure: true, host: '::1', port: 2_379 }] }],
+  ['srv_domain = example.com', { endpoints: [], srvDomain: 'example.com' }],
+  [
+    'srv_domain = example.com\nca_cert = /ca',
+    { endpoints: [], srvDomain: 'example.com', tls: { ...DEFAULTS.tls, caFile: '/ca' } },
+  ],
+  ['locks_dir = /a/b/', { locksDir: 'a/b' }],
+  ['lock_prefix = /locks/', { lockPrefix: '/locks' }],
+  ['allow_reconnect = off', { useOtherMembers: false }],
+  ['allow_reconnect = 0', { useOtherMembers: false }],
+  ['watchdog = On', {}],
+  ['expected_cluster_id = 14841639068965178418', { expectedClusterId: '14841639068965178418' }],
+  ['expected_cluster_id = 0x10', { expectedClusterId: '16' }],
+  ['expected_cluster_id = FF', { expectedClusterId: '255' }],
+  ['expected_cluster_id = 10', { expectedClusterId: '10' }],
+];
+
+for (const [text, difference] of SAME) {
+  test(`config ${JSON.stringify(text)} is understood`, () => {
+    assert.deepEqual(configOf(text), { config: { ...DEFAULTS, ...difference }, warnings: [], notes: [] });
+  });
+}
+
+/** Line, key and value as the message shows them, and what it wants. */
+const REFUSED: readonly (readonly [string, string])[] = [
+  ['lock_ttl = soon', 'line 1: lock_ttl is "soon", want seconds from 2 to 3600'],
+  ['\n\nlock_ttl = 1', 'line 3: lock_ttl is "1", want seconds from 2 to 3600'],
+  ['lock_ttl = 3601', 'line 1: lock_ttl is "3601", want seconds from 2 to 3600'],
+  ['lock_ttl = 9.5', 'line 1: lock_ttl is "9.5", want seconds from 2 to 3600'],
+  ['lock_ttl = 9s', 'line 1: lock_ttl is "9s", want seconds from 2 to 3600'],
+  ['lock_ttl = 0x9', 'line 1: lock_ttl is "0x9", want seconds from 2 to 3600'],
+  ['lock_ttl = 1e1', 'line 1: lock_ttl is "1e1", want seconds from 2 to 3600'],
+  ['lock_ttl = NaN', 'line 1: lock_ttl is "NaN", want seconds from 2 to 3600'],
+  ['lock_ttl = -9', 'line 1: lock_ttl is "-9", want seconds from 2 to 3600'],
+  ['lock_ttl =', 'line 1: lock_ttl is "", want seconds from 2 to 3600'],
+  ['refresh = 0', 'line 1: refresh is "0", want seconds from 0.1 to 3600'],
+  ['lock_refresh = .', 'line 1: lock_refresh is ".", want seconds from 0.1 to 3600'],
+  ['refresh = 4.6', 'line 1: refresh is "4.6", want at most 4.5 s, to keep a lock_ttl of 9 s alive'],
+  [
+    'lock_ttl = 4\nlock_refresh = 2',
+    'line 2: lock_refresh is "2", want at most 1.5 s, to keep a lock_ttl of 4 s alive',
+  ],
+  ['port = 0', 'line 1: port is "0", want a port from 1 to 65535'],
+  ['port = 2379,2380', 'line 1: port is "2379,2380", want a port from 1 to 65535'],
+  ['protocol = ftp', 'line 1: protocol is "ftp", want http or https'],
+  ['allow_reconnect = maybe', 'line 1: allow_reconnect is "maybe", want yes or no'],
+  ['host = a, b', 'line 1: host is "a, b", want one host, or hosts as the key for several'],
+  ['host = a\nhosts = b', 'line 1: host is "a", want either host or hosts, not both'],
+  ['hosts = b\nsrv_domain = a', 'line 2: srv_domain is "a", want either srv_domain or hosts, not both'],
+  ['srv_domain = a b', 'line 1: srv_domain is "a b", want a domain name'],
+  [
+    'lock_prefix = locks',
+    'line 1: lock_prefix is "locks", want a directory that starts with / such as /_locks',
+  ],
+  ['lock_prefix = /', 'line 1: lock_prefix is "/", want a directory that starts with / such as /_locks'],
+  ['locks_dir = a//b', 'line 1: locks_dir is "a//b", want a directory such as _ctdb'],
+  [
+    'netbios_name = a/b',
+    'line 1: netbios_name is "a/b", want a name of at most 255 characters without / and spaces',
+  ],
+  [
+    'netbios_name = ""',
+    'line 1: netbios_name is "", want a name of at most 255 characters without / and spaces',
+  ],
+  ['cert = ssl/cert.pem', 'line 1: cert is "ssl/cert.pem", want the absolute path of a file'],
+  ['cert = /c', 'line 1: cert is "/c", want protocol = https beside it, for no host is spoken to over TLS'],
+  [
+    'ca_cert = /c\nhosts = http://a',
+    'line 1: ca_cert is "/c", want protocol = https beside it, for no host is spoken to over TLS',
+  ],
+  ['protocol = https\nkey = /k', 'line 2: key is "/k", want cert beside it'],
+  [
+    'protocol = https\nkey_password_file = /k',
+    'line 2: key_password_file is "/k", want key or cert beside it',
+  ],
+  ['server_name = a:1', 'line 1: server_name is "a:1", want a host name or an address'],
+  ['username = u', 'line 1: username is "u", want password or password_file beside it'],
+  ['password = hunter2', 'line 1: password is (not shown), want username beside it'],
+  ['password =', 'line 1: password is (not shown), want a password'],
+  ['password = #hunter2', 'line 1: password is (not shown), want a password'],
+  ['password_file = /p', 'line 1: password_file is "/p", want username beside it'],
+  [
+    'username = u\npassword = hunter2\npassword_file = /p',
+    'line 3: password_file is "/p", want either password or password_file, not both',
+  ],
+  [
+    'hosts = https://u:hunter2@a',
+    'line 1: hosts is (not shown), want no login in an address; username and password_file are keys of their own',
+  ],
+  ['read_timeout = never', 'line 1: read_timeout is "never", want seconds from 0.1 to 3600'],
+  ['dial_timeout = 0.01', 'line 1: dial_timeout is "0.01", want seconds from 0.1 to 3600'],
+  ...['0', '18446744073709551616', 'xyz', '0x', '-1'].map((value): [string, string] => [
+    `expected_cluster_id = ${value}`,
+    `line 1: expected_cluster_id is "${value}", want a cluster ID from 1 to 2^64-1, decimal, or hex with 0x or a letter in it`,
+  ]),
+  [
+    'grpc.keepalive_time_ms = 10',
+    'line 1: grpc.keepalive_time_ms is "10", want a whole number from 5000 to 3600000',
+  ],
+  [
+    'grpc.enable_retries = 1',
+    'line 1: grpc.enable_retries is "1", want no such line: retries below the lock would repeat transactions whose outcome is unknown',
+  ],
+  ['watchdog = \u202eno', 'line 1: watchdog is "\\u202eno", want yes or no'],
+];
+
+for (const [text, problem] of REFUSED) {
+  test(`config ${JSON.stringify(text)} is refused with line, key and value, and what was expected`, () => {
+    assert.equal(
+      configErrorOf(() => configOf(text)),
+      `Cannot read config "${CONFIG_NAME}": ${problem}`,
+    );
+  });
+}
+
+test('the first wrong line is the one that is named', () => {
+  assert.match(
+    configErrorOf(() => configOf('port = x\nlock_ttl = y')),
+    /line 1: port/,
+  );
+});
+
+test('a message stays under the 1,000 bytes of a log line, whatever the value', () => {
+  for (const value of ['€'.repeat(30_000), '\u200b'.repeat(30_000), '"'.repeat(30_000).slice(1)]) {
+    const message = configErrorOf(() => configOf(`watchdog = x${value}`));
+    assert.match(message, /want yes or no$/);
+    assert.ok(Buffer.byteLength(message) < 700, message);
+  }
+});
+
+const WARNED: readonly (readonly [string, readonly string[]])[] = [
+  ['lock_tll = 9', ['line 1: unknown key "lock_tll" is ignored, did you mean lock_ttl']],
+  ['LOCK-TTL = 1', ['line 1: unknown key "LOCK-TTL" is ignored, did you mean lock_ttl']],
+  ['ca-cert = /x', ['line 1: unknown key "ca-cert" is ignored, did you mean ca_cert']],
+  ['hsots = a', ['line 1: unknown key "hsots" is ignored, did you mean hosts']],
+  ['passwrod = hunter2', ['line 1: unknown key "passwrod" is ignored, did you mean password']],
+  ['colour = red', ['line 1: unknown key "colour" is ignored']],
+  ['__proto__ = 1', ['line 1: unknown key "__proto__" is ignored']],
+  [
+    'constructor = 1\ntoString = 2',
+    ['line 1: unknown key "constructor" is ignored', 'line 2: unknown key "toString" is ignored'],
+  ],
+  [
+    'grpc.keepalive_time = 1',
+    ['line 1: unknown key "grpc.keepalive_time" is ignored, did you mean grpc.keepalive_time_ms'],
+  ],
+  ['port = 2379\nport = 2379', ['port in lines 1 and 2 mean the same key, the last one counts']],
+  [
+    'refresh = 1\n\nlock_refresh = 2',
+    ['refresh and lock_refresh in lines 1 and 3 mean the same key, the last one counts'],
+  ],
+  [
+    'grpc.client_idle_timeout_ms = 1000\ngrpc.client_idle_timeout_ms = x'.replace('x', '1001'),
+    ['grpc.client_idle_timeout_ms in lines 1 and 2 mean the same key, the last one counts'],
+  ],
+  [
+    'insecure_skip_verify = yes\nprotocol = https',
+    ['insecure_skip_verify is on, so anybody on the network can pose as etcd; set ca_cert instead'],
+  ],
+  ['srv_domain = example.com\nhost = a', ['host is ignored because srv_domain is set']],
+];
+
+for (const [text, warnings] of WARNED) {
+  test(`config ${JSON.stringify(text)} is used, with a warning`, () => {
+    assert.deepEqual(
+      configOf(text).warnings,
+      warnings.map((warning) => `Config "${CONFIG_NAME}": ${warning}`),
+    );
+  });
+}
+
+test('of a key that stands twice, the last one counts, as in the predecessor', () => {
+  assert.equal(configOf('port = bad\nport = 4001').config.endpoints[0]?.port, 4_001);
+  assert.equal(configOf('lock_refresh = 1\nrefresh = 3').config.refreshMs, 3_000);
+});
+
+test('a file full of unknown keys gives eleven warnings', () => {
+  const text = Array.from({ length: 3_000 }, (_, index) => `unknown${index} = 1`).join('\n');
+  const { warnings } = configOf(text);
+  assert.equal(warnings.length, 11);
+  assert.equal(warnings.at(-1), `Config "${CONFIG_NAME}": 2990 more warnings`);
+});
+
+test('the names of the prototype change no object', () => {
+  configOf('__proto__ = 1\ngrpc.__proto__ = 1\nconstructor = 1\nprototype.polluted = 1');
+  assert.equal(Object.hasOwn(Object.prototype, 'polluted'), false);
+  assert.deepEqual(configOf('__proto__ = 1').config, DEFAULTS);
+});
+
+test('keywords without a meaning in etcd v3 are noted, each once', () => {
+  const { warnings, notes } = configOf('use_proxies = 1\nversion_prefix = /v2');
+  assert.deepEqual(warnings, []);
+  assert.deepEqual(notes, [
+    `Config "${CONFIG_NAME}": version_prefix has no effect with etcd v3`,
+    `Config "${CONFIG_NAME}": use_proxies has no effect with etcd v3`,
+  ]);
+});
+
+test('hosts with and without TLS may be mixed, with a note about those without', () => {
+  const { config, notes } = configOf('hosts = https://a http://b\nca_cert = /ca');
+  assert.deepEqual(
+    config.endpoints.map(({ secure }) => secure),
+    [true, false],
+  );
+  assert.deepEqual(notes, [`Config "${CONFIG_NAME}": not encrypted, unlike the other hosts: b:2379`]);
+});

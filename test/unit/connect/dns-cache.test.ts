@@ -1,0 +1,144 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { NameBook } from '../../../src/connect/dns-cache.ts';
+
+/** A book whose look-ups are answered by hand, and what it was asked. */
+function bookByHand(): {
+  book: NameBook;
+  asked: { host: string; answer: (addresses: readonly string[]) => void; fail: (error: Error) => void }[];
+} {
+  const asked: ReturnType<typeof bookByHand>['asked'] = [];
+  const book = new NameBook((host) => {
+    const { promise, resolve, reject } = Promise.withResolvers<readonly string[]>();
+    asked.push({ host, answer: resolve, fail: reject });
+    return promise;
+  });
+  return { book, asked };
+}
+
+/** What one look is told, in order. */
+function look(book: NameBook, host: string): string[] {
+  const told: string[] = [];
+  book.look(
+    host,
+    (addresses) => told.push(addresses.join()),
+    (error) => told.push(String(error)),
+  );
+  return told;
+}
+
+function settled(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
+void describe('the book of names', () => {
+  test('an address is its own answer, never before the call has returned', async () => {
+    const { book, asked } = bookByHand();
+    for (const address of ['192.0.2.1', '2001:db8::1']) {
+      const told = look(book, address);
+      assert.deepEqual(told, []);
+      await settled();
+      assert.deepEqual(told, [address]);
+    }
+    assert.deepEqual(asked, []);
+  });
+
+  test('looks up one name once at a time, however many want it', async () => {
+    const { book, asked } = bookByHand();
+    const [one, two] = [look(book, 'a'), look(book, 'a')];
+    assert.equal(asked.length, 1);
+    asked[0]?.answer(['192.0.2.1', '192.0.2.2']);
+    await settled();
+    assert.deepEqual([one, two], [['192.0.2.1,192.0.2.2'], ['192.0.2.1,192.0.2.2']]);
+  });
+
+  test('a failure is told when nothing is known, and the next look asks again', async () => {
+    const { book, asked } = bookByHand();
+    const told = look(book, 'a');
+    asked[0]?.fail(new Error('no such name'));
+    await settled();
+    assert.deepEqual(told, ['Error: no such name']);
+    const again = look(book, 'a');
+    asked[1]?.answer(['192.0.2.1']);
+    await settled();
+    assert.deepEqual(again, ['192.0.2.1']);
+  });
+
+  test('what is known is told at once, and told again only when it has changed', async () => {
+    const { book, asked } = bookByHand();
+    look(book, 'a');
+    asked[0]?.answer(['192.0.2.1', '192.0.2.2']);
+    await settled();
+    const unchanged = look(book, 'a');
+    await settled();
+    assert.deepEqual(unchanged, ['192.0.2.1,192.0.2.2'], 'before the answer');
+    asked[1]?.answer(['192.0.2.2', '192.0.2.1']);
+    await settled();
+    assert.deepEqual(unchanged, ['192.0.2.1,192.0.2.2'], 'another order is no change');
+    const changed = look(book, 'a');
+    asked[2]?.answer(['192.0.2.3']);
+    await settled();
+    assert.deepEqual(changed, ['192.0.2.1,192.0.2.2', '192.0.2.3']);
+    const later = look(book, 'a');
+    await settled();
+    assert.deepEqual(later, ['192.0.2.3']);
+  });
+
+  test('a failure changes nothing of what is known', async () => {
+    const { book, asked } = bookByHand();
+    look(book, 'a');
+    asked[0]?.answer(['192.0.2.1']);
+    await settled();
+    for (const turn of [1, 2]) {
+      const told = look(book, 'a');
+      asked[turn]?.fail(new Error('DNS is down'));
+      await settled();
+      assert.deepEqual(told, ['192.0.2.1']);
+    }
+  });
+
+  test('the address that worked comes first, until it is gone', async () => {
+    const { book, asked } = bookByHand();
+    look(book, 'a');
+    asked[0]?.answer(['192.0.2.1', '192.0.2.2', '192.0.2.3']);
+    await settled();
+    book.prefer('a', '192.0.2.3');
+    book.prefer('a', '198.51.100.1'); // never heard of
+    book.prefer('b', '192.0.2.1');
+    const told = look(book, 'a');
+    asked[1]?.answer(['192.0.2.1', '192.0.2.2', '192.0.2.3']);
+    await settled();
+    assert.deepEqual(told, ['192.0.2.3,192.0.2.1,192.0.2.2']);
+    look(book, 'a');
+    asked[2]?.answer(['192.0.2.2', '192.0.2.1']);
+    await settled();
+    const later = look(book, 'a');
+    await settled();
+    assert.deepEqual(later, ['192.0.2.2,192.0.2.1']);
+  });
+
+  test('what may be dialled some day is looked up ahead, and again after ten seconds while DNS does not tell', async () => {
+    const { book, asked } = bookByHand();
+    for (const host of ['a', 'b', 'c', 'b', '192.0.2.1']) book.expect(host);
+    look(book, 'a');
+    asked[0]?.answer(['192.0.2.1']);
+    await settled();
+    const hosts = (): string[] => asked.map(({ host }) => host);
+    book.lookAhead(0);
+    book.lookAhead(9_999);
+    assert.deepEqual(hosts(), ['a', 'b', 'c']);
+    asked[1]?.answer(['192.0.2.2']);
+    asked[2]?.fail(new Error('DNS is down'));
+    await settled();
+    book.lookAhead(10_000);
+    assert.deepEqual(hosts(), ['a', 'b', 'c', 'c']);
+    asked[3]?.answer(['192.0.2.3']);
+    await settled();
+    book.lookAhead(20_000);
+    assert.equal(asked.length, 4);
+    const told = look(book, 'b');
+    asked[4]?.fail(new Error('DNS is down'));
+    await settled();
+    assert.deepEqual(told, ['192.0.2.2']);
+  });
+});

@@ -1,0 +1,56 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { makeStatusPipe, STATUS, type StatusPipe } from '../../../src/lock/answer-pipe.ts';
+
+function pipe(write?: () => never, close?: () => never): { status: StatusPipe; out: string[] } {
+  const out: string[] = [];
+  const status = makeStatusPipe(
+    (text) => {
+      write?.();
+      out.push(text);
+    },
+    () => {
+      out.push('closed');
+      close?.();
+    },
+  );
+  return { status, out };
+}
+
+void describe('StatusPipe', () => {
+  void it('speaks with the bytes of ctdb/server/ctdb_cluster_mutex.c', () => {
+    assert.deepEqual(STATUS, { held: '0', contended: '1', timeout: '2', error: '3' });
+  });
+
+  void it('writes one byte and no second one', () => {
+    const { status, out } = pipe();
+    assert.equal(status.answered, false);
+    assert.equal(status.answer('0'), true);
+    assert.equal(status.answer('3'), false);
+    assert.deepEqual([status.answered, out], [true, ['0']]);
+  });
+
+  void it('says so when nobody reads, and does not try again', () => {
+    const { status, out } = pipe(() => {
+      throw new Error('EPIPE');
+    });
+    assert.equal(status.answer('0'), false);
+    assert.equal(status.answer('0'), false);
+    assert.deepEqual(out, []);
+  });
+
+  void it('writes nothing after it was closed, and closes once', () => {
+    const { status, out } = pipe();
+    status.close();
+    status.close();
+    assert.equal(status.answer('0'), false);
+    assert.deepEqual(out, ['closed']);
+  });
+
+  void it('does not mind a descriptor that was closed before us', () => {
+    const { status } = pipe(undefined, () => {
+      throw new Error('EBADF');
+    });
+    status.close();
+  });
+});

@@ -1,0 +1,384 @@
+/** The laws of safety, each by its name (docs/safety.md), on a clock that is turned by hand. */
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { describe, it } from 'node:test';
+import { spawnCompanion } from '../../../src/process/watchdog-process.ts';
+import { EXIT } from '../../../src/lock/lifecycle.ts';
+import { KindEtcd, headerOf, type FakeCall } from '../../support/fake-member.ts';
+import { settle } from '../../support/fake-clock.ts';
+import { DIRECTORY, FakeStage, holderValue, LEASE } from '../../support/fake-stage.ts';
+import { waitFor } from '../../support/wait.ts';
+
+const KEY = `${DIRECTORY}1a`;
+
+/** A stage on which the lock has just been taken, and the etcd behind it. */
+async function taken(members = 1): Promise<{ stage: FakeStage; etcd: KindEtcd }> {
+  const stage = new FakeStage(members);
+  const etcd = new KindEtcd();
+  stage.serveAll(etcd.serve);
+  stage.live();
+  await settle();
+  assert.deepEqual(stage.stdout, ['0']);
+  return { stage, etcd };
+}
+
+/** The instant by which the switch would end us: 200 ms after the deadline. */
+function deadlineOf(stage: FakeStage): number {
+  const limit = stage.fed.findLast((each) => typeof each === 'number');
+  assert.ok(typeof limit === 'number', 'the switch was fed');
+  return limit - 200;
+}
+
+void describe('law 1: the deadline is counted from the send', () => {
+  void it('a grant and a transaction that took 1.4 s each leave the deadline where the grant was sent', async () => {
+    const stage = new FakeStage(1);
+    const etcd = new KindEtcd();
+    const held: FakeCall[] = [];
+    stage.fake.onCall = (call) => {
+      if (call.name === 'readOldest') etcd.serve(call);
+      else held.push(call);
+    };
+    const startMs = stage.clock.now();
+    stage.live();
+    await stage.clock.advance(1_400);
+    held.splice(0).forEach(etcd.serve);
+    await stage.clock.advance(1_400);
+    held.splice(0).forEach(etcd.serve);
+    await settle();
+    assert.deepEqual(stage.stdout, ['0']);
+    assert.equal(deadlineOf(stage), startMs + 9_000 - 1_500);
+  });
+
+  void it('a renewal whose answer took 1.4 s moves the deadline only from its send', async () => {
+    const { stage, etcd } = await taken();
+    const startMs = stage.clock.now();
+    const held: FakeCall[] = [];
+    stage.fake.onCall = (call) => void held.push(call);
+    await stage.clock.advance(2_000 + 1_000);
+    held.splice(0).forEach(etcd.serve);
+    await stage.clock.advance(400);
+    held.splice(0).forEach(etcd.serve);
+    await settle();
+    assert.equal(deadlineOf(stage), startMs + 2_000 + 9_000 - 1_500);
+  });
+
+  void it('the TTL that the server granted is what counts, not the one we asked for', async () => {
+    const stage = new FakeStage(1, 2_000, 300);
+    const etcd = new KindEtcd();
+    etcd.ttlMs = 5_000;
+    stage.serveAll(etcd.serve);
+    const startMs = stage.clock.now();
+    stage.live();
+    await settle();
+    assert.equal(deadlineOf(stage), startMs + 5_000 - 1_000);
+  });
+});
+
+void describe('law 2: the deadline is a one-way door', () => {
+  void it('a renewal that is answered while we are frozen past the deadline moves nothing', async () => {
+    const { stage, etcd } = await taken();
+    const deadlineMs = deadlineOf(stage);
+    const held: FakeCall[] = [];
+    stage.fake.onCall = (call) => void held.push(call);
+    await stage.clock.advance(2_100);
+    stage.fake.onCall = etcd.serve;
+    await stage.clock.stall(20_000, () => {
+      held.forEach(etcd.serve);
+    });
+    assert.equal(deadlineOf(stage), deadlineMs);
+    assert.deepEqual(stage.stdout, ['0', 'closed']);
+    assert.equal(stage.exitStatus, EXIT.lost);
+  });
+
+  void it('no renewal is sent after a freeze past the deadline, whichever timer fires first', async () => {
+    const { stage } = await taken();
+    const before = stage.fake.callsOf('keepAlive').length;
+    await stage.clock.stall(60_000);
+    assert.equal(stage.fake.callsOf('keepAlive').length, before);
+    assert.deepEqual(stage.stdout, ['0', 'closed']);
+  });
+
+  void it('a freeze that ends before the deadline is survived', async () => {
+    const { stage } = await taken();
+    await stage.clock.stall(7_000);
+    await stage.clock.advance(5_000);
+    assert.deepEqual(stage.stdout, ['0']);
+  });
+});
+
+void describe('law 3: the deadline has its own timer', () => {
+  void it('renewals that hang on every member cannot postpone it', async () => {
+    const { stage } = await taken(3);
+    stage.serveAll(() => undefined);
+    const deadlineMs = deadlineOf(stage);
+    await stage.clock.advanceUntil(() => stage.exitStatus !== undefined, 20_000);
+    assert.ok(Math.abs(stage.clock.now() - deadlineMs) <= 10);
+    assert.equal(stage.exitStatus, EXIT.lost);
+    assert.match(
+      stage.errors.join(),
+      /^Lock lost - etcd did not confirm it in time: .*etcd\d:2379: no answer/,
+    );
+  });
+
+  void it('nothing is asked of etcd between the deadline and the exit', async () => {
+    const { stage } = await taken(3);
+    stage.serveAll(() => undefined);
+    await stage.clock.advanceUntil(() => stage.exitStatus !== undefined, 20_000);
+    assert.deepEqual(
+      stage.allCalls.filter(({ name }) => name === 'revoke'),
+      [],
+    );
+  });
+});
+
+void describe('law 4: the 0 is written once, after the watchers are armed, and only while the deadline is ahead', () => {
+  void it('the watchers and the switch are armed when the 0 is written', async () => {
+    const stage = new FakeStage(1);
+    stage.serveAll(new KindEtcd().serve);
+    const armed: boolean[] = [];
+    stage.onWrite = () => {
+      armed.push(stage.fake.watches.length === 1 && stage.fed.some((each) => typeof each === 'number'));
+    };
+    stage.live();
+    await settle();
+    assert.deepEqual([stage.stdout, armed], [['0'], [true]]);
+  });
+
+  void it('a lock that is granted after its own deadline is refused and given back', async () => {
+    const stage = new FakeStage(1, 2_000, 300);
+    const etcd = new KindEtcd();
+    etcd.ttlMs = 2_000;
+    const held: FakeCall[] = [];
+    stage.fake.obeysAborts = false;
+    stage.fake.onCall = (call) => {
+      if (call.name === 'lock') held.push(call);
+      else etcd.serve(call);
+    };
+    stage.live();
+    await stage.clock.advance(1_200);
+    stage.fake.onCall = etcd.serve;
+    held.forEach(etcd.serve);
+    await settle();
+    assert.deepEqual(stage.stdout, ['3', 'closed']);
+    assert.deepEqual([etcd.key, etcd.leaseId], [null, undefined]);
+    assert.match(stage.errors.join(), /too much time may have passed/);
+    assert.deepEqual(
+      stage.fed.filter((each) => typeof each === 'number'),
+      [],
+    );
+  });
+
+  void it('nothing but one byte is ever written', async () => {
+    const { stage, etcd } = await taken();
+    etcd.key = null;
+    await stage.clock.advance(3_000);
+    assert.deepEqual(stage.stdout, ['0', 'closed']);
+    assert.equal(stage.exitStatus, EXIT.lost);
+  });
+});
+
+void describe('law 5: a lost lock is never retaken', () => {
+  void it('a deleted key ends us, and nothing is granted or locked after that', async () => {
+    const { stage } = await taken();
+    const before = stage.allCalls.length;
+    stage.fake.watches[0]?.onDelete();
+    await stage.clock.advance(30_000);
+    assert.equal(stage.exitStatus, EXIT.lost);
+    assert.deepEqual(stage.stdout, ['0', 'closed']);
+    const after = stage.allCalls.slice(before).map(({ name }) => name);
+    assert.deepEqual(
+      after.filter((name) => name === 'grant' || name === 'lock'),
+      [],
+    );
+  });
+});
+
+void describe('law 6: no and silence differ', () => {
+  void it('a lease that etcd does not know ends us at the next renewal', async () => {
+    const { stage, etcd } = await taken();
+    etcd.leaseId = undefined;
+    etcd.key = null;
+    await stage.clock.advance(2_010);
+    assert.equal(stage.exitStatus, EXIT.lost);
+    assert.match(stage.errors.join(), /^Lock lost - the lease has ended or was revoked/);
+  });
+
+  for (const kind of ['unavailable', 'timeout', 'noLeader', 'unknown', 'permission', 'auth'] as const) {
+    void it(`${kind} is asked again until the deadline`, async () => {
+      const { stage, etcd } = await taken();
+      stage.fake.onCall = (call) => {
+        call.refuse(kind);
+      };
+      await stage.clock.advance(6_000);
+      assert.deepEqual(stage.stdout, ['0']);
+      stage.fake.onCall = etcd.serve;
+      await stage.clock.advance(20_000);
+      assert.deepEqual(stage.stdout, ['0']);
+    });
+  }
+});
+
+void describe('law 7: an unknown outcome is treated as done', () => {
+  void it('a transaction whose answer is lost is followed by a revoke', async () => {
+    const stage = new FakeStage(1);
+    const etcd = new KindEtcd();
+    stage.fake.onCall = (call) => {
+      if (call.name !== 'lock') etcd.serve(call);
+    };
+    stage.live();
+    await stage.clock.advance(3_600);
+    for (const lost of stage.fake.callsOf('lock').slice(0, 1)) etcd.serve(lost); // it took effect
+    await stage.clock.advanceUntil(() => stage.exitStatus !== undefined, 3_000);
+    assert.deepEqual(stage.stdout, ['3', 'closed']);
+    assert.deepEqual([etcd.key, etcd.leaseId], [null, undefined]);
+  });
+
+  void it('a grant whose answer is lost is followed by a revoke, until it can have arrived', async () => {
+    const stage = new FakeStage(1);
+    const etcd = new KindEtcd();
+    stage.fake.onCall = (call) => {
+      if (call.name !== 'grant') etcd.serve(call);
+    };
+    stage.live();
+    await stage.clock.advance(1_000);
+    stage.termination.abort();
+    await stage.clock.advance(900);
+    assert.ok(stage.fake.callsOf('revoke').length >= 1, 'looks for the lease');
+    const [late] = stage.fake.callsOf('grant');
+    assert.ok(late !== undefined);
+    etcd.serve(late);
+    assert.equal(etcd.leaseId, LEASE);
+    await stage.clock.advanceUntil(() => stage.exitStatus !== undefined, 2_000);
+    assert.equal(etcd.leaseId, undefined);
+  });
+
+  void it('"lease already exists" is success, with the deadline counted from the first send', async () => {
+    const stage = new FakeStage(1);
+    const etcd = new KindEtcd();
+    let grants = 0;
+    stage.fake.onCall = (call) => {
+      if (call.name === 'grant') grants += 1;
+      if (call.name === 'grant' && grants === 1) etcd.leaseId = LEASE;
+      else etcd.serve(call);
+    };
+    const startMs = stage.clock.now();
+    stage.live();
+    await stage.clock.advanceUntil(() => stage.stdout.length > 0, 3_000);
+    assert.deepEqual([stage.stdout, grants], [['0'], 2]);
+    assert.equal(deadlineOf(stage), startMs + 9_000 - 1_500);
+  });
+
+  void it('an else branch that shows our own key is success', async () => {
+    const stage = new FakeStage(1);
+    const etcd = new KindEtcd();
+    let locks = 0;
+    stage.fake.onCall = (call) => {
+      if (call.name === 'lock') locks += 1;
+      etcd.serve(
+        call.name === 'lock' && locks === 1 ? Object.assign(call, { answer: () => undefined }) : call,
+      );
+    };
+    stage.live();
+    await stage.clock.advanceUntil(() => stage.stdout.length > 0, 3_000);
+    assert.deepEqual([stage.stdout, locks], [['0'], 2]);
+    assert.equal(etcd.key?.key, KEY);
+  });
+});
+
+void describe('law 8: identity belongs to the lease, never to the node', () => {
+  void it('a second helper of the same node, host and parent gets 1 and leaves nothing', async () => {
+    const { etcd } = await taken();
+    const second = new FakeStage(1);
+    second.serveAll(etcd.serve);
+    assert.equal(etcd.key?.value, holderValue(second.self, second.timing));
+    second.live();
+    await second.clock.advanceUntil(() => second.exitStatus !== undefined, 500);
+    assert.deepEqual(second.stdout, ['1', 'closed']);
+    assert.deepEqual(
+      second.fake.calls.map(({ name }) => name),
+      ['readOldest', 'timeToLive'],
+    );
+  });
+});
+
+void describe('law 9: every contender answers well inside 5 s', () => {
+  for (const silent of ['readOldest', 'grant', 'lock', 'timeToLive'] as const) {
+    void it(`when no member answers ${silent}`, async () => {
+      const stage = new FakeStage(3);
+      const etcd = new KindEtcd();
+      if (silent === 'timeToLive') {
+        const other = { bootId: 'another', namespaces: '1/2', pid: 1, startTicks: 1 };
+        const value = holderValue(other, stage.timing);
+        etcd.key = { key: `${DIRECTORY}ff`, value, leaseId: LEASE, createRevision: 9n, modRevision: 9n };
+      }
+      stage.serveAll((call) => {
+        if (call.name !== silent) etcd.serve(call);
+      });
+      stage.live();
+      const tookMs = await stage.clock.advanceUntil(() => stage.stdout.length > 0, 5_000);
+      assert.ok(tookMs <= 4_000, `${tookMs} ms`);
+      assert.equal(stage.stdout[0], silent === 'timeToLive' ? '1' : '3');
+      await stage.clock.advanceUntil(() => stage.exitStatus !== undefined, 2_000);
+    });
+  }
+
+  void it('when the name of the lock does not come', async () => {
+    const stage = new FakeStage(1);
+    stage.live(new Promise(() => undefined));
+    await stage.clock.advanceUntil(() => stage.stdout.length > 0, 4_000);
+    assert.equal(stage.stdout[0], '3');
+    assert.deepEqual(stage.allCalls, []);
+  });
+});
+
+void describe('law 10: nothing else holds our stdout', () => {
+  void it('the companion has a pipe for its input, and /dev/null for the rest', async () => {
+    const startTicks = Number(readFileSync('/proc/self/stat', 'latin1').split(') ')[1]?.split(' ')[19]);
+    const identity = { bootId: '', namespaces: '', pid: process.pid, startTicks };
+    const { promise, resolve } = Promise.withResolvers<string>();
+    const companion = spawnCompanion(identity, resolve);
+    const child = await waitFor('a child', () =>
+      readFileSync(`/proc/self/task/${process.pid}/children`, 'latin1')
+        .split(' ')
+        .find((pid) => pid !== '' && readFileSync(`/proc/${pid}/comm`, 'latin1').startsWith('bash')),
+    );
+    const targetsOf = (pid: string): string[] =>
+      readdirSync(`/proc/${pid}/fd`).flatMap((fd) => {
+        try {
+          return readlinkSync(`/proc/${pid}/fd/${fd}`);
+        } catch {
+          return []; // closed in the meantime
+        }
+      });
+    const ours = readlinkSync('/proc/self/fd/1');
+    const [input, ...rest] = targetsOf(child);
+    companion.end();
+    assert.equal(await promise, 'it ended with status 0');
+    assert.match(input ?? '', /^(pipe|socket):/);
+    assert.deepEqual(rest.slice(0, 2), ['/dev/null', '/dev/null']);
+    assert.ok(!rest.includes(ours), `${ours} is among ${rest.join()}`);
+  });
+});
+
+void describe('the raft term', () => {
+  void it('a renewal whose read shows another term is made anew at once and moves nothing', async () => {
+    const { stage, etcd } = await taken();
+    const before = deadlineOf(stage);
+    let reads = 0;
+    stage.fake.onCall = (call) => {
+      if (call.name === 'readKey') reads += 1;
+      if (call.name === 'readKey' && reads === 1)
+        call.answer('readKey', {
+          header: headerOf({ raftTerm: 3n, revision: etcd.revision }),
+          oldest: etcd.key,
+        });
+      else etcd.serve(call);
+    };
+    await stage.clock.advance(2_000);
+    await settle();
+    assert.equal(deadlineOf(stage), before);
+    await stage.clock.advance(110);
+    assert.equal(reads, 2);
+    assert.ok(deadlineOf(stage) > before);
+  });
+});
