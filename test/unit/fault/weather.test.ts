@@ -12,6 +12,12 @@ function worldOf(cut: ReadonlySet<string>): ConstructorParameters<typeof Weather
   };
 }
 
+/** The span of 100 ms that begins now. Its length is `to - from`, which rounding can make a little more or less than 100. */
+function nextTenth(): [fromMs: number, toMs: number] {
+  const fromMs = monotonicMs();
+  return [fromMs, fromMs + 100];
+}
+
 it('a node is fine while one member of a majority is within its reach', () => {
   const cut = new Set<string>();
   const weather = new Weather(worldOf(cut));
@@ -21,17 +27,17 @@ it('a node is fine while one member of a majority is within its reach', () => {
   assert.ok(weather.wasFine('n1', fromMs, monotonicMs()));
   cut.add('n1>m3');
   weather.look();
-  const alsoMs = monotonicMs();
-  assert.equal(weather.longestFineMs('n1', alsoMs, alsoMs + 100), 0);
-  assert.equal(weather.longestFineMs('n2', alsoMs, alsoMs + 100), 100);
+  const [alsoMs, untilMs] = nextTenth();
+  assert.equal(weather.longestFineMs('n1', alsoMs, untilMs), 0);
+  assert.equal(weather.longestFineMs('n2', alsoMs, untilMs), untilMs - alsoMs);
 });
 
 it('a member that is cut off from its peers is of no use', () => {
   const cut = new Set(['m1>m2', 'm1>m3', 'n1>m2', 'n1>m3']);
   const weather = new Weather(worldOf(cut));
-  const nowMs = monotonicMs();
-  assert.equal(weather.longestFineMs('n1', nowMs, nowMs + 100), 0);
-  assert.equal(weather.longestFineMs('n2', nowMs, nowMs + 100), 100);
+  const [nowMs, untilMs] = nextTenth();
+  assert.equal(weather.longestFineMs('n1', nowMs, untilMs), 0);
+  assert.equal(weather.longestFineMs('n2', nowMs, untilMs), untilMs - nowMs);
 });
 
 it('the time for an election after a member came or went is foul for all', () => {

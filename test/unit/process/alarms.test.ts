@@ -17,8 +17,9 @@ void test('alarms of the real clock come at or after their time, in the order of
     [40, 10, 30, 0, 20].map(
       (afterMs) =>
         new Promise<void>((resolve) => {
-          clock.at(startMs + afterMs, () => {
-            came.push({ afterMs, lateMs: clock.now() - startMs - afterMs });
+          const atMs = startMs + afterMs;
+          clock.at(atMs, () => {
+            came.push({ afterMs, lateMs: clock.now() - atMs });
             resolve();
           });
         }),
@@ -116,8 +117,9 @@ void test('an alarm that is nearly a beat away comes at most 10 ms late, an earl
     [492, 498, 30].map(
       (afterMs) =>
         new Promise<void>((resolve) => {
-          clock.at(startMs + afterMs, (nowMs) => {
-            late.push(nowMs - startMs - afterMs);
+          const atMs = startMs + afterMs;
+          clock.at(atMs, (nowMs) => {
+            late.push(nowMs - atMs);
             resolve();
           });
         }),
