@@ -22,5 +22,7 @@ install_npm_packages() {
   command -v node >/dev/null && command -v npm >/dev/null || fail 'Node 20 or later and npm are needed: install nodejs and npm'
   if npm_packages_match; then return; fi
   say 'npm ci'
-  npm ci --no-audit --no-fund
+  # Node is only the launcher here: the packages that want a newer one run on the runtime in node_modules, so npm's warnings
+  # about the version do not apply.
+  npm ci --no-audit --no-fund --loglevel=error
 }
