@@ -22,19 +22,25 @@ function editDistance(a: string, b: string): number {
   return last[b.length] ?? 0;
 }
 
+/** A word as it is compared: upper and lower case are the same, and `-`, `_`, `.` and spaces are nothing. */
+export function plain(word: string): string {
+  return word.toLowerCase().replace(/[-_. ]/g, '');
+}
+
 /**
  * The known word that `word` was most likely meant to be, or undefined when none is near: at most a third of its
- * letters may be wrong, and upper and lower case, `-` and `_` count as the same.
+ * letters may be wrong, compared as `plain` has them.
  */
 export function nearest(word: string, known: readonly string[]): string | undefined {
-  const plain = (text: string): string => text.toLowerCase().replaceAll('-', '_');
+  const wanted = plain(word);
   let best: string | undefined;
   let bestDistance = Infinity;
   for (const candidate of known) {
     // Distances cost length times length; words of different length by more than the limit need no look.
-    const limit = Math.max(1, Math.floor(candidate.length / 3));
-    if (Math.abs(candidate.length - word.length) > limit) continue;
-    const distance = editDistance(plain(word), plain(candidate));
+    const compared = plain(candidate);
+    const limit = Math.max(1, Math.floor(compared.length / 3));
+    if (Math.abs(compared.length - wanted.length) > limit) continue;
+    const distance = editDistance(wanted, compared);
     if (distance <= limit && distance < bestDistance) {
       best = candidate;
       bestDistance = distance;

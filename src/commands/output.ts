@@ -1,3 +1,5 @@
+import { escapeUnseen } from '../base/character.ts';
+
 /** Where a command writes for people: a terminal, or something that only keeps text. */
 export interface Output {
   write(text: string): void;
@@ -15,12 +17,7 @@ export function paint(output: Pick<Output, 'hasColor'>, style: Style, text: stri
 }
 
 /** What was stored by others must not move the cursor or recolour the terminal of an administrator. */
-export function printable(text: string): string {
-  return text.replace(
-    /[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g, // eslint-disable-line no-control-regex -- they are what must go
-    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  );
-}
+export const printable = escapeUnseen;
 
 /** Lines of cells, each column as wide as its widest cell; two spaces between, none at the end of a line. */
 export function formatColumns(rows: readonly (readonly string[])[]): string[] {

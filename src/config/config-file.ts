@@ -1,6 +1,9 @@
 import { isUtf8 } from 'node:buffer';
+import { escapeUnseen, nameOfCharacter } from '../base/character.ts';
 import { ConfigError } from '../base/errors.ts';
 import { quote } from '../base/quote.ts';
+import { keyNamed } from './config-keys.ts';
+import { meantKey } from './meant-key.ts';
 
 /** One `key = value` line. */
 export interface Entry {
@@ -36,23 +39,44 @@ function valueOf(text: string): string | { readonly problem: string } {
     if (rest !== '' && !rest.startsWith('#')) return { problem: `has text after its closing ${mark}` };
     return start.slice(1, end);
   }
+  if (CURLY_QUOTE.test(start)) return { problem: `begins with ${nameOfCharacter(start)}` };
   const comment = text.search(/\s#/);
   return (comment < 0 ? text : text.slice(0, comment)).trim();
 }
 
+// As word processors and web pages make of " and '. They belong to no value of ours but a password, which straight quotes keep.
+const CURLY_QUOTE = /^[\u00ab\u00bb\u2018-\u201f\u2039\u203a\u300c-\u300f\uff02\uff07]/;
+
 // Longer than any key of ours or of gRPC. What is no key may be a secret that lost its own, and is not shown.
+const LONGEST_KEY = 64;
 const KEY = /^[\w.-]{1,64}$/;
+
+/** What is wrong in front of an equals sign, where no key is. It shows no more than a key of ours that it may have meant. */
+function noKey(text: string): string {
+  const exported = /^(?:export|set|declare)\s+([\w.-]{1,64})$/.exec(text)?.[1];
+  if (exported !== undefined && keyNamed(exported) !== undefined)
+    return `a line of a shell, want ${exported} without a word in front`;
+  const stranger = /[^\x20-\x7e]/u.exec(text)?.[0];
+  // Named only where it is one that nobody means to type, for this may be a secret that lost its key.
+  const strange = stranger === undefined || escapeUnseen(stranger) === stranger ? undefined : stranger;
+  const words = strange === undefined ? text : text.replaceAll(strange, '');
+  const meant = words.length <= LONGEST_KEY && /^[\w. -]+$/.test(words) ? meantKey(words)?.name : undefined;
+  const hint = meant === undefined ? '' : `, did you mean ${meant}`;
+  if (strange !== undefined) return `a key with ${nameOfCharacter(strange)}, want plain letters${hint}`;
+  return `no key before the "=", want "key = value" with letters, digits, "_", "." or "-" as key${hint}`;
+}
 
 /** Reads one line: an entry, nothing, or a problem in words. */
 function entryOf(content: string, line: number): Entry | undefined | string {
   if (CONTROL_CHARACTER.test(content)) return 'a control character, want plain text';
   const trimmed = content.trim();
   if (trimmed === '' || trimmed.startsWith('#')) return undefined;
+  if (trimmed.startsWith(';')) return 'a line that starts with ";", want "#" in front of a comment';
+  if (/^\[[^\]=]*\]$/.test(trimmed)) return 'a section in brackets, want only lines of "key = value"';
   const equals = content.indexOf('=');
   if (equals < 0) return 'no "=" in it, want "key = value" or a comment that starts with "#"';
   const key = content.slice(0, equals).trim();
-  if (!KEY.test(key))
-    return 'no key before the "=", want "key = value" with letters, digits, "_", "." or "-" as key';
+  if (!KEY.test(key)) return noKey(key);
   const value = valueOf(content.slice(equals + 1));
   if (typeof value !== 'string') return `the value of ${key} ${value.problem}, want "value" or 'value'`;
   return { key, value, line };

@@ -16,6 +16,8 @@ export interface Key<T> {
   readonly defaultText: string | undefined;
   /** What it does, one or two sentences without an end. */
   readonly meaning: string;
+  /** What the key says about the lock's identity: which etcd holds it, or which lock it is there. */
+  readonly tells: 'which etcd' | 'which lock' | undefined;
   /** The value is never shown. */
   readonly secret: boolean;
   readonly check: Checker<T>;
@@ -23,7 +25,7 @@ export interface Key<T> {
 
 /** What a key may leave out or must add to its name, type and range. */
 export type KeyParts<T> = Pick<Key<T>, 'origin' | 'meaning'> &
-  Partial<Pick<Key<T>, 'aliases' | 'unit' | 'defaultText' | 'secret'>>;
+  Partial<Pick<Key<T>, 'aliases' | 'unit' | 'defaultText' | 'tells' | 'secret'>>;
 
 /** Makes a key whose range text is also what its checker wants. */
 export function makeKey<T>(
@@ -37,6 +39,7 @@ export function makeKey<T>(
     aliases: [],
     unit: '',
     defaultText: undefined,
+    tells: undefined,
     secret: false,
     ...parts,
     name,

@@ -3,15 +3,14 @@ import {
   anyText,
   clusterId,
   hostName,
-  keyDirectory,
-  lockName,
   oneOf,
   seconds,
   wholeNumber,
   yesOrNo,
 } from './value-checks.ts';
-import { addressesOf, addressOf } from './endpoints.ts';
+import { addressesOf, addressOf, srvDomain } from './endpoints.ts';
 import { type Key, type KeyParts, makeKey } from './config-key.ts';
+import { keyDirectory, lockName } from './name-checks.ts';
 
 const text = (name: string, range: string, parts: KeyParts<string>): Key<string> =>
   makeKey(name, 'text', range, anyText, parts);
@@ -37,16 +36,19 @@ const meaningless = (name: string, meaning: string): Key<string> =>
 /** Every key but the channel options of gRPC, in the order of the documentation. */
 export const KEYS = {
   hosts: makeKey('hosts', 'list', 'hosts separated by commas or spaces', () => addressesOf, {
+    tells: 'which etcd',
     origin: 'new',
     meaning:
       'The members of the etcd cluster, each as host, host:port, [IPv6 address]:port or with http:// or https:// in front; name all of them',
   }),
   host: makeKey('host', 'text', 'one host', () => addressOf, {
+    tells: 'which etcd',
     origin: 'python-etcd',
     defaultText: '127.0.0.1',
     meaning: 'The one member to use where hosts is not set',
   }),
   port: makeKey('port', 'whole number', 'a port from 1 to 65535', (want) => wholeNumber(1, 65_535, want), {
+    tells: 'which etcd',
     origin: 'Samba',
     defaultText: '2379',
     meaning: 'The port of each host that is written without one',
@@ -57,7 +59,8 @@ export const KEYS = {
     meaning:
       'Whether hosts that are written without http:// or https:// are spoken to in plain text or over TLS',
   }),
-  srvDomain: makeKey('srv_domain', 'text', 'a domain name', hostName, {
+  srvDomain: makeKey('srv_domain', 'text', 'a domain name', srvDomain, {
+    tells: 'which etcd',
     origin: 'python-etcd',
     meaning:
       'Find the members by the SRV records _etcd-client-ssl._tcp and _etcd-client._tcp of this domain, instead of hosts',
@@ -86,27 +89,40 @@ export const KEYS = {
     meaning:
       'Time between renewals of the lock; two failed attempts must fit in before the lock is given up, so the limit is 4.5 for a lock_ttl of 9',
   }),
-  locksDir: makeKey('locks_dir', 'text', 'a directory such as _ctdb', (want) => keyDirectory(false, want), {
-    origin: 'Samba',
-    defaultText: '_ctdb',
-    meaning: 'The directory of all CTDB locks, below lock_prefix',
-  }),
+  locksDir: makeKey(
+    'locks_dir',
+    'text',
+    'a directory such as _ctdb, in printable ASCII without space',
+    (want) => keyDirectory(false, want),
+    {
+      tells: 'which lock',
+      origin: 'Samba',
+      defaultText: '_ctdb',
+      meaning: 'The directory of all CTDB locks, below lock_prefix',
+    },
+  ),
   lockPrefix: makeKey(
     'lock_prefix',
     'text',
-    'a directory that starts with / such as /_locks',
+    'a directory that starts with / such as /_locks, in printable ASCII without space',
     (want) => keyDirectory(true, want),
-    { origin: 'python-etcd', defaultText: '/_locks', meaning: 'The directory of all locks in etcd' },
+    {
+      tells: 'which lock',
+      origin: 'python-etcd',
+      defaultText: '/_locks',
+      meaning: 'The directory of all locks in etcd',
+    },
   ),
   netbiosName: makeKey(
     'netbios_name',
     'text',
-    'a name of at most 255 characters without / and spaces',
+    'at most 255 printable ASCII characters without space and /',
     lockName,
     {
+      tells: 'which lock',
       origin: 'new',
       meaning:
-        'The name of the lock, the same on all nodes; without it the NetBIOS name that testparm prints',
+        'The name of the lock, the same on all nodes, read in capitals; without it the NetBIOS name that testparm prints',
     },
   ),
   watchdog: flag('watchdog', {
@@ -162,9 +178,9 @@ export const KEYS = {
   expectedClusterId: makeKey(
     'expected_cluster_id',
     'number',
-    'a cluster ID from 1 to 2^64-1, decimal, or hex with 0x or a letter in it',
+    'a cluster ID from 1 to 2^64-1, in hex with 0x or a letter in it, or decimal',
     clusterId,
-    { origin: 'python-etcd', meaning: 'Refuse any other etcd cluster' },
+    { tells: 'which etcd', origin: 'python-etcd', meaning: 'Refuse any other etcd cluster' },
   ),
   versionPrefix: meaningless('version_prefix', 'No effect: etcd v3 has no paths'),
   allowRedirect: meaningless('allow_redirect', 'No effect: members of etcd v3 do not redirect'),

@@ -1,5 +1,6 @@
 import { isIPv6 } from 'node:net';
-import { type Checked, isHostName } from './value-checks.ts';
+import { quote } from '../base/quote.ts';
+import { type Checked, type Checker, hostName, isHostName } from './value-checks.ts';
 import type { Endpoint } from './config.ts';
 
 /** One endpoint as written; what the text leaves out is undefined. */
@@ -34,7 +35,8 @@ const WANT_ADDRESS = 'host, host:port or [IPv6 address]:port, with or without ht
 
 /** Reads one endpoint. Pure, never throws. */
 export function addressOf(text: string): Checked<Address> {
-  if (/[\s,]/.test(text) && !text.includes('@')) return { want: 'one host, or hosts as the key for several' };
+  if (/[\s,;]/.test(text) && !text.includes('@'))
+    return { want: 'one host, or hosts as the key for several' };
   const url = /^([a-z][a-z0-9+.-]*):\/\/(.*)$/i.exec(text);
   const scheme = url?.[1]?.toLowerCase();
   let authority = url?.[2] ?? text;
@@ -45,6 +47,8 @@ export function addressOf(text: string): Checked<Address> {
     return { want: 'http:// or https:// before a host, or neither' };
   }
   if (scheme !== undefined && authority.endsWith('/')) authority = authority.slice(0, -1);
+  if (/[/?#]/.test(authority))
+    return { want: 'a host and port without a path behind them, for etcd v3 has none' };
   const parts = splitAuthority(authority);
   if (parts === undefined) return { want: WANT_ADDRESS };
   const port = parts.port === undefined ? undefined : portOf(parts.port);
@@ -54,14 +58,20 @@ export function addressOf(text: string): Checked<Address> {
 
 /** Reads endpoints separated by commas or white space; at least one. Pure, never throws. */
 export function addressesOf(text: string): Checked<readonly Address[]> {
+  if (text.includes(';') && !text.includes('@')) return { want: 'commas or spaces between hosts, not ";"' };
   const parts = text.split(/[\s,]+/).filter((part) => part !== '');
   if (parts.length === 0) return { want: `at least one host, each as ${WANT_ADDRESS}` };
   if (parts.length > MOST_ENDPOINTS) return { want: `at most ${MOST_ENDPOINTS} hosts` };
   const addresses: Address[] = [];
   for (const part of parts) {
     const checked = addressOf(part);
-    // What one part must not show, the whole must not show either.
-    if ('want' in checked) return text.includes('@') ? { ...checked, hide: true } : checked;
+    if ('want' in checked) {
+      // What one part must not show, the whole must not show either.
+      if (text.includes('@')) return { ...checked, hide: true };
+      return parts.length === 1
+        ? checked
+        : { ...checked, want: `${checked.want}; ${quote(part)} is not that` };
+    }
     addresses.push(checked.value);
   }
   return { value: addresses };
@@ -76,4 +86,18 @@ export function endpointsOf(addresses: readonly Address[], secure: boolean, port
     if (!endpoints.has(name)) endpoints.set(name, endpoint);
   }
   return [...endpoints.values()];
+}
+
+// How etcd names its SRV records, and what people take for the domain.
+const SERVICE = /^_etcd[a-z0-9-]*\._(tcp|udp)\.(.+)$/i;
+
+/** The domain of SRV records, without the service in front of it. */
+export function srvDomain(want: string): Checker<string> {
+  const isDomain = hostName(want);
+  return (text) => {
+    const [, , domain] = SERVICE.exec(text) ?? [];
+    return domain === undefined
+      ? isDomain(text)
+      : { want: `the domain alone, ${domain}, because the names of the records are put in front of it` };
+  };
 }

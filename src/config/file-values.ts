@@ -1,10 +1,12 @@
 import { configError, type Entry } from './config-file.ts';
-import { KEY_NAMES, keyNamed } from './config-keys.ts';
 import type { ConfigError } from '../base/errors.ts';
-import { GRPC_OPTIONS, isGrpcKey } from './grpc-keys.ts';
-import type { Key } from './config-key.ts';
 import { nearest } from '../base/nearest.ts';
-import { quote } from '../base/quote.ts';
+import { quote, quoteAsAscii } from '../base/quote.ts';
+import type { Key } from './config-key.ts';
+import { keyNamed } from './config-keys.ts';
+import { GRPC_OPTIONS, isGrpcKey } from './grpc-keys.ts';
+import type { Checked, Refusal } from './value-checks.ts';
+import { meantKey } from './meant-key.ts';
 
 // CTDB starts a contender in each recovery; a file that is no config at all must not flood its log each time.
 const MOST_WARNINGS = 10;
@@ -17,24 +19,38 @@ export class Settings {
   readonly grpcOptions: Readonly<Record<string, string | number>>;
   readonly #entries = new Map<Key<unknown>, Entry>();
 
-  /** @throws {ConfigError} for the first line whose value its key does not take */
+  /**
+   * @throws {ConfigError} for the first line whose value its key does not take, whose key is unknown and may be meant to say
+   *   which lock this is, or that says so once more and otherwise
+   */
   constructor(file: string, entries: readonly Entry[]) {
     this.file = file;
     const warnings: string[] = [];
+    const refusals: { readonly line: number; readonly error: ConfigError }[] = [];
     const grpcEntries = new Map<string, Entry>();
     for (const entry of entries) {
       const key = keyNamed(entry.key);
-      if (key !== undefined) {
-        warnings.push(...this.#repeated(this.#entries.get(key), entry));
-        this.#entries.set(key, entry);
-      } else if (GRPC_OPTIONS.has(entry.key)) {
-        warnings.push(...this.#repeated(grpcEntries.get(entry.key), entry));
-        grpcEntries.set(entry.key, entry);
-      } else {
-        warnings.push(this.#unknown(entry));
+      const earlier = key === undefined ? grpcEntries.get(entry.key) : this.#entries.get(key);
+      if (key !== undefined) this.#entries.set(key, entry);
+      else if (GRPC_OPTIONS.has(entry.key)) grpcEntries.set(entry.key, entry);
+      else {
+        const unknown = this.#unknown(entry);
+        if (typeof unknown === 'string') warnings.push(unknown);
+        else refusals.push({ line: entry.line, error: unknown });
       }
+      if (earlier === undefined) continue;
+      if (key?.tells !== undefined && earlier.value !== entry.value) {
+        const problem = `${entry.key} is set twice, in line ${earlier.line} to something else, want one of the two`;
+        refusals.push({ line: entry.line, error: configError(file, entry.line, problem) });
+      } else warnings.push(this.#repeated(earlier, entry));
     }
-    for (const key of this.#entries.keys()) this.get(key);
+    for (const [key, { line }] of this.#entries) {
+      const checked = this.#check(key);
+      if (checked !== undefined && 'want' in checked)
+        refusals.push({ line, error: this.refuse(key, checked.want, checked) });
+    }
+    const [first] = refusals.sort((a, b) => a.line - b.line);
+    if (first !== undefined) throw first.error;
     this.grpcOptions = this.#channelOptions(grpcEntries);
     const more = warnings.length - MOST_WARNINGS;
     this.warnings =
@@ -49,10 +65,9 @@ export class Settings {
 
   /** The value that the file gives to `key`; undefined when it gives none. */
   get<T>(key: Key<T>): T | undefined {
-    const entry = this.#entries.get(key);
-    if (entry === undefined) return undefined;
-    const checked = key.check(entry.value);
-    if ('want' in checked) throw this.refuse(key, checked.want, checked.hide);
+    const checked = this.#check(key);
+    if (checked === undefined) return undefined;
+    if ('want' in checked) throw this.refuse(key, checked.want, checked);
     return checked.value;
   }
 
@@ -66,10 +81,17 @@ export class Settings {
   }
 
   /** The error for the value of a key that is set; `want` is a noun phrase. The value of a secret key is not shown. */
-  refuse(key: Key<unknown>, want: string, hide = false): ConfigError {
+  refuse(key: Key<unknown>, want: string, show: Pick<Refusal, 'hide' | 'asAscii'> = {}): ConfigError {
     const entry = this.#entries.get(key);
-    const value = hide || key.secret ? '(not shown)' : quote(entry?.value ?? '');
+    const text = entry?.value ?? '';
+    const shown = show.asAscii === true ? quoteAsAscii(text) : quote(text);
+    const value = show.hide === true || key.secret ? '(not shown)' : shown;
     return configError(this.file, entry?.line, `${entry?.key ?? key.name} is ${value}, want ${want}`);
+  }
+
+  #check<T>(key: Key<T>): Checked<T> | undefined {
+    const entry = this.#entries.get(key);
+    return entry === undefined ? undefined : key.check(entry.value);
   }
 
   #channelOptions(entries: ReadonlyMap<string, Entry>): Readonly<Record<string, string | number>> {
@@ -86,15 +108,37 @@ export class Settings {
   }
 
   /** The predecessor filled a dictionary, so the last line counts; nobody means to write two. */
-  #repeated(earlier: Entry | undefined, entry: Entry): string[] {
-    if (earlier === undefined) return [];
-    const names = earlier.key === entry.key ? entry.key : `${earlier.key} and ${entry.key}`;
-    const lines = `lines ${earlier.line} and ${entry.line}`;
-    return [`Config ${quote(this.file)}: ${names} in ${lines} mean the same key, the last one counts`];
+  #repeated(earlier: Entry, entry: Entry): string {
+    const where =
+      earlier.key === entry.key
+        ? `in lines ${earlier.line} and ${entry.line}`
+        : `in line ${earlier.line} and as ${entry.key} in line ${entry.line}`;
+    return `Config ${quote(this.file)}: ${earlier.key} is set twice, ${where}, and the last one counts; remove one`;
   }
 
-  #unknown({ key, line }: Entry): string {
-    const near = nearest(key, isGrpcKey(key) ? [...GRPC_OPTIONS.keys()] : KEY_NAMES);
+  /** A warning; or an error where the key may be meant to say which lock this is, for on two nodes it could become two. */
+  #unknown({ key, line }: Entry): string | ConfigError {
+    if (isGrpcKey(key)) return this.#ignored(key, line, nearest(key, [...GRPC_OPTIONS.keys()]));
+    const meant = meantKey(key);
+    switch (meant?.tells) {
+      case 'which etcd':
+        return configError(
+          this.file,
+          line,
+          `unknown key ${quote(key)} may say which etcd has the lock, want ${meant.name}`,
+        );
+      case 'which lock':
+        return configError(
+          this.file,
+          line,
+          `unknown key ${quote(key)} may say which lock this is, want ${meant.name}`,
+        );
+      case undefined:
+        return this.#ignored(key, line, meant?.name);
+    }
+  }
+
+  #ignored(key: string, line: number, near: string | undefined): string {
     const hint = near === undefined ? '' : `, did you mean ${near}`;
     return `Config ${quote(this.file)}: line ${line}: unknown key ${quote(key)} is ignored${hint}`;
   }

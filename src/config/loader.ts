@@ -59,7 +59,20 @@ export function loadConfig(args: ConfigChoice, env: ConfigEnvironment): LoadedCo
   }
   const settings = new Settings(path, readEntries(source.bytes, path));
   const loaded = makeConfig(path, settings, args.verbosity);
-  return { ...loaded, warnings: [...loaded.warnings, ...checkNamedFiles(settings, source.permissions)] };
+  const warnings = [
+    ...loaded.warnings,
+    ...checkNamesEtcd(settings),
+    ...checkNamedFiles(settings, source.permissions),
+  ];
+  return { ...loaded, warnings };
+}
+
+/** Whoever writes a file means to say which etcd it is; the default is another one on each node. */
+function checkNamesEtcd(settings: Settings): string[] {
+  const naming: readonly Key<unknown>[] = [KEYS.hosts, KEYS.host, KEYS.port, KEYS.srvDomain];
+  if (naming.some((key) => settings.has(key))) return [];
+  const text = `Config ${quote(settings.file)} names no etcd, so that 127.0.0.1:2379 on this node is asked`;
+  return [`${text}; set hosts, the same on all nodes`];
 }
 
 /** Checks the values against each other. Pure: no file but the text of one is known here. */
@@ -68,7 +81,7 @@ export function makeConfig(file: string | undefined, settings: Settings, verbosi
   const warnings = [...settings.warnings];
   const tls = tlsOf(settings);
   const srvDomain = settings.get(KEYS.srvDomain);
-  const endpoints = staticEndpoints(settings, warnings);
+  const endpoints = staticEndpoints(settings);
   checkTlsHasUse(settings, endpoints, notes);
   if (tls.insecureSkipVerify) {
     warnings.push(
@@ -112,19 +125,18 @@ function refreshMsOf(settings: Settings, ttlMs: number): number {
 }
 
 /** The members that the file names; none when SRV records name them. */
-function staticEndpoints(settings: Settings, warnings: string[]): Endpoint[] {
-  if (settings.has(KEYS.hosts)) {
-    // Two answers to the question which cluster holds the lock: on two nodes they could become two locks.
-    if (settings.has(KEYS.host)) throw settings.refuse(KEYS.host, 'either host or hosts, not both');
-    if (settings.has(KEYS.srvDomain))
-      throw settings.refuse(KEYS.srvDomain, 'either srv_domain or hosts, not both');
+function staticEndpoints(settings: Settings): Endpoint[] {
+  // Two answers to the question which cluster holds the lock: on two nodes they could become two locks.
+  for (const [key, other] of [
+    [KEYS.host, KEYS.hosts],
+    [KEYS.srvDomain, KEYS.hosts],
+    [KEYS.host, KEYS.srvDomain],
+    [KEYS.port, KEYS.srvDomain],
+  ] as const) {
+    if (settings.has(key) && settings.has(other))
+      throw settings.refuse(key, `either ${key.name} or ${other.name}, not both`);
   }
-  if (settings.has(KEYS.srvDomain)) {
-    if (settings.has(KEYS.host)) {
-      warnings.push(`Config ${quote(settings.file)}: host is ignored because srv_domain is set`);
-    }
-    return [];
-  }
+  if (settings.has(KEYS.srvDomain)) return [];
   const addresses = settings.get(KEYS.hosts) ?? [settings.getOrDefault(KEYS.host)];
   const secure = settings.getOrDefault(KEYS.protocol) === 'https';
   return endpointsOf(addresses, secure, settings.getOrDefault(KEYS.port));

@@ -1,7 +1,7 @@
-import { lockName } from './value-checks.ts';
+import type { CommandOutcome, RunCommand } from '../base/command.ts';
 import { SetupError } from '../base/errors.ts';
 import { quote } from '../base/quote.ts';
-import type { CommandOutcome, RunCommand } from '../base/command.ts';
+import { lockName } from './name-checks.ts';
 
 /** What the lock is called. */
 export interface LockName {

@@ -6,6 +6,8 @@ export interface Refusal {
   readonly want: string;
   /** The text may hold a secret and must not be shown. */
   readonly hide?: boolean;
+  /** All but ASCII is shown escaped: it is what is wrong with the text, and may look like ASCII. */
+  readonly asAscii?: boolean;
 }
 
 /** What became of the text of a key: its value, or the reason why it has none. */
@@ -80,6 +82,17 @@ export function hostName(want: string): Checker<string> {
 
 const LARGEST_UINT64 = 2n ** 64n - 1n;
 
+/**
+ * A cluster ID as etcd's logs show it: hex. With `0x` where it has no letter, because `clusterId`
+ * would read it as a decimal number.
+ *
+ * @param id a decimal uint64
+ */
+export function clusterIdText(id: string): string {
+  const hex = BigInt(id).toString(16);
+  return /[a-f]/.test(hex) ? hex : `0x${hex}`;
+}
+
 /** A cluster ID as etcd shows it: decimal, or hex when it has a letter or starts with 0x; into decimal. */
 export function clusterId(want: string): Checker<string> {
   return (text) => {
@@ -89,34 +102,4 @@ export function clusterId(want: string): Checker<string> {
     const value = BigInt(prefix !== undefined || /[a-f]/i.test(digits) ? `0x${digits}` : digits);
     return value > 0n && value <= LARGEST_UINT64 ? { value: value.toString() } : { want };
   };
-}
-
-// Far above any real one; etcd itself has no limit but that of a request (1.5 MB).
-const LONGEST_DIRECTORY = 1_024;
-
-/**
- * A directory of keys in etcd: segments between single slashes. The result does not end with a slash; it starts with
- * one when `rooted`, and the text must then do so too.
- */
-export function keyDirectory(rooted: boolean, want: string): Checker<string> {
-  return (text) => {
-    if (text.length > LONGEST_DIRECTORY || (rooted && !text.startsWith('/'))) return { want };
-    const segments = text.split('/');
-    while (segments[0] === '') segments.shift();
-    while (segments.at(-1) === '') segments.pop();
-    if (segments.length === 0 || segments.includes('')) return { want };
-    return { value: `${rooted ? '/' : ''}${segments.join('/')}` };
-  };
-}
-
-// Samba's own limit is 15 characters; etcd has none. What a lock may not be is another directory's name.
-const LONGEST_LOCK_NAME = 255;
-
-/** The lock's name, one segment of a key. */
-export function lockName(want: string): Checker<string> {
-  return (text) =>
-    // eslint-disable-next-line no-control-regex -- control characters are what it looks for
-    text !== '' && text.length <= LONGEST_LOCK_NAME && !/[/\s\u0000-\u001f\u007f]/.test(text)
-      ? { value: text }
-      : { want };
 }

@@ -95,7 +95,7 @@ export const BREAKAGES: readonly Breakage[] = [
     broken: "sed -i 's/^netbios_name/netbios_nmae/' /etc/ctdb/etcd",
     steps: [
       {
-        id: 'config-warning',
+        id: 'config-refused',
         mend: async (remedy, hand) => {
           const [, word] = /^write (\w+)$/.exec(remedy) ?? assert.fail(remedy);
           return type(hand, `sed -i 's/^netbios_nmae/${word ?? ''}/' /etc/ctdb/etcd`);

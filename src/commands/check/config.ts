@@ -21,7 +21,10 @@ const EXPIRY_LAG_S = 1;
 
 /** A message that ends in `; remedy`, as most do, in its two parts. */
 export function split(message: string, otherwise: string): [text: string, remedy: string] {
-  const [hint = '', meant] = /, did you mean (\S+)$/.exec(message) ?? [];
+  // The key that an unknown one was meant to be.
+  const [hint = '', guess, wanted] =
+    /, did you mean (\S+)$|(?<=unknown key .*), want (\w+)$/.exec(message) ?? [];
+  const meant = guess ?? wanted;
   if (meant !== undefined) return [message.slice(0, -hint.length), `write ${meant}`];
   const at = message.lastIndexOf('; ');
   return at === -1 ? [message, otherwise] : [message.slice(0, at), message.slice(at + 2)];
@@ -39,7 +42,7 @@ export async function checkConfig(
     loaded = loadConfig(args, world.env);
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
-    report.problem('config-refused', error.message, 'correct the file');
+    report.problem('config-refused', ...split(error.message, 'correct the file'));
     return undefined;
   }
   const { config, warnings, notes } = loaded;

@@ -84,7 +84,7 @@ for (const [fact, text, pairs] of UNDERSTOOD) {
 
 const REFUSED: readonly (readonly [string, string | Uint8Array, RegExp])[] = [
   ['no equals sign', 'a = 1\nsecret words\n', /line 2: no "=" in it, want "key = value"/],
-  ['a section', '[global]', /line 1: no "=" in it/],
+  ['a section', '[global]', /line 1: a section in brackets, want only lines of "key = value"$/],
   ['no key', ' = secret', /line 1: no key before the "="/],
   ['two words for a key', 'the secret = 1', /line 1: no key before the "="/],
   ['a key of 65 letters', `${'a'.repeat(65)} = 1`, /line 1: no key before the "="/],

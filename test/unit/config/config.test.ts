@@ -101,7 +101,7 @@ test('every new key is understood', () => {
     username = u
     password_file = /p
     server_name = etcd.example.com
-    netbios_name = CLUSTER
+    netbios_name = Cluster
     watchdog = no
     dial_timeout = .5
     grpc.keepalive_time_ms = 10000
@@ -172,6 +172,10 @@ for (const [text, difference] of SAME) {
   });
 }
 
+const NAME = 'at most 255 printable ASCII characters without space and /';
+const LOCKS_DIR = 'a directory such as _ctdb, in printable ASCII without space';
+const LOCK_PREFIX = 'a directory that starts with / such as /_locks, in printable ASCII without space';
+
 /** Line, key and value as the message shows them, and what it wants. */
 const REFUSED: readonly (readonly [string, string])[] = [
   ['lock_ttl = soon', 'line 1: lock_ttl is "soon", want seconds from 2 to 3600'],
@@ -200,19 +204,73 @@ const REFUSED: readonly (readonly [string, string])[] = [
   ['hosts = b\nsrv_domain = a', 'line 2: srv_domain is "a", want either srv_domain or hosts, not both'],
   ['srv_domain = a b', 'line 1: srv_domain is "a b", want a domain name'],
   [
-    'lock_prefix = locks',
-    'line 1: lock_prefix is "locks", want a directory that starts with / such as /_locks',
+    'srv_domain = _etcd-client._tcp.example.com',
+    'line 1: srv_domain is "_etcd-client._tcp.example.com", want the domain alone, example.com, because the names of the records are put in front of it',
   ],
-  ['lock_prefix = /', 'line 1: lock_prefix is "/", want a directory that starts with / such as /_locks'],
-  ['locks_dir = a//b', 'line 1: locks_dir is "a//b", want a directory such as _ctdb'],
+  ['srv_domain = a\nhost = b', 'line 2: host is "b", want either host or srv_domain, not both'],
+  ['port = 2379\nsrv_domain = a', 'line 1: port is "2379", want either port or srv_domain, not both'],
+  ...['http://h:2379/v3', 'h:2379/', 'https://h/?x'].map((host): [string, string] => [
+    `hosts = ${host}`,
+    `line 1: hosts is "${host}", want a host and port without a path behind them, for etcd v3 has none`,
+  ]),
   [
-    'netbios_name = a/b',
-    'line 1: netbios_name is "a/b", want a name of at most 255 characters without / and spaces',
+    'hosts = a:2379 b:2379/ c',
+    'line 1: hosts is "a:2379 b:2379/ c", want a host and port without a path behind them, for etcd v3 has none; "b:2379/" is not that',
+  ],
+  ['hosts = a:2379;b:2379', 'line 1: hosts is "a:2379;b:2379", want commas or spaces between hosts, not ";"'],
+  ['host = a;b', 'line 1: host is "a;b", want one host, or hosts as the key for several'],
+  ['; refresh = 2', 'line 1: a line that starts with ";", want "#" in front of a comment'],
+  ['[global]', 'line 1: a section in brackets, want only lines of "key = value"'],
+  ['export hosts=a', 'line 1: a line of a shell, want hosts without a word in front'],
+  [
+    'export colour=a',
+    'line 1: no key before the "=", want "key = value" with letters, digits, "_", "." or "-" as key',
   ],
   [
-    'netbios_name = ""',
-    'line 1: netbios_name is "", want a name of at most 255 characters without / and spaces',
+    'netbios name = FILES',
+    'line 1: no key before the "=", want "key = value" with letters, digits, "_", "." or "-" as key, did you mean netbios_name',
   ],
+  ['hosts\u200b = a', 'line 1: a key with U+200B ZERO WIDTH SPACE, want plain letters, did you mean hosts'],
+  [
+    'netbios_name = \u201cFILES\u201d',
+    `line 1: the value of netbios_name begins with U+201C LEFT DOUBLE QUOTATION MARK, want "value" or 'value'`,
+  ],
+  [
+    'username = u\npassword = \u2018hunter2\u2019',
+    `line 2: the value of password begins with U+2018 LEFT SINGLE QUOTATION MARK, want "value" or 'value'`,
+  ],
+  ['hosts = a\n\nhosts = b', 'line 3: hosts is set twice, in line 1 to something else, want one of the two'],
+  [
+    'netbios_name = A\nnetbios_name = a',
+    'line 2: netbios_name is set twice, in line 1 to something else, want one of the two',
+  ],
+  ['lock_prefix = locks', `line 1: lock_prefix is "locks", want ${LOCK_PREFIX}`],
+  ['lock_prefix = /', `line 1: lock_prefix is "/", want ${LOCK_PREFIX}`],
+  ['locks_dir = a//b', `line 1: locks_dir is "a//b", want ${LOCKS_DIR}`],
+  ['netbios_name = a/b', `line 1: netbios_name is "a/b", want ${NAME}; it has U+002F SOLIDUS`],
+  ['netbios_name = a b', `line 1: netbios_name is "a b", want ${NAME}; it has U+0020 SPACE`],
+  ['netbios_name = ""', `line 1: netbios_name is "", want ${NAME}`],
+  [`netbios_name = ${'N'.repeat(256)}`, `line 1: netbios_name is "${'N'.repeat(120)}...", want ${NAME}`],
+  ...(
+    [
+      ['FILES\u200b', 'FILES\\u200b', 'U+200B ZERO WIDTH SPACE'],
+      ['FI\u00adLES', 'FI\\u00adLES', 'U+00AD SOFT HYPHEN'],
+      ['FILES\u2060', 'FILES\\u2060', 'U+2060 WORD JOINER'],
+      ['FILES\u180e', 'FILES\\u180e', 'U+180E MONGOLIAN VOWEL SEPARATOR'],
+      ['FIL\u0415S', 'FIL\\u0415S', 'U+0415 (a Cyrillic letter)'],
+      ['F\u0399LES', 'F\\u0399LES', 'U+0399 (a Greek letter)'],
+      ['\uff26ILES', '\\uff26ILES', 'U+FF26 (a fullwidth form)'],
+      ['FILES\u{e0020}', 'FILES\\udb40\\udc20', 'U+E0020'],
+      ['FIL\u00c9S', 'FIL\\u00c9S', 'U+00C9'],
+      ['FILES\u0085', 'FILES\\u0085', 'U+0085 (a control character)'],
+      ['FILES\u3164', 'FILES\\u3164', 'U+3164 HANGUL FILLER'],
+    ] as const
+  ).flatMap(([text, shown, name]): [string, string][] => [
+    [`netbios_name = ${text}`, `line 1: netbios_name is "${shown}", want ${NAME}; it has ${name}`],
+    [`locks_dir = ${text}`, `line 1: locks_dir is "${shown}", want ${LOCKS_DIR}; it has ${name}`],
+    [`lock_prefix = /${text}`, `line 1: lock_prefix is "/${shown}", want ${LOCK_PREFIX}; it has ${name}`],
+  ]),
+  ['locks_dir = a b', `line 1: locks_dir is "a b", want ${LOCKS_DIR}; it has U+0020 SPACE`],
   ['cert = ssl/cert.pem', 'line 1: cert is "ssl/cert.pem", want the absolute path of a file'],
   ['cert = /c', 'line 1: cert is "/c", want protocol = https beside it, for no host is spoken to over TLS'],
   [
@@ -242,7 +300,7 @@ const REFUSED: readonly (readonly [string, string])[] = [
   ['dial_timeout = 0.01', 'line 1: dial_timeout is "0.01", want seconds from 0.1 to 3600'],
   ...['0', '18446744073709551616', 'xyz', '0x', '-1'].map((value): [string, string] => [
     `expected_cluster_id = ${value}`,
-    `line 1: expected_cluster_id is "${value}", want a cluster ID from 1 to 2^64-1, decimal, or hex with 0x or a letter in it`,
+    `line 1: expected_cluster_id is "${value}", want a cluster ID from 1 to 2^64-1, in hex with 0x or a letter in it, or decimal`,
   ]),
   [
     'grpc.keepalive_time_ms = 10',
@@ -279,11 +337,55 @@ test('a message stays under the 1,000 bytes of a log line, whatever the value', 
   }
 });
 
+/** Keys that may say which lock this is, under names that are not ours, and the one that is. */
+const MEANT: readonly (readonly [words: string, meant: string])[] = [
+  [
+    'endpoints servers members nodes peers Endpoints END-POINTS server etcd_endpoints ETCDCTL_ENDPOINTS',
+    'hosts',
+  ],
+  ['HOSTS Hosts hsots hots hostz initial-cluster etcd_server_list enpoints', 'hosts'],
+  ['HOST hoost', 'host'],
+  ['PORT prot ports client_port', 'port'],
+  ['srv-domain SRV_DOMAIN srvdomain srv_domian discovery_srv', 'srv_domain'],
+  ['netbios-name NETBIOS_NAME Netbios.Name netbiosname netbios_nme name lock-name netbios', 'netbios_name'],
+  ['lock-prefix LOCK_PREFIX lockPrefix lock_prefx prefix', 'lock_prefix'],
+  ['locks-dir lock_dir LOCKS_DIR locksdir', 'locks_dir'],
+  ['cluster_id cluster-id expected_clusterid', 'expected_cluster_id'],
+];
+
+for (const [words, meant] of MEANT) {
+  for (const word of words.split(' ')) {
+    test(`a key ${word}, which may say which lock this is, is refused, and ${meant} is named`, () => {
+      const what = /^(netbios|lock)/.test(meant) ? 'which lock this is' : 'which etcd has the lock';
+      assert.equal(
+        configErrorOf(() => configOf(`lock_ttl = 9\n${word} = x`)),
+        `Cannot read config "${CONFIG_NAME}": line 2: unknown key "${word}" may say ${what}, want ${meant}`,
+      );
+    });
+  }
+}
+
 const WARNED: readonly (readonly [string, readonly string[]])[] = [
   ['lock_tll = 9', ['line 1: unknown key "lock_tll" is ignored, did you mean lock_ttl']],
   ['LOCK-TTL = 1', ['line 1: unknown key "LOCK-TTL" is ignored, did you mean lock_ttl']],
   ['ca-cert = /x', ['line 1: unknown key "ca-cert" is ignored, did you mean ca_cert']],
-  ['hsots = a', ['line 1: unknown key "hsots" is ignored, did you mean hosts']],
+  ...(
+    [
+      ['ttl', 'lock_ttl'],
+      ['timeout', 'read_timeout'],
+      ['user', 'username'],
+      ['ca', 'ca_cert'],
+      ['cacert', 'ca_cert'],
+      ['CAFILE', 'ca_cert'],
+      ['certfile', 'cert'],
+      ['keyfile', 'key'],
+      ['trusted-ca-file', 'ca_cert'],
+      ['watch-dog', 'watchdog'],
+    ] as const
+  ).map(([word, meant]): [string, string[]] => [
+    `${word} = /x`,
+    [`line 1: unknown key "${word}" is ignored, did you mean ${meant}`],
+  ]),
   ['passwrod = hunter2', ['line 1: unknown key "passwrod" is ignored, did you mean password']],
   ['colour = red', ['line 1: unknown key "colour" is ignored']],
   ['__proto__ = 1', ['line 1: unknown key "__proto__" is ignored']],
@@ -295,20 +397,19 @@ const WARNED: readonly (readonly [string, readonly string[]])[] = [
     'grpc.keepalive_time = 1',
     ['line 1: unknown key "grpc.keepalive_time" is ignored, did you mean grpc.keepalive_time_ms'],
   ],
-  ['port = 2379\nport = 2379', ['port in lines 1 and 2 mean the same key, the last one counts']],
+  ['port = 2379\nport = 2379', ['port is set twice, in lines 1 and 2, and the last one counts; remove one']],
   [
     'refresh = 1\n\nlock_refresh = 2',
-    ['refresh and lock_refresh in lines 1 and 3 mean the same key, the last one counts'],
+    ['refresh is set twice, in line 1 and as lock_refresh in line 3, and the last one counts; remove one'],
   ],
   [
     'grpc.client_idle_timeout_ms = 1000\ngrpc.client_idle_timeout_ms = x'.replace('x', '1001'),
-    ['grpc.client_idle_timeout_ms in lines 1 and 2 mean the same key, the last one counts'],
+    ['grpc.client_idle_timeout_ms is set twice, in lines 1 and 2, and the last one counts; remove one'],
   ],
   [
     'insecure_skip_verify = yes\nprotocol = https',
     ['insecure_skip_verify is on, so anybody on the network can pose as etcd; set ca_cert instead'],
   ],
-  ['srv_domain = example.com\nhost = a', ['host is ignored because srv_domain is set']],
 ];
 
 for (const [text, warnings] of WARNED) {
@@ -321,7 +422,7 @@ for (const [text, warnings] of WARNED) {
 }
 
 test('of a key that stands twice, the last one counts, as in the predecessor', () => {
-  assert.equal(configOf('port = bad\nport = 4001').config.endpoints[0]?.port, 4_001);
+  assert.equal(configOf('lock_ttl = bad\nlock_ttl = 30').config.ttlMs, 30_000);
   assert.equal(configOf('lock_refresh = 1\nrefresh = 3').config.refreshMs, 3_000);
 });
 

@@ -52,6 +52,18 @@ test('no file in CTDB_BASE means all defaults', () => {
   assert.deepEqual(warnings, []);
 });
 
+test('a file that names no etcd is used with a warning, under its usual name and after -c', () => {
+  mkdirSync(join(directory, 'unnamed'));
+  const path = write('unnamed/etcd', 'netbios_name = FILES');
+  const said = [
+    `Config "${path}" names no etcd, so that 127.0.0.1:2379 on this node is asked; set hosts, the same on all nodes`,
+  ];
+  assert.deepEqual(load(path).warnings, said);
+  assert.deepEqual(load(undefined, join(directory, 'unnamed')).warnings, said);
+  for (const named of ['hosts = a', 'host = a', 'port = 2379', 'srv_domain = example.com'])
+    assert.deepEqual(load(write('named', named)).warnings, []);
+});
+
 test('a file that -c names must exist', () => {
   const path = join(directory, 'missing');
   assert.equal(
@@ -134,7 +146,7 @@ test('a file that the config names must be there and be a file', () => {
 });
 
 test('a password in a config that others can read is one warning with the chmod', () => {
-  const text = 'username = u\npassword = hunter2\n';
+  const text = 'host = a\nusername = u\npassword = hunter2\n';
   const path = write('open', text, 0o644);
   const { warnings } = load(path);
   assert.deepEqual(warnings, [`File "${path}" holds a secret and others can read it; run chmod 600 ${path}`]);
@@ -153,7 +165,7 @@ test('password, key and key password files that others can read are warned about
   const { warnings } = load(
     write(
       'files',
-      `protocol = https\nca_cert = ${ca}\ncert = ${cert}\nkey = ${key}\nkey_password_file = ${keyPassword}\n` +
+      `host = a\nprotocol = https\nca_cert = ${ca}\ncert = ${cert}\nkey = ${key}\nkey_password_file = ${keyPassword}\n` +
         `username = u\npassword_file = ${password}\n`,
       0o644,
     ),
@@ -166,7 +178,7 @@ test('password, key and key password files that others can read are warned about
 
 test('a certificate that brings its key along is a secret', () => {
   const cert = write('both.pem', 'x', 0o644);
-  const { warnings } = load(write('both', `protocol = https\ncert = ${cert}\n`));
+  const { warnings } = load(write('both', `host = a\nprotocol = https\ncert = ${cert}\n`));
   assert.deepEqual(warnings, [`File "${cert}" holds a secret and others can read it; run chmod 600 ${cert}`]);
 });
 
