@@ -66,7 +66,11 @@ export class Store {
   }
 
   txn({ compare = [], success = [], failure = [] }: rpc.ITxnRequest): rpc.ITxnResponse {
-    const succeeded = compare.every((one) => this.range(one).kvs.length === 0);
+    const succeeded = compare.every((one) => {
+      const { kvs } = this.range(one);
+      const created = String(one.create_revision ?? '0');
+      return kvs.length === 0 ? created === '0' : kvs.every((entry) => entry.create_revision === created);
+    });
     const responses = (succeeded ? success : failure).map((operation): rpc.IResponseOp => {
       if (operation.request_range !== undefined) {
         return { response_range: this.range(operation.request_range) } as rpc.IResponseOp;
@@ -75,6 +79,10 @@ export class Store {
         const { key, value, lease } = operation.request_put;
         this.put((key ?? '').toString(), Buffer.from(value ?? ''), String(lease ?? '0'));
         return { response_put: { header: this.header() } } as rpc.IResponseOp;
+      }
+      if (operation.request_delete_range !== undefined) {
+        this.keys.delete((operation.request_delete_range.key ?? '').toString());
+        return { response_delete_range: { header: this.header() } } as rpc.IResponseOp;
       }
       throw new Error(`The training etcd does not know ${JSON.stringify(operation)}`);
     });

@@ -65,6 +65,8 @@ export class ClusterGuard {
       revoke: (leaseId, call) => checked(true, () => member.revoke(leaseId, call)),
       keepAlive: (leaseId, call) => checked(false, () => member.keepAlive(leaseId, call)),
       timeToLive: (leaseId, call) => checked(false, () => member.timeToLive(leaseId, call)),
+      confirmKey: (key, createRevision, call) =>
+        checked(true, () => member.confirmKey(key, createRevision, call)),
       readKey: (key, call) => checked(true, () => member.readKey(key, call)),
       readOldest: (directory, call) => checked(true, () => member.readOldest(directory, call)),
       lock: (directory: string, key: string, value: string, leaseId, call: CallOptions) =>

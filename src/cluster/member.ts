@@ -6,6 +6,12 @@
 /** A lease ID: int64, positive, as a decimal string, which is how it travels through the client library. */
 export type LeaseId = string & { readonly brand: 'LeaseId' };
 
+/**
+ * The identity of one connection to one member. Two answers with the same `ConnectionId` came over one and the same transport
+ * connection: the same TCP connection, never dialled anew in between.
+ */
+export type ConnectionId = number & { readonly brand: 'ConnectionId' };
+
 /** What every answer of a member says about the member and the cluster behind it. */
 export interface Header {
   /** uint64 as a decimal string. */
@@ -43,6 +49,8 @@ export interface CallOptions {
 
 export interface LeaseAnswer {
   readonly header: Header;
+  /** The connection that the call ran on. */
+  readonly connection: ConnectionId;
   /** The TTL that the server granted or restarted, in milliseconds; 0 means that it does not know the lease. */
   readonly ttlMs: number;
 }
@@ -63,10 +71,20 @@ export interface RangeAnswer {
 
 export interface LockAnswer {
   readonly header: Header;
+  /** The connection that the call ran on. */
+  readonly connection: ConnectionId;
   /** True when the directory was empty and our key was put. */
   readonly succeeded: boolean;
   /** When not succeeded: the oldest key in the directory. It can be our own, when an earlier try took effect. */
   readonly oldest: KeyValue | null;
+}
+
+export interface ConfirmAnswer {
+  readonly header: Header;
+  /** The connection that the call ran on. */
+  readonly connection: ConnectionId;
+  /** The key as the transaction found it; null when there is none. It can be another one than the one asked for. */
+  readonly found: KeyValue | null;
 }
 
 export interface WatchHandlers {
@@ -92,6 +110,13 @@ export interface Member {
   /** One renewal; a lease that the server does not know is `ttlMs` 0, not an error. */
   keepAlive(leaseId: LeaseId, call: CallOptions): Promise<LeaseAnswer>;
   timeToLive(leaseId: LeaseId, call: CallOptions): Promise<TimeToLiveAnswer>;
+  /**
+   * Reads `key` in a transaction through the raft log: if the key is the one created in `createRevision`, read it; else delete
+   * a key that never exists, and read it. The delete is never needed, but with it etcd does not take the transaction for a
+   * read, so it is answered only after a quorum has accepted it as an entry of the present leader's log. It makes no revision
+   * and no watch event, and is not refused under the NOSPACE alarm.
+   */
+  confirmKey(key: string, createRevision: bigint, call: CallOptions): Promise<ConfirmAnswer>;
   /** Linearizable read of one key. */
   readKey(key: string, call: CallOptions): Promise<RangeAnswer>;
   /** Linearizable read of the oldest key under `directory`, which ends in `/`. */

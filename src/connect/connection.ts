@@ -33,6 +33,9 @@ interface Waiting {
   readonly headers: Buffer;
 }
 
+// Of the connection that was made last.
+let lastId = 0;
+
 const DROPPED: RpcStatus = { code: STATUS.unavailable, details: 'Connection dropped' };
 
 /**
@@ -40,6 +43,7 @@ const DROPPED: RpcStatus = { code: STATUS.unavailable, details: 'Connection drop
  * Its sockets, in whatever state, are gone when it is closed.
  */
 export class EtcdConnection {
+  readonly id = (lastId += 1);
   /** Set once the connection could not be made, on the clock's scale. */
   failedAtMs: number | undefined;
   /** Why we closed it ourselves, in the words that a failed call gives; undefined while that is not so. */

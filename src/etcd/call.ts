@@ -1,4 +1,5 @@
 import { errorText, EtcdError } from '../base/errors.ts';
+import type { ConnectionId } from '../cluster/member.ts';
 import type { EtcdConnection } from '../connect/connection.ts';
 import type { EtcdLink } from '../connect/endpoint-link.ts';
 import { type Method, methodOf, type StreamCalls, type UnaryCalls } from './methods.ts';
@@ -6,6 +7,12 @@ import { type CallEvents, type GrpcCall, type RpcStatus, STATUS } from '../grpc-
 
 /** What a call shows the member beside its message: a token, a wish. */
 export type Metadata = Readonly<Record<string, string>>;
+
+/** An answer, and the connection that the call ran on. */
+export interface Answered<Message> {
+  readonly message: Message;
+  readonly connection: ConnectionId;
+}
 
 /** Unknown: the member closed the call in good order and said nothing. */
 const NO_ANSWER: RpcStatus = { code: STATUS.unknown, details: 'the call ended without an answer' };
@@ -81,8 +88,8 @@ function run<Request, Response>(
   request: Request | Buffer,
   metadata: Metadata,
   isStream: boolean,
-): Promise<Response> {
-  const { promise, resolve, reject } = Promise.withResolvers<Response>();
+): Promise<Answered<Response>> {
+  const { promise, resolve, reject } = Promise.withResolvers<Answered<Response>>();
   if (signal.aborted) {
     reject(givenUp(link.name, signal));
     return promise;
@@ -109,7 +116,7 @@ function run<Request, Response>(
   };
   const onMessage = (message: Response): void => {
     if (isStream) {
-      resolve(message);
+      resolve({ message, connection: connection.id as ConnectionId });
       end();
     } else if (answer === undefined) answer = message;
     else {
@@ -122,7 +129,7 @@ function run<Request, Response>(
     else if (isStream) fail(NO_ANSWER);
     else if (answer === undefined) fail({ code: STATUS.unimplemented, details: 'No message received' });
     else {
-      resolve(answer);
+      resolve({ message: answer, connection: connection.id as ConnectionId });
       end();
     }
   };
@@ -136,13 +143,24 @@ function run<Request, Response>(
 }
 
 /** One message there and one back. Rejects with `CallFailure`, or with `EtcdError` of kind `timeout` when aborted. */
-export function callUnary<Name extends keyof UnaryCalls>(
+export async function callUnary<Name extends keyof UnaryCalls>(
   link: EtcdLink,
   signal: AbortSignal,
   name: Name,
   request: UnaryCalls[Name]['request'] | Buffer,
   metadata: Metadata,
 ): Promise<UnaryCalls[Name]['response']> {
+  return (await callUnaryAnswered(link, signal, name, request, metadata)).message;
+}
+
+/** Like `callUnary`, for those who ask which connection it was. */
+export function callUnaryAnswered<Name extends keyof UnaryCalls>(
+  link: EtcdLink,
+  signal: AbortSignal,
+  name: Name,
+  request: UnaryCalls[Name]['request'] | Buffer,
+  metadata: Metadata,
+): Promise<Answered<UnaryCalls[Name]['response']>> {
   return run(link, signal, methodOf(name), request, metadata, false);
 }
 
@@ -156,6 +174,6 @@ export function callOnStream<Name extends keyof StreamCalls>(
   name: Name,
   request: StreamCalls[Name]['request'] | Buffer,
   metadata: Metadata,
-): Promise<StreamCalls[Name]['response']> {
+): Promise<Answered<StreamCalls[Name]['response']>> {
   return run(link, signal, methodOf(name), request, metadata, true);
 }

@@ -2,6 +2,7 @@ import type { Clock } from '../base/clock.ts';
 import type { Config, Endpoint } from '../config/config.ts';
 import type {
   CallOptions,
+  ConfirmAnswer,
   Header,
   LeaseAnswer,
   LeaseId,
@@ -11,7 +12,7 @@ import type {
   TimeToLiveAnswer,
   WatchHandlers,
 } from '../cluster/member.ts';
-import { callOnStream, callUnary, encoded, type Metadata } from './call.ts';
+import { callOnStream, callUnary, callUnaryAnswered, encoded, type Metadata } from './call.ts';
 import { EtcdCaller } from './caller.ts';
 import { followRecords } from '../connect/discovery.ts';
 import type { EtcdLink } from '../connect/endpoint-link.ts';
@@ -90,10 +91,11 @@ class EtcdMember implements Member {
   grant(leaseId: LeaseId, ttlMs: number, { signal }: CallOptions): Promise<LeaseAnswer> {
     const request = { ID: leaseId, TTL: messages.secondsFromMs(ttlMs) };
     return this.#ask(undefined, signal, async (metadata) => {
-      const granting = callUnary(this.#link, signal, 'leaseGrant', request, metadata);
+      const granting = callUnaryAnswered(this.#link, signal, 'leaseGrant', request, metadata);
       // Whoever asks for a lease means to lock, and the member writes the lease to its disk meanwhile.
       this.#version.start();
-      return messages.leaseAnswerFrom(leaseId, await granting);
+      const { message, connection } = await granting;
+      return { ...messages.leaseAnswerFrom(leaseId, message), connection };
     });
   }
 
@@ -107,12 +109,16 @@ class EtcdMember implements Member {
 
   keepAlive(leaseId: LeaseId, { signal }: CallOptions): Promise<LeaseAnswer> {
     const request = this.#keepAliveRequest(leaseId);
-    return this.#ask(undefined, signal, async (metadata) =>
-      messages.leaseAnswerFrom(
-        leaseId,
-        await callOnStream(this.#link, signal, 'leaseKeepAlive', request, metadata),
-      ),
-    );
+    return this.#ask(undefined, signal, async (metadata) => {
+      const { message, connection } = await callOnStream(
+        this.#link,
+        signal,
+        'leaseKeepAlive',
+        request,
+        metadata,
+      );
+      return { ...messages.leaseAnswerFrom(leaseId, message), connection };
+    });
   }
 
   timeToLive(leaseId: LeaseId, { signal }: CallOptions): Promise<TimeToLiveAnswer> {
@@ -120,6 +126,14 @@ class EtcdMember implements Member {
     return this.#ask(undefined, signal, async (metadata) =>
       messages.timeToLiveFrom(await callUnary(this.#link, signal, 'leaseTimeToLive', request, metadata)),
     );
+  }
+
+  confirmKey(key: string, createRevision: bigint, { signal }: CallOptions): Promise<ConfirmAnswer> {
+    const request = messages.confirmRequest(key, createRevision);
+    return this.#ask(key, signal, async (metadata) => {
+      const { message, connection } = await callUnaryAnswered(this.#link, signal, 'txn', request, metadata);
+      return { ...messages.confirmAnswerFrom(message), connection };
+    });
   }
 
   readKey(key: string, { signal }: CallOptions): Promise<RangeAnswer> {
@@ -146,7 +160,8 @@ class EtcdMember implements Member {
     const request = messages.lockRequest(directory, key, value, leaseId);
     return this.#ask(directory, signal, async (metadata) => {
       await this.#version.check(signal);
-      return messages.lockAnswerFrom(await callUnary(this.#link, signal, 'txn', request, metadata));
+      const { message, connection } = await callUnaryAnswered(this.#link, signal, 'txn', request, metadata);
+      return { ...messages.lockAnswerFrom(message), connection };
     });
   }
 

@@ -10,6 +10,7 @@ import type {
   ITxnResponse,
 } from 'etcd3/lib/rpc.js';
 import type {
+  ConfirmAnswer,
   Header,
   KeyValue,
   LeaseAnswer,
@@ -23,6 +24,9 @@ import type {
 export class StrangeAnswer extends Error {
   override readonly name = 'StrangeAnswer';
 }
+
+/** What a message says; the connection that it came over is known where it is received. */
+type Unconnected<Answer> = Omit<Answer, 'connection'>;
 
 /** Seconds on the wire, milliseconds with us. */
 export function msFromSeconds(seconds: string): number {
@@ -47,7 +51,7 @@ export function headerFrom(header: IResponseHeader | null | undefined): Header {
 export function leaseAnswerFrom(
   leaseId: LeaseId,
   { header, ID, TTL }: ILeaseGrantResponse | ILeaseKeepAliveResponse,
-): LeaseAnswer {
+): Unconnected<LeaseAnswer> {
   if (ID !== leaseId) throw new StrangeAnswer(`the answer is about lease ${ID}, not ${leaseId}`);
   // An absent TTL is decoded as 0, and is what a server says of a lease that it does not know.
   return { header: headerFrom(header), ttlMs: Math.max(0, msFromSeconds(TTL)) };
@@ -117,7 +121,22 @@ export function describeRequest(key: string, value: string, createRevision: bigi
   };
 }
 
-export function lockAnswerFrom({ header, succeeded, responses }: ITxnResponse): LockAnswer {
+export function confirmRequest(key: string, createRevision: bigint): ITxnRequest {
+  const bytes = Buffer.from(key);
+  const read = { request_range: keyRequest(key) };
+  return {
+    compare: [{ key: bytes, target: 'Create', result: 'Equal', create_revision: createRevision.toString() }],
+    success: [read],
+    // A key below ours, so that whoever may write ours may delete it.
+    failure: [{ request_delete_range: { key: Buffer.from(`${key}/never`) } }, read],
+  };
+}
+
+export function confirmAnswerFrom({ header, responses }: ITxnResponse): Unconnected<ConfirmAnswer> {
+  return { header: headerFrom(header), found: oldestIn(responses.at(-1)?.response_range) };
+}
+
+export function lockAnswerFrom({ header, succeeded, responses }: ITxnResponse): Unconnected<LockAnswer> {
   const [response] = responses;
   return {
     header: headerFrom(header),

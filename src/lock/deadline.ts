@@ -1,4 +1,23 @@
 import type { Clock, Disposer } from '../base/clock.ts';
+import type { Timing } from '../config/timing.ts';
+
+/**
+ * Until when a lease lets us say "held", in ms on the scale of `Clock.now()`: from the send of the request that started or
+ * restarted it, for its TTL, less the margin. The TTL that counts is the smaller of the one that we asked for and the one
+ * that was answered: members raise a short TTL each to its own minimum, so the next leader may count less than was answered,
+ * but none counts less than was asked for.
+ *
+ * @param sentAtMs the clock before the request was sent
+ * @param answeredTtlMs in ms
+ */
+export function deadlineMsOf(
+  { ttlMs, marginMs }: Pick<Timing, 'ttlMs' | 'marginMs'>,
+  sentAtMs: number,
+  answeredTtlMs: number,
+): number {
+  const countedTtlMs = Math.min(ttlMs, answeredTtlMs);
+  return sentAtMs + countedTtlMs - marginMs(countedTtlMs);
+}
 
 /**
  * The instant until which we may say "held". A one-way door: once it has passed, nothing moves it, whatever order a

@@ -6,7 +6,5 @@ export type EndReason =
   | { readonly kind: 'parentGone' }
   /** Our key is gone, or not ours. */
   | { readonly kind: 'keyLost'; readonly how: string }
-  /** etcd says that the lease does not exist. */
-  | { readonly kind: 'leaseLost'; readonly how: string }
   /** Nothing any more: etcd is silent, or we were frozen. */
   | { readonly kind: 'deadlinePassed'; readonly how: string };

@@ -1,6 +1,6 @@
 import type { Clock } from '../base/clock.ts';
 import { sleepUntil } from '../base/clock.ts';
-import { Deadline } from './deadline.ts';
+import { Deadline, deadlineMsOf } from './deadline.ts';
 import { EtcdError } from '../base/errors.ts';
 import type { CallOptions, LeaseId, Member } from '../cluster/member.ts';
 import type { Members } from '../cluster/members.ts';
@@ -57,7 +57,7 @@ export class Session {
         return (await grant).ttlMs;
       } catch (error) {
         if (error instanceof EtcdError && error.kind === 'leaseExists') {
-          // One of our own earlier tries took effect. The server grants what we asked for or more, never less.
+          // One of our own earlier tries took effect, with what we asked for or more.
           return this.#timing.ttlMs;
         }
         this.#hasUnknownGrant = true;
@@ -70,7 +70,7 @@ export class Session {
     const ttlMs = await this.#members.ask(grantOn, byMs, signal, 'await');
     // Set before the first send, which the answer proves to have been.
     const sentAtMs = this.#firstSentAtMs ?? -Infinity;
-    this.#deadline = new Deadline(this.#clock, sentAtMs + ttlMs - this.#timing.marginMs(ttlMs));
+    this.#deadline = new Deadline(this.#clock, deadlineMsOf(this.#timing, sentAtMs, ttlMs));
     return this.#deadline;
   }
 

@@ -201,7 +201,6 @@ async function end(
       );
       return EXIT.released;
     case 'keyLost':
-    case 'leaseLost':
       status.close();
       log.error(`Lock lost - ${reason.how}`);
       await letGo();

@@ -1,6 +1,6 @@
 import type { Clock } from '../base/clock.ts';
 import { SWITCH_GRACE_MS, type DeadMansSwitch } from './watchdog.ts';
-import type { Deadline } from './deadline.ts';
+import { type Deadline, deadlineMsOf } from './deadline.ts';
 import type { EndReason } from './end-reason.ts';
 import { EtcdError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
@@ -87,7 +87,7 @@ export class Renewals {
       } else if (renewal.sentAtMs < this.#trustedFromMs) {
         nextMs = clock.now();
       } else {
-        const deadlineMs = renewal.sentAtMs + renewal.ttlMs - timing.marginMs(renewal.ttlMs);
+        const deadlineMs = deadlineMsOf(timing, renewal.sentAtMs, renewal.ttlMs);
         if (!this.#deadline.extendTo(deadlineMs)) return this.#overtaken();
         this.#feedSwitch();
         this.#provenRevision = renewal.revision;

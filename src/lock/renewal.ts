@@ -10,19 +10,25 @@ export interface HeldKey {
 }
 
 export type Renewal =
-  /** The lease was restarted by a leader that still had its quorum afterwards. */
-  | { readonly kind: 'proven'; readonly sentAtMs: number; readonly ttlMs: number; readonly revision: bigint }
+  | {
+      /** The lease was restarted, at the earliest at `sentAtMs`, by a leader whose term no later election had ended. */
+      readonly kind: 'proven';
+      readonly sentAtMs: number;
+      /** The TTL as the keepalive was answered. */
+      readonly ttlMs: number;
+      readonly revision: bigint;
+    }
   /** The cluster has agreed that the lock is not ours any more. */
-  | { readonly kind: 'leaseLost' | 'keyLost'; readonly how: string };
+  | { readonly kind: 'keyLost'; readonly how: string };
 
 /**
- * One renewal on one member, believed only when proven (docs/safety.md): keepalive, then a linearizable read of our key
- * that was sent after the keepalive's answer, and the same raft term in both headers.
+ * One renewal on one member, believed only when proven (docs/safety.md): first a transaction through the raft log that reads
+ * our key, then, after its answer, a keepalive that the same process answers over the same connection.
  *
- * A keepalive alone proves nothing: an old raft leader that has lost its quorum still answers it (etcd #12528, #15247),
- * and some versions report success for a lease that was revoked (#20590) or whose key is gone (#14758). The server fills
- * the keepalive's header before it renews; the read needs a quorum after that, so equal terms mean that no later leader
- * had been elected when the lease was restarted, and every later one restarts it in full.
+ * A keepalive alone proves nothing: an old raft leader that has lost its quorum still answers it (etcd #12528, #15247). A
+ * read before it proves nothing either: it can be answered by a leader that has been deposed (#20418), and headers show an
+ * old raft term after a raft snapshot. An entry of the log needs a quorum that was still there after the send, and the member
+ * that has applied it hands the keepalive to no older leader.
  *
  * Rejects with `EtcdError` when this member proved nothing: silence, to be answered by asking another.
  */
@@ -33,24 +39,26 @@ export async function renewOn(
   clock: Clock,
 ): Promise<Renewal> {
   const sentAtMs = clock.now();
-  const renewed = await member.keepAlive(held.leaseId, call);
-  const read = await member.readKey(held.key, call);
-  const found = read.oldest;
-  if (found === null) {
-    return renewed.ttlMs > 0
-      ? { kind: 'keyLost', how: 'the key was deleted' }
-      : { kind: 'leaseLost', how: 'the lease has ended or was revoked' };
-  }
+  const confirmed = await member.confirmKey(held.key, held.createRevision, call);
+  const { found } = confirmed;
+  if (found === null) return { kind: 'keyLost', how: 'the key was deleted, or its lease has ended' };
   if (found.createRevision !== held.createRevision || found.leaseId !== held.leaseId) {
     return { kind: 'keyLost', how: 'the key was replaced by somebody else' };
+  }
+  const renewed = await member.keepAlive(held.leaseId, call);
+  if (renewed.connection !== confirmed.connection) {
+    throw new EtcdError('unproven', member.endpoint, 'the connection was replaced during the renewal');
+  }
+  if (
+    renewed.header.memberId !== confirmed.header.memberId ||
+    renewed.header.clusterId !== confirmed.header.clusterId
+  ) {
+    throw new EtcdError('unproven', member.endpoint, 'two members answered on one connection');
   }
   if (renewed.ttlMs <= 0) {
     // The key outlives its lease for an instant while the lease is being revoked, and a leader that has just been
     // elected may not know a lease yet (etcd #13675). Neither is an answer.
     throw new EtcdError('unproven', member.endpoint, 'does not know the lease, but has its key');
   }
-  if (renewed.header.raftTerm !== read.header.raftTerm) {
-    throw new EtcdError('unproven', member.endpoint, 'the raft term changed during the renewal');
-  }
-  return { kind: 'proven', sentAtMs, ttlMs: renewed.ttlMs, revision: read.header.revision };
+  return { kind: 'proven', sentAtMs, ttlMs: renewed.ttlMs, revision: confirmed.header.revision };
 }

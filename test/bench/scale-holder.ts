@@ -44,17 +44,18 @@ function timed(member: Member, { clock, onRenewal }: Crowd): Member {
     endpoint: member.endpoint,
     grant: (...args) => member.grant(...args),
     revoke: (...args) => member.revoke(...args),
-    keepAlive(...args) {
+    confirmKey(...args) {
       sentAtMs = clock.now();
-      return member.keepAlive(...args);
+      return member.confirmKey(...args);
     },
-    timeToLive: (...args) => member.timeToLive(...args),
-    async readKey(...args) {
-      const answer = await member.readKey(...args);
+    async keepAlive(...args) {
+      const answer = await member.keepAlive(...args);
       if (sentAtMs !== undefined) onRenewal(clock.now() - sentAtMs);
       sentAtMs = undefined;
       return answer;
     },
+    timeToLive: (...args) => member.timeToLive(...args),
+    readKey: (...args) => member.readKey(...args),
     readOldest: (...args) => member.readOldest(...args),
     lock: (...args) => member.lock(...args),
     describe: (...args) => member.describe(...args),

@@ -50,6 +50,8 @@ for (const release of ETCD_RELEASES) {
       assert.equal((await member.keepAlive(leaseId, withinMs())).ttlMs, 9_000);
       assert.equal((await member.timeToLive(leaseId, withinMs())).grantedTtlMs, 9_000);
       assert.equal((await member.readKey(key, withinMs())).oldest?.leaseId, leaseId);
+      assert.equal((await member.confirmKey(key, header.revision, withinMs())).found?.leaseId, leaseId);
+      assert.equal((await member.confirmKey(key, 1n, withinMs())).found?.leaseId, leaseId);
       assert.equal((await member.readOldest(DIRECTORY, withinMs())).oldest?.leaseId, leaseId);
       await member.revoke(leaseId, withinMs());
       await waitFor('the watch tells', () => events.length > 0);

@@ -181,6 +181,8 @@ for (const release of ETCD_RELEASES) {
       assert.equal(error.kind, 'noSpace');
       assert.match(error.message, /NOSPACE/);
       assert.match(error.remedy ?? '', /defragment.*etcdctl alarm disarm/);
+      // A holder renews all the same.
+      assert.equal((await member.confirmKey('/fill', 1n, withinMs())).found?.key, '/fill');
     });
 
     test('no majority: the watch ends because there is no leader', async () => {

@@ -6,6 +6,14 @@ import { ETCD_RELEASES, EtcdCluster, etcdPackageVersion } from '../support/etcd-
 import { errorOf, newLeaseId, reach, recordWatch, withinMs } from '../support/transport.ts';
 import { waitFor } from '../support/wait.ts';
 
+/** The index of the last entry of the raft log that the first member has applied. */
+async function raftIndex(cluster: EtcdCluster): Promise<number> {
+  const status = await cluster.etcdctl(['endpoint', 'status', '-w', 'json']);
+  const index = /"raftAppliedIndex":(\d+)/.exec(status)?.[1];
+  assert.ok(index !== undefined, status);
+  return Number(index);
+}
+
 let lastDirectory = 0;
 function newDirectory(): string {
   lastDirectory += 1;
@@ -94,6 +102,42 @@ for (const release of ETCD_RELEASES) {
       const { oldest } = await member.readOldest(directory, withinMs());
       assert.deepEqual([oldest?.key, oldest?.value, oldest?.leaseId], [`${directory}z`, 'again', '0']);
       assert.ok(oldest !== null && oldest.modRevision > oldest.createRevision);
+    });
+
+    test('a key is confirmed through the log: no revision, no watch event, and the connection is told', async () => {
+      using member = await reach(cluster.hosts);
+      const directory = newDirectory();
+      const leaseId = newLeaseId();
+      await member.grant(leaseId, 9_000, withinMs());
+      const key = `${directory}${leaseHex(leaseId)}`;
+      const { header, connection } = await member.lock(directory, key, 'x', leaseId, withinMs());
+      const { events, stop } = recordWatch(member, key, header.revision + 1n);
+      const indexBefore = await raftIndex(cluster);
+      const confirmed = await member.confirmKey(key, header.revision, withinMs());
+      const renewed = await member.keepAlive(leaseId, withinMs());
+      assert.equal((await raftIndex(cluster)) - indexBefore, 1);
+      assert.deepEqual(
+        [confirmed.found?.leaseId, confirmed.found?.createRevision],
+        [leaseId, header.revision],
+      );
+      assert.deepEqual(
+        [confirmed.header.revision, renewed.header.revision],
+        [header.revision, header.revision],
+      );
+      assert.deepEqual([confirmed.connection, renewed.connection], [connection, connection]);
+      // Of another creation: told, and nothing is deleted.
+      const other = await member.confirmKey(key, header.revision + 1n, withinMs());
+      assert.deepEqual(
+        [other.found?.createRevision, other.header.revision],
+        [header.revision, header.revision],
+      );
+      await member.revoke(leaseId, withinMs());
+      assert.equal((await member.confirmKey(key, header.revision, withinMs())).found, null);
+      await waitFor('the deletion is told', () => events.length > 0);
+      stop();
+      assert.deepEqual(events, ['delete']);
+      using elsewhere = await reach(cluster.hosts);
+      assert.notEqual((await elsewhere.confirmKey(key, 1n, withinMs())).connection, connection);
     });
 
     test('a lock under a lease that is gone rejects with leaseNotFound and puts nothing', async () => {

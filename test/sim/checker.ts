@@ -401,8 +401,9 @@ export class Checker implements Agreement, Audience, Traffic {
       world.count('deadline passed');
       const { deadlineMs, shortenedAtMs } = contender;
       if (deadlineMs === undefined) return;
-      const { timing, grantedTtlMs, timeline } = world;
-      const sentMs = deadlineMs + timing.marginMs(grantedTtlMs) - grantedTtlMs;
+      const { timing, timeline } = world;
+      const countedTtlMs = Math.min(timing.ttlMs, world.grantedTtlMs);
+      const sentMs = deadlineMs + timing.marginMs(countedTtlMs) - countedTtlMs;
       const fromLocalMs = Math.max(sentMs + timing.refreshMs, shortenedAtMs);
       const fromMs = Math.max(
         process.machine.instantOf(fromLocalMs),

@@ -12,8 +12,8 @@ interface Asked {
   readonly lastRevokeMs: Map<LeaseId, number>;
   /** Those of which a grant was answered. */
   readonly granted: Set<LeaseId>;
-  keepAliveMs: number;
-  keepAliveLocalMs: number;
+  renewalMs: number;
+  renewalLocalMs: number;
   /** When its deadline was last moved ahead. */
   provenMs: number;
   /** When it began to let go. */
@@ -52,9 +52,9 @@ export class Duties {
     const isGrant = what.startsWith('grant');
     if (contender.knowsItIsUnwanted && (isGrant || what.startsWith('lock')))
       this.#violated('who is not wanted any more goes on', `${contender.name} sends ${what}`);
-    if (what.startsWith('keepAlive')) {
-      asked.keepAliveMs = nowMs;
-      asked.keepAliveLocalMs = localMs;
+    if (what.startsWith('confirmKey')) {
+      asked.renewalMs = nowMs;
+      asked.renewalLocalMs = localMs;
     }
     if (leaseId === undefined) return;
     if (isGrant) {
@@ -80,7 +80,7 @@ export class Duties {
   onRenewed(contender: Contender, deadlineMs: number): void {
     const asked = this.#of(contender);
     asked.provenMs = this.#world.timeline.nowMs;
-    this.#judgeDeadline(contender, deadlineMs, asked.keepAliveLocalMs);
+    this.#judgeDeadline(contender, deadlineMs, asked.renewalLocalMs);
   }
 
   /** One member has answered a renewal with what proves nothing. */
@@ -90,10 +90,10 @@ export class Duties {
     const { process } = contender;
     const { frozenMs } = process;
     timeline.after(REPEAT_LIMIT_MS, () => {
-      const { keepAliveMs, provenMs } = this.#of(contender);
+      const { renewalMs, provenMs } = this.#of(contender);
       const isOver = !contender.isOpen || process.state !== 'alive' || process.machine.wasPaused;
       if (isOver || process.isFrozen || process.frozenMs > frozenMs) return;
-      if (keepAliveMs < heardMs && provenMs < heardMs)
+      if (renewalMs < heardMs && provenMs < heardMs)
         this.#violated(
           'a renewal that proved nothing is not repeated at once',
           `${contender.name} does not for ${REPEAT_LIMIT_MS} ms`,
@@ -150,7 +150,8 @@ export class Duties {
 
   #judgeDeadline(contender: Contender, deadlineMs: number, sentLocalMs: number): void {
     const { timing, grantedTtlMs } = this.#world;
-    const latestMs = sentLocalMs + grantedTtlMs - timing.marginMs(grantedTtlMs);
+    const countedTtlMs = Math.min(timing.ttlMs, grantedTtlMs);
+    const latestMs = sentLocalMs + countedTtlMs - timing.marginMs(countedTtlMs);
     if (deadlineMs > latestMs + ROUNDING_MS)
       this.#violated(
         'a deadline is later than its lease allows',
@@ -167,8 +168,8 @@ export class Duties {
         earlierGrantMs: new Map(),
         lastRevokeMs: new Map(),
         granted: new Set(),
-        keepAliveMs: -Infinity,
-        keepAliveLocalMs: -Infinity,
+        renewalMs: -Infinity,
+        renewalLocalMs: -Infinity,
         provenMs: -Infinity,
         closedMs: Infinity,
         hasLetGo: false,

@@ -1,5 +1,6 @@
 import type { EtcdErrorKind } from '../../src/base/errors.ts';
 import type {
+  ConfirmAnswer,
   Header,
   KeyValue,
   LeaseId,
@@ -16,6 +17,9 @@ export interface Refusal {
   readonly kind: EtcdErrorKind;
   readonly message: string;
 }
+
+/** An answer before it is on a connection. */
+export type Unsent<Answer> = Omit<Answer, 'connection'>;
 
 /** How a member answers one request; called at most once, and perhaps never. */
 export interface Reply<T> {
@@ -48,7 +52,7 @@ export class EtcdServer {
     this.node = node;
   }
 
-  grant(leaseId: LeaseId, ttlS: number, author: Author, reply: Reply<LeaseAnswer>): void {
+  grant(leaseId: LeaseId, ttlS: number, author: Author, reply: Reply<Unsent<LeaseAnswer>>): void {
     this.#change({ kind: 'grant', leaseId, ttlS, author }, reply, (outcome) => ({
       header: this.node.header(),
       ttlMs: outcome.kind === 'done' ? outcome.ttlS * 1000 : 0,
@@ -59,7 +63,7 @@ export class EtcdServer {
     this.#change({ kind: 'revoke', leaseId, author }, reply, () => ({ header: this.node.header() }));
   }
 
-  lock(command: Command & { kind: 'lock' }, reply: Reply<LockAnswer>): void {
+  lock(command: Command & { kind: 'lock' }, reply: Reply<Unsent<LockAnswer>>): void {
     this.#change(command, reply, (outcome, revision) => ({
       header: { ...this.node.header(), revision: BigInt(revision) },
       succeeded: outcome.kind === 'locked',
@@ -77,7 +81,14 @@ export class EtcdServer {
     }));
   }
 
-  keepAlive(leaseId: LeaseId, reply: Reply<LeaseAnswer>): void {
+  confirm(command: Command & { kind: 'confirm' }, reply: Reply<Unsent<ConfirmAnswer>>): void {
+    this.#change(command, reply, (outcome, revision) => ({
+      header: { ...this.node.header(), revision: BigInt(revision) },
+      found: outcome.kind === 'confirmed' ? outcome.found : null,
+    }));
+  }
+
+  keepAlive(leaseId: LeaseId, reply: Reply<Unsent<LeaseAnswer>>): void {
     if (this.#isRefused(reply)) return;
     // The header is filled before the lease is renewed.
     const header = this.node.header();

@@ -150,7 +150,7 @@ function freezeAtRenewal(world: World): void {
   const before = world.onSend;
   world.onSend = (sender, what) => {
     before(sender, what);
-    if (isOver || !world.isOpen || sender !== process || !what.startsWith('keepAlive')) return;
+    if (isOver || !world.isOpen || sender !== process || !what.startsWith('confirmKey')) return;
     isOver = true;
     // Not in the middle of the run that sends.
     timeline.after(0.001, () => {

@@ -19,11 +19,11 @@ export const MUTATIONS: readonly PlannedMutation[] = [
     within: 20_000,
   },
   {
-    name: 'the deadline is counted from the answer to the keepalive',
+    name: 'the deadline is counted from the keepalive',
     file: 'src/lock/renewal.ts',
     find: `  const sentAtMs = clock.now();
-  const renewed = await member.keepAlive(held.leaseId, call);`,
-    replace: `  const renewed = await member.keepAlive(held.leaseId, call);
+  const confirmed = await member.confirmKey(held.key, held.createRevision, call);`,
+    replace: `  const confirmed = await member.confirmKey(held.key, held.createRevision, call);
   const sentAtMs = clock.now();`,
     within: 20_000,
   },
@@ -35,10 +35,11 @@ export const MUTATIONS: readonly PlannedMutation[] = [
     within: 20_000,
   },
   {
-    name: 'the read is skipped',
+    name: 'the transaction is skipped',
     file: 'src/lock/renewal.ts',
-    find: `const read = await member.readKey(held.key, call);`,
-    replace: `const read = { header: renewed.header, oldest: { ...held, value: '', modRevision: 0n } };`,
+    find: `  const confirmed = await member.confirmKey(held.key, held.createRevision, call);`,
+    replace: `  const peeked = await member.keepAlive(held.leaseId, call);
+  const confirmed = { ...peeked, found: { ...held, value: '', modRevision: 0n } };`,
     within: 20_000,
   },
   {
@@ -49,21 +50,6 @@ export const MUTATIONS: readonly PlannedMutation[] = [
     [node.applied].forEach((index) => {
       node.whenApplied(index, () => {`,
     within: 20_000,
-  },
-  {
-    name: 'the raft terms are not compared',
-    file: 'src/lock/renewal.ts',
-    find: `if (renewed.header.raftTerm !== read.header.raftTerm) {`,
-    replace: `if (renewed.header.raftTerm > read.header.raftTerm) {`,
-    within: 50_000,
-  },
-  {
-    name: 'a TTL of 0 is believed to be the loss',
-    file: 'src/lock/renewal.ts',
-    find: `  const read = await member.readKey(held.key, call);`,
-    replace: `  if (renewed.ttlMs <= 0) return { kind: 'leaseLost', how: 'the lease is unknown' };
-  const read = await member.readKey(held.key, call);`,
-    within: 50_000,
   },
   {
     name: 'the key is not looked at, only that there is one',
@@ -158,14 +144,15 @@ export const MUTATIONS: readonly PlannedMutation[] = [
     file: 'src/lock/renewal-loop.ts',
     find: `      if (!(error instanceof EtcdError)) throw error;`,
     replace: `      if (!(error instanceof EtcdError)) throw error;
-      if (error.kind === 'permission') return { kind: 'leaseLost', how: error.message };`,
+      if (error.kind === 'permission') return { kind: 'keyLost', how: error.message };`,
     within: 20_000,
   },
   {
     name: 'silence is taken for the loss',
     file: 'src/lock/renewal.ts',
-    find: `  const read = await member.readKey(held.key, call);`,
-    replace: `  const read = await member.readKey(held.key, call).catch(() => ({ header: renewed.header, oldest: null }));`,
+    find: `  const renewed = await member.keepAlive(held.leaseId, call);`,
+    replace: `  const renewed = await member.keepAlive(held.leaseId, call).catch(() => undefined);
+  if (renewed === undefined) return { kind: 'keyLost', how: 'no answer' };`,
     within: 20_000,
   },
   {
@@ -347,13 +334,6 @@ export const MUTATIONS: readonly PlannedMutation[] = [
     within: 5_000,
   },
   // Members
-  {
-    name: 'a stale member is believed',
-    file: 'src/cluster/cluster-guard.ts',
-    find: `return header.raftTerm < progress.raftTerm || header.revision < progress.revision;`,
-    replace: `return header.raftTerm < 0n || progress.revision < 0n;`,
-    within: 50_000,
-  },
   {
     name: 'the next member is asked only when the first has used up its time',
     file: 'src/cluster/members.ts',

@@ -2,6 +2,8 @@ import { EtcdError, type EtcdErrorKind } from '../../src/base/errors.ts';
 import type {
   Header,
   CallOptions,
+  ConfirmAnswer,
+  ConnectionId,
   KeyValue,
   LeaseAnswer,
   LeaseId,
@@ -11,13 +13,14 @@ import type {
   TimeToLiveAnswer,
   WatchHandlers,
 } from '../../src/cluster/member.ts';
-import type { EtcdServer, Reply } from './etcd-server.ts';
+import type { EtcdServer, Reply, Unsent } from './etcd-server.ts';
 import type { Link } from './network.ts';
 import type { SimProcess } from './sim-process.ts';
 import type { Author } from './store.ts';
 
 /** One connection; what runs on it ends with it. */
 interface Connection {
+  readonly id: ConnectionId;
   alive: boolean;
   /** An answer has come over it. */
   stands: boolean;
@@ -26,6 +29,8 @@ interface Connection {
   readonly life: number;
   readonly ends: Set<(message: string) => void>;
 }
+
+let lastId = 0;
 
 /** Told of what the process sends, at the instant at which it leaves. */
 export interface Traffic {
@@ -54,7 +59,7 @@ export class SimMember implements Member {
   }
 
   grant(leaseId: LeaseId, ttlMs: number, call: CallOptions): Promise<LeaseAnswer> {
-    return this.#call('grant', leaseId, call, (reply) => {
+    return this.#call<Unsent<LeaseAnswer>>('grant', leaseId, call, (reply) => {
       this.#server.grant(leaseId, Math.ceil(ttlMs / 1000), this.#author, reply);
     });
   }
@@ -66,7 +71,7 @@ export class SimMember implements Member {
   }
 
   keepAlive(leaseId: LeaseId, call: CallOptions): Promise<LeaseAnswer> {
-    return this.#call('keepAlive', leaseId, call, (reply) => {
+    return this.#call<Unsent<LeaseAnswer>>('keepAlive', leaseId, call, (reply) => {
       this.#server.keepAlive(leaseId, reply);
     });
   }
@@ -74,6 +79,12 @@ export class SimMember implements Member {
   timeToLive(leaseId: LeaseId, call: CallOptions): Promise<TimeToLiveAnswer> {
     return this.#call('timeToLive', leaseId, call, (reply) => {
       this.#server.timeToLive(leaseId, reply);
+    });
+  }
+
+  confirmKey(key: string, createRevision: bigint, call: CallOptions): Promise<ConfirmAnswer> {
+    return this.#call<Unsent<ConfirmAnswer>>('confirmKey', undefined, call, (reply) => {
+      this.#server.confirm({ kind: 'confirm', key, createRevision }, reply);
     });
   }
 
@@ -92,7 +103,7 @@ export class SimMember implements Member {
     leaseId: LeaseId,
     call: CallOptions,
   ): Promise<LockAnswer> {
-    return this.#call('lock', leaseId, call, (reply) => {
+    return this.#call<Unsent<LockAnswer>>('lock', leaseId, call, (reply) => {
       this.#server.lock({ kind: 'lock', directory, key, value, leaseId, author: this.#author }, reply);
     });
   }
@@ -186,8 +197,8 @@ export class SimMember implements Member {
     leaseId: LeaseId | undefined,
     { signal }: CallOptions,
     serve: (reply: Reply<T>) => void,
-  ): Promise<T> {
-    const { promise, resolve, reject } = Promise.withResolvers<T>();
+  ): Promise<T & { readonly connection: ConnectionId }> {
+    const { promise, resolve, reject } = Promise.withResolvers<T & { readonly connection: ConnectionId }>();
     const fail = (kind: EtcdErrorKind, message: string): void => {
       reject(new EtcdError(kind, this.endpoint, message));
     };
@@ -243,7 +254,7 @@ export class SimMember implements Member {
             answer: (answer) => {
               back(isChange, () => {
                 if (what === 'grant' && leaseId !== undefined) this.#traffic.onGranted(leaseId);
-                resolve(answer);
+                resolve({ ...answer, connection: connection.id });
               });
             },
             refuse: ({ kind, message }) => {
@@ -277,6 +288,7 @@ export class SimMember implements Member {
       }
     }
     const connection: Connection = {
+      id: (lastId += 1) as ConnectionId,
       alive: true,
       stands: false,
       waiting: [],

@@ -38,6 +38,8 @@ export type Command =
       readonly createRevision: bigint;
       readonly author: Author;
     }
+  /** Changes nothing, but is an entry of the log. */
+  | { readonly kind: 'confirm'; readonly key: string; readonly createRevision: bigint }
   | { readonly kind: 'delete'; readonly key: string; readonly author: Author }
   /** Other users of etcd, and the first entry of a leader's term. */
   | { readonly kind: 'noise' | 'empty' };
@@ -46,6 +48,7 @@ export type Outcome =
   | { readonly kind: 'done'; readonly ttlS: number }
   | { readonly kind: 'leaseNotFound' | 'leaseExists' }
   | { readonly kind: 'locked' | 'notDescribed' }
+  | { readonly kind: 'confirmed'; readonly found: KeyValue | null }
   | { readonly kind: 'notLocked'; readonly oldest: KeyValue };
 
 /** One committed entry of the log. */
@@ -170,6 +173,8 @@ export class Store {
         this.#put(command.key, command.value, present.leaseId, index, command.author);
         return { kind: 'done', ttlS: 0 };
       }
+      case 'confirm':
+        return { kind: 'confirmed', found: this.keys.find((key) => key.key === command.key) ?? null };
       case 'put': {
         const present = this.keys.find((key) => key.key === command.key);
         const leaseId = command.lease === 'keep' && present !== undefined ? present.leaseId : NO_LEASE;

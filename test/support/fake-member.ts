@@ -1,6 +1,8 @@
 import { EtcdError, type EtcdErrorKind } from '../../src/base/errors.ts';
 import type {
   CallOptions,
+  ConfirmAnswer,
+  ConnectionId,
   Header,
   KeyValue,
   LeaseAnswer,
@@ -17,6 +19,7 @@ interface Answers {
   readonly revoke: Pick<LeaseAnswer, 'header'>;
   readonly keepAlive: LeaseAnswer;
   readonly timeToLive: TimeToLiveAnswer;
+  readonly confirmKey: ConfirmAnswer;
   readonly readKey: RangeAnswer;
   readonly readOldest: RangeAnswer;
   readonly lock: LockAnswer;
@@ -65,7 +68,7 @@ export class FakeCall {
 
   answer<Name extends CallName>(name: Name, answer: Partial<Answers[Name]>): void {
     if (name !== this.name) throw new Error(`The call is ${this.name}, not ${name}`);
-    this.#resolve({ header: headerOf(), ...answer });
+    this.#resolve({ header: headerOf(), connection: this.member.connection, ...answer });
   }
 
   refuse(kind: EtcdErrorKind, message: string = kind): void {
@@ -93,6 +96,8 @@ export class FakeMember implements Member {
   onCall: (call: FakeCall) => void = () => undefined;
   /** False: an aborted call stays open, so that its answer can come late. */
   obeysAborts = true;
+  /** What answers say that they came over, where the test says nothing else. */
+  connection = 1 as ConnectionId;
   connects = 0;
   closes = 0;
 
@@ -125,6 +130,10 @@ export class FakeMember implements Member {
 
   timeToLive(leaseId: LeaseId, call: CallOptions): Promise<TimeToLiveAnswer> {
     return this.#take('timeToLive', call, { leaseId });
+  }
+
+  confirmKey(key: string, _createRevision: bigint, call: CallOptions): Promise<ConfirmAnswer> {
+    return this.#take('confirmKey', call, { key });
   }
 
   readKey(key: string, call: CallOptions): Promise<RangeAnswer> {
@@ -210,6 +219,9 @@ export class KindEtcd {
         break;
       case 'timeToLive':
         call.answer('timeToLive', { header, remainingMs: this.ttlMs - 1_000, grantedTtlMs: this.ttlMs });
+        break;
+      case 'confirmKey':
+        call.answer('confirmKey', { header, found: this.key?.key === call.key ? this.key : null });
         break;
       case 'readKey':
         call.answer('readKey', { header, oldest: this.key?.key === call.key ? this.key : null });

@@ -23,7 +23,7 @@ void describe('a holder', () => {
   void it('renews at its pace and feeds the switch with each proof', async () => {
     const { stage } = await holding();
     await stage.clock.advance(8_000);
-    assert.deepEqual([sent(stage, 'keepAlive'), sent(stage, 'readKey')], [4, 4]);
+    assert.deepEqual([sent(stage, 'confirmKey'), sent(stage, 'keepAlive')], [4, 4]);
     const limits = stage.fed.filter((each) => typeof each === 'number');
     assert.equal(limits.length, 5);
     assert.equal(limits[4], 1_000 + 8_000 + 7_500 + 200);

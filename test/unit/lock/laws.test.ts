@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { spawnCompanion } from '../../../src/process/watchdog-process.ts';
+import type { ConnectionId } from '../../../src/cluster/member.ts';
 import { EXIT } from '../../../src/lock/lifecycle.ts';
 import { KindEtcd, headerOf, type FakeCall } from '../../support/fake-member.ts';
 import { settle } from '../../support/fake-clock.ts';
@@ -62,16 +63,22 @@ void describe('law 1: the deadline is counted from the send', () => {
     assert.equal(deadlineOf(stage), startMs + 2_000 + 9_000 - 1_500);
   });
 
-  void it('the TTL that the server granted is what counts, not the one we asked for', async () => {
-    const stage = new FakeStage(1, 2_000, 300);
-    const etcd = new KindEtcd();
-    etcd.ttlMs = 5_000;
-    stage.serveAll(etcd.serve);
-    const startMs = stage.clock.now();
-    stage.live();
-    await settle();
-    assert.equal(deadlineOf(stage), startMs + 5_000 - 1_000);
-  });
+  for (const answeredMs of [5_000, 9_000, 30_000]) {
+    void it(`the smaller TTL counts: asked for 9 s, answered ${answeredMs / 1000} s`, async () => {
+      const countedMs = Math.min(9_000, answeredMs);
+      const windowMs = countedMs - Math.max(1_000, countedMs / 6);
+      const stage = new FakeStage(1, 9_000, 1_000);
+      const etcd = new KindEtcd();
+      etcd.ttlMs = answeredMs;
+      stage.serveAll(etcd.serve);
+      const startMs = stage.clock.now();
+      stage.live();
+      await settle();
+      assert.equal(deadlineOf(stage), startMs + windowMs, 'by the grant');
+      await stage.clock.advance(1_010);
+      assert.equal(deadlineOf(stage), startMs + 1_000 + windowMs, 'by a renewal');
+    });
+  }
 });
 
 void describe('law 2: the deadline is a one-way door', () => {
@@ -200,7 +207,7 @@ void describe('law 6: no and silence differ', () => {
     etcd.key = null;
     await stage.clock.advance(2_010);
     assert.equal(stage.exitStatus, EXIT.lost);
-    assert.match(stage.errors.join(), /^Lock lost - the lease has ended or was revoked/);
+    assert.match(stage.errors.join(), /^Lock lost - the key was deleted, or its lease has ended/);
   });
 
   for (const kind of ['unavailable', 'timeout', 'noLeader', 'unknown', 'permission', 'auth'] as const) {
@@ -360,25 +367,44 @@ void describe('law 10: nothing else holds our stdout', () => {
   });
 });
 
-void describe('the raft term', () => {
-  void it('a renewal whose read shows another term is made anew at once and moves nothing', async () => {
+void describe('the proof', () => {
+  for (const [what, answer] of [
+    ['by another member', { header: headerOf({ memberId: '2' }) }],
+    ['over another connection', { connection: 2 as ConnectionId }],
+  ] as const) {
+    void it(`a renewal whose keepalive is answered ${what} is made anew at once and moves nothing`, async () => {
+      const { stage, etcd } = await taken();
+      const before = deadlineOf(stage);
+      let keepAlives = 0;
+      stage.fake.onCall = (call) => {
+        if (call.name === 'keepAlive') keepAlives += 1;
+        if (call.name === 'keepAlive' && keepAlives === 1)
+          call.answer('keepAlive', { ttlMs: 9_000, ...answer });
+        else etcd.serve(call);
+      };
+      await stage.clock.advance(2_000);
+      await settle();
+      assert.equal(deadlineOf(stage), before);
+      await stage.clock.advance(110);
+      assert.equal(keepAlives, 2);
+      assert.ok(deadlineOf(stage) > before);
+    });
+  }
+
+  void it('a keepalive that is answered after the old deadline moves nothing', async () => {
     const { stage, etcd } = await taken();
-    const before = deadlineOf(stage);
-    let reads = 0;
+    const deadlineMs = deadlineOf(stage);
+    const held: FakeCall[] = [];
     stage.fake.onCall = (call) => {
-      if (call.name === 'readKey') reads += 1;
-      if (call.name === 'readKey' && reads === 1)
-        call.answer('readKey', {
-          header: headerOf({ raftTerm: 3n, revision: etcd.revision }),
-          oldest: etcd.key,
-        });
+      if (call.name === 'keepAlive') held.push(call);
       else etcd.serve(call);
     };
-    await stage.clock.advance(2_000);
-    await settle();
-    assert.equal(deadlineOf(stage), before);
-    await stage.clock.advance(110);
-    assert.equal(reads, 2);
-    assert.ok(deadlineOf(stage) > before);
+    await stage.clock.advance(2_100);
+    assert.ok(held.length > 0);
+    await stage.clock.stall(20_000, () => {
+      held.forEach(etcd.serve);
+    });
+    assert.equal(deadlineOf(stage), deadlineMs);
+    assert.deepEqual(stage.stdout, ['0', 'closed']);
   });
 });
