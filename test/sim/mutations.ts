@@ -261,7 +261,7 @@ export const MUTATIONS: readonly PlannedMutation[] = [
   },
   {
     name: 'a contender that is not wanted any more goes on',
-    file: 'src/cluster/members.ts',
+    file: 'src/cluster/question.ts',
     find: `if (signal?.aborted === true) {`,
     replace: `if (signal?.aborted === true && byMs < 0) {`,
     within: 20_000,
@@ -336,9 +336,9 @@ export const MUTATIONS: readonly PlannedMutation[] = [
   // Members
   {
     name: 'the next member is asked only when the first has used up its time',
-    file: 'src/cluster/members.ts',
-    find: `lastStartMs + hedgeDelayMs : now;`,
-    replace: `Infinity : now;`,
+    file: 'src/cluster/question.ts',
+    find: `this.#lastStartMs + this.#options.timing.hedgeDelayMs : nowMs;`,
+    replace: `Infinity : nowMs;`,
     within: 50_000,
   },
   {
