@@ -1,6 +1,6 @@
 import { closeSync, writeFileSync, writeSync } from 'node:fs';
 import { isatty } from 'node:tty';
-import { parseArgs, helpText, versionText, type Args, type BuildInfo } from './commands/cli.ts';
+import { parseArgs, helpText, versionText, wantsPlugin, type Args, type BuildInfo } from './commands/cli.ts';
 import { loadConfig } from './config/loader.ts';
 import { closeInherited } from './process/descriptors.ts';
 import type { CommandRuntime } from './commands/commands.ts';
@@ -96,6 +96,11 @@ async function main(): Promise<ExitStatus> {
     return await helpCtdb(config, log, status, BUILD.version);
   } catch (error) {
     // The lines first: the answer to any byte but 0 is a SIGTERM at once, and nobody handles that yet.
+    if (error instanceof UsageError && wantsPlugin(process.argv.slice(2))) {
+      const { pluginLine } = await import('./commands/check/plugin.ts');
+      writeSync(STDOUT, pluginLine(EXIT.failed, error.message));
+      return EXIT.failed;
+    }
     if (error instanceof UsageError) {
       isForPeople = isatty(STDOUT); // CTDB's is a pipe
       complain.error(error.message);

@@ -17,6 +17,9 @@ debian_packages=(binutils faketime iproute2 iptables openssl procps python3 stra
 # Debian's releases, oldest first, and the names by which the tests ask for the etcd in each.
 releases=(bookworm=3.4 trixie=3.5-trixie forky=3.5-forky)
 
+# What reads the metrics: promtool, node_exporter, and a parser of OpenMetrics.
+prometheus_packages=(prometheus prometheus-node-exporter python3-prometheus-client)
+
 mkdir -p "$cache"
 exec 9>"$cache/setup.lock"
 flock 9
@@ -28,6 +31,7 @@ install_npm_packages
 if [ "${1-}" = --npm-only ]; then exit; fi
 install_debian_packages "${debian_packages[@]}"
 unpack_etcd_releases "${releases[@]}"
+unpack_packages prometheus "${prometheus_packages[@]}"
 
 # The binary is built last, and only when something that it is made of is younger.
 build_if_stale() {

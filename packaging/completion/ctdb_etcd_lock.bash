@@ -15,8 +15,8 @@ _ctdb_etcd_lock() {
     esac
   done
   case $command in
-    check) options='--config --json --help' ;;
-    status) options='--config --json --watch --help' ;;
+    check) options='--config --json --plugin --timeout --help' ;;
+    status) options='--config --json --openmetrics --watch --help' ;;
     release) options='--config --force --help' ;;
     *) options='check status release --config --verbose --help --version' ;;
   esac

@@ -97,7 +97,9 @@ function options(): string {
 /** The parts of a command's help. */
 export function partsOf(help: string): { about: string; exit: string; examples: string } {
   const [, about = '', exit = '', examples = ''] =
-    /^Usage: .*\n\n([^]*?)\n\nOptions:\n[^]*\nExit status: ([^]*?)\n\nExamples:\n([^]*)$/.exec(help) ?? [];
+    /^Usage: .*\n(?: +ctdb_etcd_lock .*\n)*\n([^]*?)\n\nOptions:\n[^]*\nExit status: ([^]*?)\n\nExamples:\n([^]*)$/.exec(
+      help,
+    ) ?? [];
   if (about === '')
     throw new Error(`The help of a command has another form than the manual page expects:\n${help}`);
   const line = (text: string): string => text.replaceAll(/\s+/g, ' ');
@@ -109,7 +111,9 @@ function command(name: CommandName): string[] {
   const { about, exit } = partsOf(help);
   // The options that every command has are explained above.
   const own = optionsOf(help).filter(({ letter }) => letter === undefined);
-  const usage = own.map(({ word }) => ` Oo Fl \\-${plain(word)} Oc`).join('');
+  const usage = own
+    .map(({ word, value }) => ` Oo Fl \\-${plain(word)}${value === undefined ? '' : ` Ar ${value}`} Oc`)
+    .join('');
   return [
     `.It Cm ${name} Oo Fl c Ar file Oc${usage}`,
     ...sentences(about),

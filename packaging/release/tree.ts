@@ -23,6 +23,9 @@ import { sbom } from './sbom.ts';
 /** The documents, laid out as in the checkout, so that their links lead somewhere. */
 const DOCUMENTS = ['README.md', ...readdirSync(join(ROOT, 'docs')).map((name) => `docs/${name}`)];
 
+/** Files for what watches the cluster, to be copied: their places differ from site to site. */
+const EXAMPLES = join(PACKAGING, 'monitoring');
+
 /** Where administrators' shells look; CTDB runs the helper by its own path. */
 const COMMAND = `/usr/bin/${basename(HELPER)}`;
 const BASH_COMPLETION = `/usr/share/bash-completion/completions/${basename(HELPER)}`;
@@ -68,6 +71,8 @@ export function layOut(root: string, architecture: Architecture, from: Provenanc
     put(root, `${MAN_PAGES[at] ?? ''}.gz`, gzip(manPage(page, from.epoch)));
   });
   for (const document of DOCUMENTS) put(root, `${DOC}/${document}`, readFileSync(join(ROOT, document)));
+  for (const name of readdirSync(EXAMPLES))
+    put(root, `${DOC}/examples/${name}`, readFileSync(join(EXAMPLES, name)));
   mkdirSync(join(root, dirname(COMMAND)), { recursive: true });
   symlinkSync(relative(dirname(COMMAND), HELPER), join(root, COMMAND));
   put(root, BASH_COMPLETION, readFileSync(join(PACKAGING, 'completion', `${basename(HELPER)}.bash`)));

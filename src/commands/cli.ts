@@ -8,12 +8,23 @@ import { quote } from '../base/quote.ts';
 export const COMMANDS = ['check', 'status', 'release'] as const;
 export type CommandName = (typeof COMMANDS)[number];
 
+/** `check` as a plugin of Nagios and its kin. */
+export interface PluginArgs {
+  /** After so long the line is printed with what is known by then. */
+  readonly limitMs: number;
+}
+
 /** One of the administrator's commands, with its options. */
 export type CommandArgs = {
   readonly configFile: string | undefined;
 } & (
-  | { readonly command: 'check'; readonly json: boolean }
-  | { readonly command: 'status'; readonly json: boolean; readonly watch: boolean }
+  | { readonly command: 'check'; readonly json: boolean; readonly plugin: PluginArgs | undefined }
+  | {
+      readonly command: 'status';
+      readonly json: boolean;
+      readonly openmetrics: boolean;
+      readonly watch: boolean;
+    }
   | { readonly command: 'release'; readonly force: boolean }
 );
 
@@ -56,6 +67,9 @@ const OPTIONS = {
   help: { type: 'boolean', short: 'h' },
   version: { type: 'boolean', short: 'V' },
   json: { type: 'boolean' },
+  plugin: { type: 'boolean' },
+  timeout: { type: 'string' },
+  openmetrics: { type: 'boolean' },
   watch: { type: 'boolean' },
   force: { type: 'boolean' },
 } as const;
@@ -64,8 +78,8 @@ type Option = keyof typeof OPTIONS;
 /** Which options each command takes; `helper` is the bare call. */
 export const OPTIONS_OF: Readonly<Record<CommandName | 'helper', readonly Option[]>> = {
   helper: ['config', 'verbose', 'help', 'version'],
-  check: ['config', 'json', 'help'],
-  status: ['config', 'json', 'watch', 'help'],
+  check: ['config', 'json', 'plugin', 'timeout', 'help'],
+  status: ['config', 'json', 'openmetrics', 'watch', 'help'],
   release: ['config', 'force', 'help'],
 };
 
@@ -104,10 +118,15 @@ function explain(argv: readonly string[], command: CommandName | 'helper' | unde
     if (!isOption(token.name) || (command !== undefined && !OPTIONS_OF[command].includes(token.name))) {
       return notAnOption(token.name, token.rawName, command);
     }
-    if (token.name !== 'config' && token.value !== undefined) return `Option ${token.rawName} takes no value`;
-    // A value that looks like an option is more likely a forgotten file; `--config=-a` is the way to mean it.
-    if (token.name === 'config' && !token.inlineValue && (token.value ?? '-').startsWith('-')) {
-      return 'Option -c (--config) has no file after it, want -c FILE';
+    if (OPTIONS[token.name].type === 'boolean') {
+      if (token.value !== undefined) return `Option ${token.rawName} takes no value`;
+      continue;
+    }
+    // A value that looks like an option is more likely a forgotten value; `--config=-a` is the way to mean it.
+    if (!token.inlineValue && (token.value ?? '-').startsWith('-')) {
+      return token.name === 'config'
+        ? 'Option -c (--config) has no file after it, want -c FILE'
+        : 'Option --timeout has no value after it, want --timeout SECONDS';
     }
   }
   return undefined;
@@ -156,11 +175,19 @@ export function parseArgs(argv: readonly string[]): Args {
   if (values.config === '') throw new UsageError('Option -c (--config) has an empty file name, want -c FILE');
   const configFile = values.config;
   const [json, watch, force] = [values.json ?? false, values.watch ?? false, values.force ?? false];
+  const [plugin, openmetrics] = [values.plugin ?? false, values.openmetrics ?? false];
   switch (command) {
     case 'check':
-      return { command, configFile, json };
+      if (json && plugin) throw new UsageError('Options --json and --plugin exclude each other, want one');
+      if (!plugin && values.timeout !== undefined)
+        throw new UsageError('Option --timeout belongs to --plugin, want both or none');
+      return { command, configFile, json, plugin: plugin ? pluginArgs(values.timeout) : undefined };
     case 'status':
-      return { command, configFile, json, watch };
+      if (openmetrics && (json || watch))
+        throw new UsageError(
+          `Options --openmetrics and --${json ? 'json' : 'watch'} exclude each other, want one`,
+        );
+      return { command, configFile, json, openmetrics, watch };
     case 'release':
       return { command, configFile, force };
     case 'helper':
@@ -170,6 +197,24 @@ export function parseArgs(argv: readonly string[]): Args {
         configFile,
       };
   }
+}
+
+// Nagios and Icinga give a plugin up after 60 s, and most plugins give themselves 10 s.
+const PLUGIN_LIMIT_S = { standard: 10, smallest: 1, largest: 60 };
+
+function pluginArgs(timeout: string | undefined): PluginArgs {
+  const { standard, smallest, largest } = PLUGIN_LIMIT_S;
+  const limitS = timeout === undefined ? standard : /^[0-9]{1,2}$/.test(timeout) ? Number(timeout) : NaN;
+  if (!(limitS >= smallest && limitS <= largest))
+    throw new UsageError(
+      `Option --timeout is ${quote(timeout ?? '')}, want whole seconds from ${smallest} to ${largest}`,
+    );
+  return { limitMs: limitS * 1_000 };
+}
+
+/** True when a plugin was asked for, whatever else is wrong with the line: its mistakes have a form of their own. */
+export function wantsPlugin(argv: readonly string[]): boolean {
+  return argv.includes('--plugin');
 }
 
 /** The text for `--help`, and for stderr after a mistake; whole lines, the last one ended. */

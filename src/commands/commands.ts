@@ -1,6 +1,7 @@
 import type { CommandArgs, CommandName } from './cli.ts';
 import { whenAborted } from '../base/clock.ts';
 import { commandCheck } from './check/check.ts';
+import { pluginLine } from './check/plugin.ts';
 import { commandHelp } from './help.ts';
 import { commandRelease } from './release.ts';
 import { expectedFailure } from './setup.ts';
@@ -40,6 +41,10 @@ export async function runCommand(args: CommandArgs, runtime: CommandRuntime): Pr
   } catch (error) {
     const failure = expectedFailure(error);
     if (failure === undefined) throw error;
+    if (args.command === 'check' && args.plugin !== undefined) {
+      world.out.write(pluginLine(3, failure));
+      return 3;
+    }
     // What is wrong with the configuration is a sentence of its own.
     err.write(error instanceof ConfigError ? `${failure}\n` : `${CANNOT[args.command]}: ${failure}\n`);
     return 2;
@@ -49,15 +54,21 @@ export async function runCommand(args: CommandArgs, runtime: CommandRuntime): Pr
 function dispatch(args: CommandArgs, world: CommandWorld): Promise<CommandStatus> {
   switch (args.command) {
     case 'status':
-      return args.watch ? commandStatus(args, world) : unlessInterrupted(commandStatus(args, world), world);
+      return args.watch
+        ? commandStatus(args, world)
+        : unlessInterrupted(commandStatus(args, world), world, 2);
     case 'release':
       return commandRelease(args, world);
     case 'check':
-      return unlessInterrupted(commandCheck(args, world), world);
+      return unlessInterrupted(commandCheck(args, world), world, args.plugin === undefined ? 2 : 3);
   }
 }
 
 /** For commands that change nothing: Ctrl-C ends them at once. */
-function unlessInterrupted(running: Promise<CommandStatus>, world: CommandWorld): Promise<CommandStatus> {
-  return Promise.race([running, whenAborted(world.interrupted).then((): CommandStatus => 2)]);
+function unlessInterrupted(
+  running: Promise<CommandStatus>,
+  world: CommandWorld,
+  otherwise: CommandStatus,
+): Promise<CommandStatus> {
+  return Promise.race([running, whenAborted(world.interrupted).then(() => otherwise)]);
 }

@@ -22,4 +22,4 @@ export interface CommandWorld {
 }
 
 /** With which status a command ends; what each means for a command stands in its help. */
-export type CommandStatus = 0 | 1 | 2;
+export type CommandStatus = 0 | 1 | 2 | 3;

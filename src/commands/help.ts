@@ -5,6 +5,7 @@ const CONFIG = `  -c, --config FILE  read this file; without it $CTDB_BASE/etcd,
 
 const HELP: Readonly<Record<CommandName, string>> = {
   check: `Usage: ctdb_etcd_lock check [-c FILE] [--json]
+       ctdb_etcd_lock check [-c FILE] --plugin [--timeout SECONDS]
 
 Reads the configuration as the helper does and tests everything that the lock
 needs: names, connections, TLS, login, permissions, the members of etcd, their
@@ -14,16 +15,21 @@ problem comes with its remedy. A lock that is held is not disturbed.
 Options:
 ${CONFIG}
   --json             print the results as JSON
+  --plugin           print one line with performance data, as Nagios and Icinga
+                     want it; only reads, and takes no lease
+  --timeout SECONDS  with --plugin: give up after so long, 10 unless set
   -h, --help         show this text and exit
 
 Exit status: 0 all is well, 1 there are warnings, 2 the lock would not work.
+With --plugin also 3, it cannot tell.
 
 Examples:
   ctdb_etcd_lock check
   ctdb_etcd_lock check -c /root/etcd.new     before a change
   ctdb_etcd_lock check --json | jq '.results[] | select(.verdict != "ok")'
+  ctdb_etcd_lock check --plugin --timeout 20
 `,
-  status: `Usage: ctdb_etcd_lock status [-c FILE] [--json] [--watch]
+  status: `Usage: ctdb_etcd_lock status [-c FILE] [--json | --openmetrics] [--watch]
 
 Says who holds the lock, since when, how much time its lease has left, who
 waits for it, and whether CTDB on this node agrees.
@@ -31,6 +37,8 @@ waits for it, and whether CTDB on this node agrees.
 Options:
 ${CONFIG}
   --json             print as JSON; with --watch one line for each change
+  --openmetrics      print metrics of the lock, of each member and of each
+                     certificate, for Prometheus; only reads
   --watch            print a line for each change, until Ctrl-C
   -h, --help         show this text and exit
 
@@ -40,6 +48,7 @@ Examples:
   ctdb_etcd_lock status
   ctdb_etcd_lock status --watch
   ctdb_etcd_lock status --json | jq -r .holder.host
+  ctdb_etcd_lock status --openmetrics
 `,
   release: `Usage: ctdb_etcd_lock release [-c FILE] [--force]
 

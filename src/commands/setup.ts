@@ -16,6 +16,8 @@ export interface Lock {
   readonly name: string;
   readonly directory: string;
   readonly members: Members<AdminMember>;
+  /** The same members, to be asked one by one. */
+  readonly each: readonly AdminMember[];
 }
 
 // Nobody waits behind an administrator's command, but no person waits gladly for longer.
@@ -46,13 +48,10 @@ export async function findLock(configFile: string | undefined, world: CommandWor
   );
   if (found.warning !== undefined) world.err.write(`Warning: ${found.warning}\n`);
   const endpoints = await findEndpoints(config, world);
-  const members = new Members(
-    makeAdminMembers(config, endpoints, world.clock),
-    world.clock,
-    timingOf(config),
-  );
+  const each = makeAdminMembers(config, endpoints, world.clock);
+  const members = new Members(each, world.clock, timingOf(config));
   const directory = lockDirectory(config.lockPrefix, config.locksDir, found.name);
-  return { config, name: found.name, directory, members };
+  return { config, name: found.name, directory, members, each };
 }
 
 /** The one line for a failure that can be expected; undefined for a fault of the program. */

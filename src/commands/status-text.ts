@@ -41,7 +41,7 @@ function sinceLine(since: string, world: CommandWorld): string {
 }
 
 /** Whether CTDB's leader is the node that holds; undefined when that cannot be said. */
-function agrees(leader: CtdbLeader | undefined, view: LockView): boolean | undefined {
+export function agrees(leader: CtdbLeader | undefined, view: LockView): boolean | undefined {
   const [holder] = view.contenders;
   if (leader === undefined || leader.kind === 'silent') return undefined;
   if (leader.kind === 'none') return holder === undefined;

@@ -2,6 +2,7 @@ import { sleepUntil } from '../base/clock.ts';
 import { ASK_LIMIT_MS, expectedFailure, findLock, type Lock } from './setup.ts';
 import type { CommandStatus, CommandWorld } from './context.ts';
 import { ctdbLeader } from './ctdb-leader.ts';
+import { statusAsMetrics } from './status-metrics.ts';
 import { changeLine, statusJson, statusText } from './status-text.ts';
 import { type LockView, viewLock } from './lock-view.ts';
 
@@ -9,6 +10,7 @@ import { type LockView, viewLock } from './lock-view.ts';
 interface StatusArgs {
   readonly configFile: string | undefined;
   readonly json: boolean;
+  readonly openmetrics: boolean;
   readonly watch: boolean;
 }
 
@@ -17,6 +19,7 @@ const LOOK_AGAIN_MS = 1_000;
 
 /** Says who holds the lock: 0 held, 1 free, 2 cannot tell. */
 export async function commandStatus(args: StatusArgs, world: CommandWorld): Promise<CommandStatus> {
+  if (args.openmetrics) return statusAsMetrics(args.configFile, world);
   const lock = await findLock(args.configFile, world);
   try {
     if (args.watch) return await follow(lock, args, world);

@@ -16,6 +16,7 @@ import { EtcdCaller } from './caller.ts';
 import type { EtcdLink } from '../connect/endpoint-link.ts';
 import { makeLinks } from '../connect/endpoint-links.ts';
 import * as messages from './messages.ts';
+import { isAtLeast } from './releases.ts';
 import { tokenFrom, type Token } from './token.ts';
 import { watchRange } from './watch.ts';
 
@@ -28,6 +29,15 @@ export function makeAdminMembers(
   return makeLinks(config, endpoints, clock).map(
     (link) => new EtcdAdminMember(new EtcdCaller(link, config), config.expectedClusterId),
   );
+}
+
+/** The alarms among what a status complains about: `memberID:10276657743932975437 alarm:NOSPACE `. */
+function alarmsIn(version: string, errors: readonly string[]): readonly Alarm[] | undefined {
+  if (!isAtLeast(version, '3.4.0')) return undefined;
+  return errors.flatMap((text) => {
+    const [, memberId, alarm] = /^memberID:([0-9]+) alarm:([A-Z]+)/.exec(text) ?? [];
+    return memberId === undefined || alarm === undefined ? [] : [{ memberId, alarm }];
+  });
 }
 
 /** One endpoint over the network, as the administrator's commands ask it. */
@@ -70,6 +80,7 @@ export class EtcdAdminMember implements AdminMember {
         dbSizeBytes: Number(answer.dbSize),
         dbInUseBytes: Number(answer.dbSizeInUse),
         isLearner: answer.isLearner,
+        alarms: alarmsIn(answer.version, answer.errors),
       };
     });
   }

@@ -22,6 +22,8 @@ export interface MemberStatus {
   readonly dbInUseBytes: number;
   /** It only listens: it neither votes nor answers linearizable reads. */
   readonly isLearner: boolean;
+  /** The alarms of the cluster as this member knows them; undefined before etcd 3.4, which does not say. */
+  readonly alarms: readonly Alarm[] | undefined;
 }
 
 export interface ListedMember {
@@ -68,6 +70,7 @@ export interface AdminMember {
   logIn(call: CallOptions): Promise<Token | undefined>;
   status(call: CallOptions): Promise<MemberStatus>;
   listMembers(call: CallOptions): Promise<{ readonly header: Header; readonly members: ListedMember[] }>;
+  /** Writes an entry into the raft log, as each request about alarms does; `status` shows the same and writes none. */
   alarms(call: CallOptions): Promise<readonly Alarm[]>;
   /** Linearizable read of all keys under `directory`, which ends in `/`. */
   readDirectory(directory: string, call: CallOptions): Promise<Directory>;

@@ -95,3 +95,21 @@ unpack_etcd() {
   mv "$cache/etcd/$version.new" "$cache/etcd/$version"
   ln -sfn "$version" "$cache/etcd/$name"
 }
+
+# Unpacks packages of the machine's own release into .cache/NAME, without what they need: programs that stand by themselves,
+# whose packages would start services when they are installed.
+# Usage: unpack_packages NAME PACKAGE…
+unpack_packages() {
+  local name=$1 state=$cache/apt/$1 root=$cache/$1 deb
+  shift
+  if [ "$(cat "$root/.unpacked" 2>/dev/null)" = "$*" ]; then return; fi
+  say "unpacking $* into .cache/$name"
+  rm -rf "$root" "$state"
+  mkdir -p "$state/lists/partial" "$state/archives/partial" "$state/debs" "$root"
+  apt-get -q -o Debug::NoLocking=1 -o Dir::State::Lists="$state/lists" -o Dir::Cache="$state" update
+  (cd "$state/debs" && apt-get -q -o Debug::NoLocking=1 -o APT::Sandbox::User="$(id -un)" \
+    -o Dir::State::Lists="$state/lists" -o Dir::Cache="$state" -o Dir::Cache::Archives="$state/archives" download "$@")
+  for deb in "$state"/debs/*.deb; do dpkg -x "$deb" "$root"; done
+  rm -rf "$state"
+  printf '%s' "$*" >"$root/.unpacked"
+}

@@ -2,10 +2,10 @@ import { filledIn, guideEntries, type GuideEntry } from './failure-guide.ts';
 import { messagesOf, type Message } from './messages.ts';
 
 // Words that key definitions show are documented in configuration.md, by a test of its own; the help of the commands in
-// the manual page. The relations between times are a fault of the program when they do not hold. What gRPC and HTTP/2 say
+// the manual page, the metrics in monitoring.md. The relations between times are a fault of the program when they do not hold. What gRPC and HTTP/2 say
 // of a call are words like etcd's own: the guide has what they become.
 const ELSEWHERE =
-  /^(config\/(config-keys|value-checks|grpc-keys|config-key|timing)|commands\/help|grpc-call|hpack|http2-.*)$/;
+  /^(config\/(config-keys|value-checks|grpc-keys|config-key|timing)|commands\/(help|openmetrics|status-metrics)|grpc-call|hpack|http2-.*)$/;
 
 /** Texts of the source that nobody reads. */
 const NOT_PRINTED: readonly RegExp[] = [

@@ -1,11 +1,14 @@
 import { checkCluster } from './cluster.ts';
 import { checkConfig, split } from './config.ts';
 import { checkEndpoints } from './endpoints.ts';
-import { checkLock, checkPredecessor } from './lock.ts';
+import { checkHolder, checkLock, checkPredecessor } from './lock.ts';
+import { CheckFacts, checkAsPlugin } from './plugin.ts';
 import { checkCtdb } from './ctdb.ts';
-import { CheckReport } from './report.ts';
+import { CheckReport, statusOf } from './report.ts';
 import { checkSelinux } from './selinux.ts';
 import { checkTlsFiles } from './tls.ts';
+import { certificatesOf } from '../certificates.ts';
+import type { PluginArgs } from '../cli.ts';
 import { findEndpoints } from '../setup.ts';
 import type { CommandStatus, CommandWorld } from '../context.ts';
 import type { Endpoint } from '../../config/config.ts';
@@ -18,14 +21,20 @@ import { timingOf } from '../../config/timing.ts';
 interface CheckArgs {
   readonly configFile: string | undefined;
   readonly json: boolean;
+  readonly plugin: PluginArgs | undefined;
 }
 
-/** Tests everything that the lock needs: 0 all is well, 1 warnings, 2 the lock would not work. */
+/** Tests everything that the lock needs: 0 all is well, 1 warnings, 2 the lock would not work; as a plugin also 3, cannot tell. */
 export async function commandCheck(args: CheckArgs, world: CommandWorld): Promise<CommandStatus> {
-  const report = new CheckReport(world.out, world.err, args.json);
-  await examine(args.configFile, world, report);
+  const report = new CheckReport(world.out, world.err, args.json || args.plugin !== undefined);
+  const facts = new CheckFacts();
+  if (args.plugin !== undefined)
+    return checkAsPlugin(args.plugin, args.configFile, world, report, facts, () =>
+      examine(args.configFile, world, report, facts, true),
+    );
+  await examine(args.configFile, world, report, facts, false);
   report.progress('');
-  const status = report.count('problem') > 0 ? 2 : report.count('warning') > 0 ? 1 : 0;
+  const status = statusOf(report);
   if (args.json) {
     const verdict = (['ok', 'warnings', 'broken'] as const)[status];
     const results = report.findings.map((finding) => ({ ...finding, remedy: finding.remedy ?? null }));
@@ -34,10 +43,13 @@ export async function commandCheck(args: CheckArgs, world: CommandWorld): Promis
   return status;
 }
 
+/** @param onlyReads no request that writes an entry into the raft log, except a login with a password */
 async function examine(
   configFile: string | undefined,
   world: CommandWorld,
   report: CheckReport,
+  facts: CheckFacts,
+  onlyReads: boolean,
 ): Promise<void> {
   const checked = await checkConfig(configFile, world, report);
   if (checked === undefined) return;
@@ -52,15 +64,19 @@ async function examine(
     return;
   }
   const members = makeAdminMembers(config, endpoints, world.clock);
+  facts.endpoints = members.length;
+  facts.certificates = certificatesOf(config.tls);
   report.expect(members.map(({ endpoint }) => endpoint));
   if (config.srvDomain !== undefined)
     report.ok('srv-ok', `${members.length} members under ${config.srvDomain}`);
   const asked = new Members(members, world.clock, timingOf(config));
   try {
-    const seen = await checkEndpoints(checked, members, world, report);
-    if (seen.some(({ answers }) => answers)) {
-      await checkCluster(config, seen, world, report);
-      await checkLock(checked, asked, world, report);
+    const { seen, looks } = await checkEndpoints(checked, members, world, report, onlyReads ? 1 : undefined);
+    facts.looks = looks;
+    if (looks.length > 0) {
+      await checkCluster(config, seen, world, report, onlyReads);
+      facts.view = await checkHolder(checked.directory, asked, world, report);
+      if (facts.view !== undefined && !onlyReads) await checkLock(checked, asked, world, report);
       await checkPredecessor(checked, world, report);
     }
   } finally {

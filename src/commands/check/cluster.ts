@@ -1,10 +1,11 @@
-import type { SeenEndpoint } from './endpoint-reports.ts';
+import type { SeenEndpoint } from './endpoint-look.ts';
 import { checkMembership, firstOf, hex, unread } from './members.ts';
 import type { CheckReport } from './report.ts';
 import { limited } from './time.ts';
 import type { CommandWorld } from '../context.ts';
 import type { Config } from '../../config/config.ts';
 import { EtcdError } from '../../base/errors.ts';
+import type { Alarm } from '../../etcd/admin.ts';
 import { bugsOf, isAtLeast } from '../../etcd/releases.ts';
 
 const GIBIBYTE = 2 ** 30;
@@ -12,18 +13,22 @@ const GIBIBYTE = 2 ** 30;
 const DEFAULT_QUOTA_BYTES = 2 * GIBIBYTE;
 const LARGE_SHARE = 0.8;
 
-/** Looks at the cluster behind the endpoints: one and the same, complete, led, with room, without known bugs. */
+/**
+ * Looks at the cluster behind the endpoints: one and the same, complete, led, with room, without known bugs.
+ * @param onlyReads no request that writes an entry into the raft log
+ */
 export async function checkCluster(
   config: Config,
   seen: readonly SeenEndpoint[],
   world: CommandWorld,
   report: CheckReport,
+  onlyReads: boolean,
 ): Promise<void> {
   const answered = seen.filter(({ answers }) => answers);
   checkIdentity(config, answered, report);
   checkLeader(answered, report);
   await checkMembership(config, seen, answered, world, report);
-  await checkAlarms(answered, world, report);
+  await checkAlarms(answered, world, report, onlyReads);
   checkSize(answered, report);
   checkVersions(answered, report);
 }
@@ -91,12 +96,26 @@ function alarmRemedy(alarm: string, member: string, revision: bigint): string {
   }
 }
 
+/** The alarms that the statuses show, each once; undefined when no member shows any status. */
+function alarmsSeen(answered: readonly SeenEndpoint[]): readonly Alarm[] | undefined {
+  const told = answered.flatMap(({ status }) => (status?.alarms === undefined ? [] : [status.alarms]));
+  if (told.length === 0) return undefined;
+  return [...new Map(told.flat().map((alarm) => [`${alarm.memberId} ${alarm.alarm}`, alarm])).values()];
+}
+
 async function checkAlarms(
   answered: readonly SeenEndpoint[],
   { clock }: CommandWorld,
   report: CheckReport,
+  onlyReads: boolean,
 ): Promise<void> {
-  const alarms = await firstOf(answered, (one) => limited(clock, (call) => one.member.alarms(call)));
+  const seen = alarmsSeen(answered);
+  if (seen === undefined && onlyReads) {
+    report.note('alarms-unseen', 'etcd shows its alarms to its administrators only');
+    return;
+  }
+  const alarms =
+    seen ?? (await firstOf(answered, (one) => limited(clock, (call) => one.member.alarms(call))));
   if (alarms instanceof EtcdError) {
     report.note('alarms-unseen', unread('its alarms', alarms));
     return;

@@ -1,39 +1,12 @@
 import { isIP } from 'node:net';
 import type { PeerCertificate } from 'node:tls';
-import type { HttpAnswer } from './http.ts';
+import type { Look } from './endpoint-look.ts';
 import type { CheckReport } from './report.ts';
 import { formatLatency } from './time.ts';
 import { daysLeft, reportDaysLeft } from './tls.ts';
 import { formatDuration } from '../output.ts';
 import type { Config } from '../../config/config.ts';
-import type { Header } from '../../cluster/member.ts';
-import type { AdminMember, MemberStatus } from '../../etcd/admin.ts';
-import type { Token } from '../../etcd/token.ts';
-
-/** What one endpoint showed. */
-export interface SeenEndpoint {
-  readonly member: AdminMember;
-  /** False: it could not be reached, or did not let us in. */
-  readonly answers: boolean;
-  /** Undefined without a login, or when authentication is off. */
-  readonly token: Token | undefined;
-  /** Undefined where the member shows it to administrators of etcd only, as 3.5.30 does with authentication on. */
-  readonly status: MemberStatus | undefined;
-  /** From the status, or from what the member tells over HTTP; undefined when neither says. */
-  readonly version: string | undefined;
-  /** Of any answer; undefined when we may not even read the lock's directory. */
-  readonly header: Header | undefined;
-}
-
-/** An endpoint that let us in, and what was measured on the way. */
-export interface Look {
-  readonly seen: SeenEndpoint;
-  readonly addresses: readonly string[];
-  readonly roundTripMs: number;
-  readonly http: HttpAnswer | undefined;
-  /** How far the member's wall clock is behind ours; undefined when it does not tell. */
-  readonly clockGapMs: number | undefined;
-}
+import type { MemberStatus } from '../../etcd/admin.ts';
 
 // Certificates, tokens and the times in two logs live with this; the lock itself looks at no wall clock.
 const CLOCK_GAP_MS = 5_000;

@@ -8,7 +8,7 @@ import { leaseHex, type LeaseId, type Member } from '../../cluster/member.ts';
 import { newLeaseId } from '../../lock/lease-id.ts';
 import type { AdminMember } from '../../etcd/admin.ts';
 import { makeMembers } from '../../etcd/client.ts';
-import { viewLock } from '../lock-view.ts';
+import { type LockView, viewLock } from '../lock-view.ts';
 import type { Log } from '../../base/log.ts';
 import { Members } from '../../cluster/members.ts';
 import { shellWord } from '../../config/named-files.ts';
@@ -30,6 +30,32 @@ interface Bench {
   readonly report: CheckReport;
 }
 
+/** Reads who holds the lock; undefined when that may not be read, which has then been reported. */
+export async function checkHolder(
+  directory: string,
+  admin: Members<AdminMember>,
+  { clock }: CommandWorld,
+  report: CheckReport,
+): Promise<LockView | undefined> {
+  let view: LockView;
+  try {
+    view = await viewLock(directory, admin, clock.now() + STEP_LIMIT_MS);
+  } catch (error) {
+    reportFailure(error, report);
+    return undefined;
+  }
+  const [holder] = view.contenders;
+  if (holder === undefined) report.ok('holder-none', 'nobody holds the lock now');
+  else if (holder.leaseId === '0') {
+    report.problem(
+      'holder-forever',
+      `${holder.key} has no lease, so the lock is never free`,
+      `run etcdctl del ${shellWord(holder.key)}`,
+    );
+  } else report.ok('holder-ok', `held by ${describeContender(holder)}`);
+  return view;
+}
+
 /**
  * Does what the helper does, with a lease of its own, and nothing that anybody could notice: the key is never written,
  * for a key under the lock's directory would count as a holder, if only for an instant.
@@ -47,7 +73,6 @@ export async function checkLock(
   const bench: Bench = { directory, lock, admin, world, report };
   const leaseId = newLeaseId();
   try {
-    await reportHolder(bench);
     await step(bench, (member, call) => unless('leaseExists', member.grant(leaseId, SCRATCH_TTL_MS, call)));
     try {
       await admin.ask(
@@ -60,13 +85,17 @@ export async function checkLock(
       await step(bench, (member, call) => unless('leaseNotFound', member.revoke(leaseId, call)));
     }
   } catch (error) {
-    if (!(error instanceof EtcdError)) throw error;
-    const area = error.kind === 'permission' || error.kind === 'auth' ? 'permission' : 'lease';
-    const { id, endpoint, message, remedy = 'see the lines above, and the log of etcd' } = error;
-    report.add({ verdict: 'problem', area, id, endpoint, text: message, remedy });
+    reportFailure(error, report);
   } finally {
     lock.close();
   }
+}
+
+function reportFailure(error: unknown, report: CheckReport): void {
+  if (!(error instanceof EtcdError)) throw error;
+  const area = error.kind === 'permission' || error.kind === 'auth' ? 'permission' : 'lease';
+  const { id, endpoint, message, remedy = 'see the lines above, and the log of etcd' } = error;
+  report.add({ verdict: 'problem', area, id, endpoint, text: message, remedy });
 }
 
 type Ask = Parameters<Members['ask']>[0];
@@ -85,19 +114,6 @@ async function unless(kind: EtcdErrorKind, answer: Promise<unknown>): Promise<vo
 
 async function step({ lock, world }: Bench, ask: Ask): Promise<void> {
   await lock.ask(ask, world.clock.now() + STEP_LIMIT_MS);
-}
-
-async function reportHolder({ directory, admin, world, report }: Bench): Promise<void> {
-  const view = await viewLock(directory, admin, world.clock.now() + STEP_LIMIT_MS);
-  const [holder] = view.contenders;
-  if (holder === undefined) report.ok('holder-none', 'nobody holds the lock now');
-  else if (holder.leaseId === '0') {
-    report.problem(
-      'holder-forever',
-      `${holder.key} has no lease, so the lock is never free`,
-      `run etcdctl del ${shellWord(holder.key)}`,
-    );
-  } else report.ok('holder-ok', `held by ${describeContender(holder)}`);
 }
 
 /** One renewal as the helper does it: a keepalive, then a read that needs a quorum, on the same member. */

@@ -1,5 +1,5 @@
 import type { CheckReport } from './report.ts';
-import type { SeenEndpoint } from './endpoint-reports.ts';
+import type { SeenEndpoint } from './endpoint-look.ts';
 import { limited } from './time.ts';
 import type { CommandWorld } from '../context.ts';
 import type { Config } from '../../config/config.ts';

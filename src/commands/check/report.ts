@@ -119,3 +119,9 @@ export class CheckReport {
 function areaOf(id: string): string {
   return id.split('-', 1)[0] ?? id;
 }
+
+/** What the findings come to: 0 all is well, 1 there are warnings, 2 the lock would not work. */
+export function statusOf(report: Pick<CheckReport, 'count'>): 0 | 1 | 2 {
+  if (report.count('problem') > 0) return 2;
+  return report.count('warning') > 0 ? 1 : 0;
+}

@@ -6,7 +6,7 @@ import { TlsFileError, TlsFiles } from '../../connect/tls-files.ts';
 
 const DAY_MS = 86_400_000;
 // Two weeks are enough to renew by hand, and every automatic renewal comes earlier.
-const SHORT_DAYS = 14;
+export const SHORT_DAYS = 14;
 const LARGEST_FILE_BYTES = 4 * 1024 * 1024;
 
 // id-kp-clientAuth (RFC 5280, 4.2.1.12)

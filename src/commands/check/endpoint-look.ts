@@ -1,0 +1,111 @@
+import { promises as dns } from 'node:dns';
+import { isIP } from 'node:net';
+import type { Clock } from '../../base/clock.ts';
+import { EtcdError } from '../../base/errors.ts';
+import type { Header } from '../../cluster/member.ts';
+import type { Config } from '../../config/config.ts';
+import type { TlsFiles } from '../../connect/tls-files.ts';
+import type { AdminMember, MemberStatus } from '../../etcd/admin.ts';
+import type { Token } from '../../etcd/token.ts';
+import { httpGet, type HttpAnswer } from './http.ts';
+import { limited } from './time.ts';
+
+/** What one endpoint showed. */
+export interface SeenEndpoint {
+  readonly member: AdminMember;
+  /** False: it could not be reached, or did not let us in. */
+  readonly answers: boolean;
+  /** Undefined without a login, or when authentication is off. */
+  readonly token: Token | undefined;
+  /** Undefined where the member shows it to administrators of etcd only, as 3.5.30 does with authentication on. */
+  readonly status: MemberStatus | undefined;
+  /** From the status, or from what the member tells over HTTP; undefined when neither says. */
+  readonly version: string | undefined;
+  /** Of any answer; undefined when we may not even read the lock's directory. */
+  readonly header: Header | undefined;
+}
+
+/** An endpoint that let us in, and what was measured on the way. */
+export interface Look {
+  readonly seen: SeenEndpoint;
+  readonly addresses: readonly string[];
+  readonly roundTripMs: number;
+  readonly http: HttpAnswer | undefined;
+  /** How far the member's wall clock is behind ours; undefined when it does not tell. */
+  readonly clockGapMs: number | undefined;
+}
+
+/** Undefined for what this user may not see. */
+async function ifAllowed<T>(asked: Promise<T>): Promise<T | undefined> {
+  try {
+    return await asked;
+  } catch (error) {
+    if (error instanceof EtcdError && (error.kind === 'permission' || error.kind === 'auth'))
+      return undefined;
+    throw error;
+  }
+}
+
+/** The version that a member tells everybody: `{"etcdserver":"3.5.16","etcdcluster":"3.5.0"}`. */
+function versionIn(http: HttpAnswer | undefined): string | undefined {
+  return /"etcdserver":"([^"]+)"/.exec(http?.body ?? '')?.[1];
+}
+
+async function addressesOf(host: string): Promise<readonly string[]> {
+  if (isIP(host) !== 0) return [];
+  try {
+    return (await dns.lookup(host, { all: true, order: 'verbatim' })).map(({ address }) => address);
+  } catch {
+    return []; // the connection says so, in better words
+  }
+}
+
+/** How an endpoint is looked at. */
+export interface LookTools {
+  readonly config: Config;
+  /** The lock's directory, which is read where the status is not shown. */
+  readonly directory: string;
+  readonly files: TlsFiles;
+  readonly clock: Clock;
+  /** How often the member is asked for its status after the first time: the quickest answer is the round trip. */
+  readonly timedQuestions: number;
+}
+
+/** Connects, logs in, and asks who is there; resolves to the failure where that is not possible. Only reads. */
+export async function lookAt(
+  member: AdminMember,
+  { config, directory, files, clock, timedQuestions }: LookTools,
+): Promise<Look | EtcdError> {
+  try {
+    const [addresses, token] = await Promise.all([
+      addressesOf(member.address.host),
+      limited(clock, (call) => member.logIn(call)),
+    ]);
+    // The first question opens the connection where no login did; the others are timed, and one may be unlucky.
+    let status = await ifAllowed(limited(clock, (call) => member.status(call)));
+    let roundTripMs = Infinity;
+    for (let count = 0; count < timedQuestions; count += 1) {
+      const sentAtMs = clock.now();
+      status = await ifAllowed(limited(clock, (call) => member.status(call)));
+      roundTripMs = Math.min(roundTripMs, clock.now() - sentAtMs);
+    }
+    const header =
+      status?.header ??
+      (await ifAllowed(limited(clock, (call) => member.readDirectory(directory, call))))?.header;
+    const http = await limited(clock, ({ signal }) =>
+      httpGet(member.address, '/version', { tls: config.tls, files, signal }),
+    ).catch(() => undefined);
+    const theirs = http?.date?.getTime();
+    return {
+      seen: { member, answers: true, token, status, version: status?.version ?? versionIn(http), header },
+      addresses,
+      roundTripMs,
+      http,
+      // The date of an answer has no fractions: half a second of it is nobody's fault.
+      clockGapMs: theirs === undefined ? undefined : clock.wallNow() - theirs - 500,
+    };
+  } catch (error) {
+    if (error instanceof EtcdError) return error;
+    throw error;
+  }
+}

@@ -1,0 +1,258 @@
+import { EtcdError } from '../base/errors.ts';
+import { TlsFiles } from '../connect/tls-files.ts';
+import { certificatesOf, certificatesShown, type CertificateEnd } from './certificates.ts';
+import { lookAt, type Look } from './check/endpoint-look.ts';
+import type { CommandStatus, CommandWorld } from './context.ts';
+import { ctdbLeader, type CtdbLeader } from './ctdb-leader.ts';
+import { type LockView, leaseText, viewLock } from './lock-view.ts';
+import { type Gauge, openMetricsText } from './openmetrics.ts';
+import { printable } from './output.ts';
+import { ASK_LIMIT_MS, expectedFailure, findLock } from './setup.ts';
+import { agrees } from './status-text.ts';
+
+/** What there is to be measured; undefined is not known. */
+export interface Observation {
+  readonly version: string;
+  readonly lock?: string;
+  readonly view?: LockView;
+  readonly leader?: CtdbLeader;
+  /** By endpoint; undefined for one that does not answer. */
+  readonly members?: readonly (readonly [endpoint: string, look: Look | undefined])[];
+  readonly certificates?: readonly CertificateEnd[];
+  readonly isHeldHere?: boolean;
+  readonly tookMs: number;
+}
+
+/**
+ * Prints the metrics of the lock: 0 held, 1 free, 2 cannot tell. It prints them in each case, so that what reads the file
+ * always finds a whole one. It asks each member once, and reads.
+ */
+export async function statusAsMetrics(
+  configFile: string | undefined,
+  world: CommandWorld,
+): Promise<CommandStatus> {
+  const startedAtMs = world.clock.now();
+  const write = (seen: Omit<Observation, 'version' | 'tookMs'>): void => {
+    const tookMs = world.clock.now() - startedAtMs;
+    world.out.write(metricsText({ ...seen, version: world.version, tookMs }));
+  };
+  try {
+    const lock = await findLock(configFile, world);
+    const { config, directory, members, each } = lock;
+    const known = { lock: directory.slice(0, -1), certificates: certificatesOf(config.tls) };
+    const files = new TlsFiles(config.tls);
+    const { clock } = world;
+    try {
+      const [view, leader, looks] = await Promise.all([
+        viewLock(directory, members, clock.now() + ASK_LIMIT_MS).catch((error: unknown) => {
+          if (error instanceof EtcdError) return error;
+          throw error;
+        }),
+        ctdbLeader(world.run),
+        Promise.all(
+          each.map((member) => lookAt(member, { config, directory, files, clock, timedQuestions: 1 })),
+        ),
+      ]);
+      const seen = {
+        ...known,
+        leader,
+        members: looks.map(
+          (look, index) =>
+            [each[index]?.endpoint ?? '', look instanceof EtcdError ? undefined : look] as const,
+        ),
+      };
+      if (view instanceof EtcdError) {
+        write(seen);
+        world.err.write(`Cannot tell who holds the lock: ${expectedFailure(view) ?? view.message}\n`);
+        return 2;
+      }
+      write({ ...seen, view, isHeldHere: isHeldHere(view, world) });
+      return view.contenders.length > 0 ? 0 : 1;
+    } finally {
+      members.close();
+    }
+  } catch (error) {
+    if (expectedFailure(error) !== undefined) write({});
+    throw error;
+  }
+}
+
+/** Whether the holder runs under this kernel and host name; a container has the kernel of its host and a name of its own. */
+function isHeldHere({ contenders: [holder] }: LockView, { host }: CommandWorld): boolean {
+  const record = holder?.record;
+  if (record === undefined || record === null || record.host !== host.hostName) return false;
+  return host.self.bootId === '' || record.process.bootId === host.self.bootId;
+}
+
+const PREFIX = 'ctdb_etcd_lock';
+const flag = (value: boolean): number => (value ? 1 : 0);
+const seconds = (ms: number): number => Math.round(ms) / 1_000;
+
+/** The metrics as text. The names are an interface: docs/monitoring.md lists them, and they stay. */
+export function metricsText(seen: Observation): string {
+  const { version, lock, view, leader, tookMs } = seen;
+  const one = (
+    name: string,
+    help: string,
+    value: number | bigint | undefined,
+    unit?: Gauge['unit'],
+  ): Gauge => ({
+    name: `${PREFIX}_${name}`,
+    help,
+    ...(unit === undefined ? {} : { unit }),
+    samples: value === undefined ? [] : [{ value }],
+  });
+  const doesAgree = leader === undefined || view === undefined ? undefined : agrees(leader, view);
+  return openMetricsText([
+    {
+      name: `${PREFIX}_build_info`,
+      help: 'The version of the program, and the lock that it is configured for.',
+      samples: [{ labels: { version, lock: lock === undefined ? '' : printable(lock) }, value: 1 }],
+    },
+    one('up', '1 when etcd told who holds the lock, 0 when nobody could be asked.', flag(view !== undefined)),
+    one('status_duration_seconds', 'Time that it took to ask.', seconds(tookMs), 'seconds'),
+    ...(view === undefined ? [] : lockGauges(view, seen.isHeldHere ?? false, one)),
+    one(
+      'ctdb_leader_agrees',
+      '1 when the leader of CTDB is the node that holds the lock, 0 when it is another one; absent when that cannot be told.',
+      doesAgree === undefined ? undefined : flag(doesAgree),
+    ),
+    ...memberGauges(seen.members ?? []),
+    certificateGauge([
+      ...(seen.certificates ?? []),
+      ...(seen.members ?? []).flatMap(([endpoint, look]) =>
+        certificatesShown(endpoint, look?.http?.tls?.chain ?? []),
+      ),
+    ]),
+  ]);
+}
+
+type One = (name: string, help: string, value: number | bigint | undefined, unit?: Gauge['unit']) => Gauge;
+
+function lockGauges(view: LockView, isHere: boolean, one: One): Gauge[] {
+  const [holder, ...waiting] = view.contenders;
+  const record = holder?.record ?? null;
+  const lease = holder?.lease ?? null;
+  const sinceMs = record === null ? NaN : Date.parse(record.since);
+  return [
+    one('held', '1 when somebody holds the lock.', flag(holder !== undefined)),
+    one('held_by_this_node', '1 when the holder runs on this node.', flag(isHere)),
+    {
+      name: `${PREFIX}_holder_info`,
+      help: 'Who holds the lock; the labels are empty for a holder that is not this helper.',
+      samples:
+        holder === undefined
+          ? []
+          : [
+              {
+                labels: {
+                  host: printable(record?.host ?? ''),
+                  pnn: record?.pnn?.toString() ?? '',
+                  version: printable(record?.version ?? ''),
+                  lease: leaseText(holder),
+                },
+                value: 1,
+              },
+            ],
+    },
+    one(
+      'held_since_timestamp_seconds',
+      'When the holder asked for the lock, Unix time.',
+      Number.isNaN(sinceMs) ? undefined : seconds(sinceMs),
+      'seconds',
+    ),
+    one(
+      'lease_ttl_seconds',
+      'TTL of the lease of the holder.',
+      lease === null ? undefined : seconds(lease.grantedTtlMs),
+      'seconds',
+    ),
+    one(
+      'lease_remaining_seconds',
+      'Time that the lease of the holder has left, in whole seconds as etcd counts them.',
+      lease === null ? undefined : seconds(lease.remainingMs),
+      'seconds',
+    ),
+    one(
+      'last_renewal_age_seconds',
+      'Time since the lease was renewed: TTL less the time that is left, up to 1 s too long.',
+      lease === null ? undefined : seconds(Math.max(0, lease.grantedTtlMs - lease.remainingMs)),
+      'seconds',
+    ),
+    one(
+      'waiting',
+      'Contenders that queue behind the holder, such as etcdctl lock; helpers do not queue.',
+      waiting.length,
+    ),
+    one(
+      'fencing_revision',
+      'Create revision of the key of the holder, which grows with each take.',
+      holder?.createRevision,
+    ),
+    one('store_revision', 'Revision of the store of etcd.', view.revision),
+  ];
+}
+
+function memberGauges(members: NonNullable<Observation['members']>): Gauge[] {
+  const each = (value: (look: Look) => number | undefined): Gauge['samples'] =>
+    members.flatMap(([endpoint, look]) => {
+      const found = look === undefined ? undefined : value(look);
+      return found === undefined ? [] : [{ labels: { endpoint }, value: found }];
+    });
+  return [
+    {
+      name: `${PREFIX}_member_reachable`,
+      help: '1 when the member answered, with the TLS and the login of the configuration.',
+      samples: members.map(([endpoint, look]) => ({ labels: { endpoint }, value: flag(look !== undefined) })),
+    },
+    {
+      name: `${PREFIX}_member_round_trip_seconds`,
+      help: 'Time that the member took to answer.',
+      unit: 'seconds',
+      samples: each(({ roundTripMs }) => Math.round(roundTripMs * 10) / 10_000),
+    },
+    {
+      name: `${PREFIX}_member_has_leader`,
+      help: '1 when the member knows a raft leader.',
+      samples: each(({ seen }) =>
+        seen.status === undefined ? undefined : flag(seen.status.leaderId !== '0'),
+      ),
+    },
+    {
+      name: `${PREFIX}_member_alarms`,
+      help: 'Alarms that the member knows of, NOSPACE or CORRUPT.',
+      samples: each(({ seen }) => seen.status?.alarms?.length),
+    },
+    {
+      name: `${PREFIX}_member_database_bytes`,
+      help: 'Size of the database of the member on disk.',
+      unit: 'bytes',
+      samples: each(({ seen }) => seen.status?.dbSizeBytes),
+    },
+    {
+      name: `${PREFIX}_member_info`,
+      help: 'Version of the member.',
+      samples: members.flatMap(([endpoint, look]) =>
+        look?.seen.version === undefined
+          ? []
+          : [{ labels: { endpoint, version: look.seen.version }, value: 1 }],
+      ),
+    },
+  ];
+}
+
+function certificateGauge(certificates: readonly CertificateEnd[]): Gauge {
+  // The same one twice in a bundle would be the same sample twice, which no reader takes.
+  const samples = new Map(
+    certificates.map(({ kind, where, subject, endsAtMs }) => {
+      const labels = { kind, where, subject: printable(subject) };
+      return [JSON.stringify(labels), { labels, value: seconds(endsAtMs) }] as const;
+    }),
+  );
+  return {
+    name: `${PREFIX}_certificate_expiry_timestamp_seconds`,
+    help: 'When the certificate ends, Unix time; less time() and divided by 86400 it is the days that are left.',
+    unit: 'seconds',
+    samples: [...samples.values()],
+  };
+}
