@@ -11,6 +11,9 @@ import {
 import { addressesOf, addressOf, srvDomain } from './endpoints.ts';
 import { type Key, type KeyParts, makeKey } from './config-key.ts';
 import { keyDirectory, lockName } from './name-checks.ts';
+import { LONGEST_TTL_MS } from './timing.ts';
+
+const LONGEST_TTL_S = LONGEST_TTL_MS / 1000;
 
 const text = (name: string, range: string, parts: KeyParts<string>): Key<string> =>
   makeKey(name, 'text', range, anyText, parts);
@@ -73,8 +76,8 @@ export const KEYS = {
   lockTtl: makeKey(
     'lock_ttl',
     'whole number',
-    'seconds from 2 to 3600',
-    (want) => wholeNumber(2, 3_600, want),
+    `seconds from 2 to ${LONGEST_TTL_S}`,
+    (want) => wholeNumber(2, LONGEST_TTL_S, want),
     {
       origin: 'Samba',
       unit: 's',

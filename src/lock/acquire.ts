@@ -69,7 +69,12 @@ export async function acquire(
       const place = lockPlace(directory, session.leaseId);
       const attempt = await tryLock(members, place, session.leaseId, tools.describeUs(), byMs, signal);
       if (attempt.kind === 'ours') {
-        const held = { key: place.key, leaseId: session.leaseId, createRevision: attempt.createRevision };
+        const held: HeldKey = {
+          key: place.key,
+          leaseId: session.leaseId,
+          createRevision: attempt.createRevision,
+          restartedAtMs: session.firstSentAtMs ?? -Infinity,
+        };
         return { kind: 'held', session, held, deadline };
       }
       holder = attempt.holder;

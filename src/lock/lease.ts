@@ -26,6 +26,8 @@ export class Session {
   /** Until then, one that was called back because another member was quicker may still arrive. */
   #lateGrantsUntilMs = -Infinity;
   #deadline: Deadline | undefined;
+  /** A revoke was sent, or is about to be: this lease ID is used up. */
+  #isRevoked = false;
 
   constructor(leaseId: LeaseId, members: Members, clock: Clock, timing: Timing) {
     this.leaseId = leaseId;
@@ -39,9 +41,9 @@ export class Session {
     return this.#deadline;
   }
 
-  /** True from the first send of a grant: from then on there may be something to undo. */
-  get mayExist(): boolean {
-    return this.#firstSentAtMs !== undefined;
+  /** When the first grant was sent, on the clock's scale; from then on there may be something to undo. */
+  get firstSentAtMs(): number | undefined {
+    return this.#firstSentAtMs;
   }
 
   /**
@@ -50,6 +52,8 @@ export class Session {
    */
   async grant(byMs: number, signal: AbortSignal): Promise<Deadline> {
     const grantOn = async (member: Member, call: CallOptions): Promise<number> => {
+      // Its revoke may be carried out late, by a leader that knew the lease from before, and would end a new lease of this ID.
+      if (this.#isRevoked) throw new Error(`Lease ${this.leaseId} must not be granted after its revoke`);
       this.#firstSentAtMs ??= this.#clock.now();
       const grant = member.grant(this.leaseId, this.#timing.ttlMs, call);
       this.#openGrants.add(grant);
@@ -70,6 +74,7 @@ export class Session {
     const ttlMs = await this.#members.ask(grantOn, byMs, signal, 'await');
     // Set before the first send, which the answer proves to have been.
     const sentAtMs = this.#firstSentAtMs ?? -Infinity;
+    if (this.#isRevoked) throw new Error(`Lease ${this.leaseId} was revoked before its grant was answered`);
     this.#deadline = new Deadline(this.#clock, deadlineMsOf(this.#timing, sentAtMs, ttlMs));
     return this.#deadline;
   }
@@ -81,7 +86,8 @@ export class Session {
    */
   async revoke(byMs: number, signal: AbortSignal): Promise<boolean> {
     this.#deadline?.dispose();
-    if (!this.mayExist) return true;
+    this.#isRevoked = true;
+    if (this.#firstSentAtMs === undefined) return true;
     await this.#grantsToSettle(byMs, signal);
     for (;;) {
       try {

@@ -72,9 +72,8 @@ export class Renewals {
     signal.addEventListener('abort', () => {
       this.#wake();
     });
-    // From the send of the grant, as if that had been a renewal: a take that was slow has used up some of the lease.
-    const grantSentMs = this.#deadline.atMs - (timing.ttlMs - timing.marginMs(timing.ttlMs));
-    let nextMs = this.#onBeat(Math.min(grantSentMs, clock.now()) + timing.refreshMs);
+    // A take that was slow has used up some of the lease.
+    let nextMs = this.#onBeat(this.#held.restartedAtMs + timing.refreshMs);
     for (;;) {
       await this.#pauseUntil(nextMs, signal);
       if (this.#isOver(signal)) return this.#overtaken();

@@ -7,6 +7,8 @@ export interface HeldKey {
   readonly key: string;
   readonly leaseId: LeaseId;
   readonly createRevision: bigint;
+  /** When the request was sent that the first deadline counts from, on the clock's scale: the first renewal is due `refresh` later. */
+  readonly restartedAtMs: number;
 }
 
 export type Renewal =

@@ -66,7 +66,12 @@ void describe('acquiring', () => {
     await settle();
     const found = scene.outcome();
     assert.ok(found !== undefined && 'kind' in found && found.kind === 'held');
-    assert.deepEqual(found.held, { key: `${DIRECTORY}1a`, leaseId: LEASE, createRevision: 11n });
+    assert.deepEqual(found.held, {
+      key: `${DIRECTORY}1a`,
+      leaseId: LEASE,
+      createRevision: 11n,
+      restartedAtMs: 1_000,
+    });
     assert.deepEqual(scene.names(), ['readOldest', 'grant', 'lock']);
     assert.equal(scene.sessions.length, 1);
   });
@@ -116,7 +121,7 @@ void describe('acquiring', () => {
     await settle();
     const found = scene.outcome();
     assert.ok(found !== undefined && 'holder' in found);
-    assert.equal(scene.sessions[0]?.mayExist, true);
+    assert.equal(scene.sessions[0]?.firstSentAtMs !== undefined, true);
   });
 
   void it('sends nothing new once nobody wants the lock any more', async () => {

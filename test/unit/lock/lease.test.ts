@@ -54,7 +54,7 @@ function revoking({ session, clock }: Scene, withinMs = 1_800): () => boolean | 
 void describe('a session', () => {
   void it('has nothing to undo before its first grant is sent', async () => {
     const each = scene();
-    assert.equal(each.session.mayExist, false);
+    assert.equal(each.session.firstSentAtMs, undefined);
     const outcome = revoking(each);
     await settle();
     assert.deepEqual([outcome(), each.fakes[0].calls.length], [true, 0]);
@@ -71,6 +71,38 @@ void describe('a session', () => {
       each.fakes.map(({ last }) => last.leaseId),
       [LEASE, LEASE],
     );
+  });
+
+  for (const [answered, counted] of [
+    ['more', 15_000],
+    ['less', 6_000],
+  ] as const) {
+    void it(`counts the smaller TTL when the member answers with ${answered}`, async () => {
+      const each = scene();
+      const outcome = granting(each);
+      each.fakes[0].last.answer('grant', { ttlMs: counted });
+      await settle();
+      const windowMs = Math.min(WINDOW_MS, counted - TIMING.marginMs(counted));
+      assert.equal(outcome(), each.startMs + windowMs);
+    });
+  }
+
+  void it('never asks for its lease again once a revoke may have been sent', async () => {
+    const each = scene();
+    const outcome = granting(each);
+    each.fakes[0].last.refuse('unavailable');
+    await settle();
+    revoking(each);
+    await each.clock.advance(3_000);
+    assert.notEqual(outcome(), 'open');
+    const before = each.fakes.map((fake) => fake.callsOf('grant').length);
+    const again = granting(each);
+    await each.clock.advance(3_000);
+    assert.deepEqual(
+      each.fakes.map((fake) => fake.callsOf('grant').length),
+      before,
+    );
+    assert.equal(typeof again(), 'string');
   });
 
   void it('takes "lease already exists" for the success of an earlier try', async () => {
@@ -90,7 +122,7 @@ void describe('a session', () => {
     await settle();
     assert.equal(outcome(), 'noSpace');
     assert.equal(each.session.deadline, undefined);
-    assert.equal(each.session.mayExist, true);
+    assert.equal(each.session.firstSentAtMs, each.startMs);
   });
 
   void it('sends no further grant once nobody wants it, and hears what became of the one before', async () => {

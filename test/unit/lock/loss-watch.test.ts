@@ -24,7 +24,7 @@ function watching(): Scene {
       hurries += 1;
     },
   };
-  const held = { key: '/d/1a', leaseId: LEASE, createRevision: 11n };
+  const held = { key: '/d/1a', leaseId: LEASE, createRevision: 11n, restartedAtMs: 0 };
   void watchForLoss(held, proofs, stage.tools(), stop.signal).then(() => {
     isOver = true;
   });

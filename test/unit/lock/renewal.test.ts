@@ -6,7 +6,7 @@ import { FakeClock, settle } from '../../support/fake-clock.ts';
 import { FakeMember, headerOf } from '../../support/fake-member.ts';
 import { LEASE } from '../../support/fake-stage.ts';
 
-const HELD = { key: '/d/1a', leaseId: LEASE, createRevision: 5n };
+const HELD = { key: '/d/1a', leaseId: LEASE, createRevision: 5n, restartedAtMs: 0 };
 const OURS: KeyValue = { ...HELD, value: '', modRevision: 5n };
 const call = { signal: new AbortController().signal };
 
