@@ -61,7 +61,7 @@ function makeDeadMansSwitch(
     (onEnd) => spawnCompanion(host.self, onEnd),
     clock,
     (message) => {
-      log.warning(message);
+      log.warning('warn-switch', message);
     },
   );
 }
@@ -89,22 +89,23 @@ export async function helpCtdb(
   const name = findLockName(
     {
       netbiosName: config.netbiosName,
+      givenName: config.given.name,
       configPath: config.file ?? configPathOf({ configFile: undefined }, process.env),
       hostName: host.hostName,
     },
     run,
   );
-  const directory = name.then((found) => {
-    if (found.warning !== undefined) log.warning(found.warning);
-    return lockDirectory(config.lockPrefix, config.locksDir, found.name);
-  });
+  const directory = name.then((found) => lockDirectory(config.lockPrefix, config.locksDir, found));
   directory.catch(() => undefined); // looked at when the members are known
 
-  const guard = new ClusterGuard(config.expectedClusterId);
+  const guard = new ClusterGuard(
+    config.expectedClusterId,
+    config.given.clusterId === undefined ? 'expected_cluster_id' : '--cluster-id',
+  );
   const making = makeMembers(config, {
     clock,
-    onWarning: (text) => {
-      log.warning(text);
+    onWarning: ({ id, text }) => {
+      log.warning(id, text);
     },
   });
   making.catch(() => undefined); // looked at below, unless nobody waits for the lock any more
@@ -138,7 +139,7 @@ export async function helpCtdb(
     { directory, startedAtMs },
     {
       members: new Members(members, clock, timing, (error) => {
-        log.detail(`${error.endpoint}: ${error.message}`);
+        log.attempt(error.id, `${error.endpoint}: ${error.message}`);
       }),
       clock,
       timing,
@@ -149,7 +150,7 @@ export async function helpCtdb(
       newLeaseId,
       describeUs,
       laterValue,
-      findOldHolder: async (byMs) => lookForV2Lock(config, (await name).name, clock, log, byMs),
+      findOldHolder: async (byMs) => lookForV2Lock(config, await name, clock, log, byMs),
       deadMansSwitch: makeDeadMansSwitch(config, clock, host, log),
     },
   );

@@ -77,7 +77,7 @@ async function main(): Promise<ExitStatus> {
   const stderr = openStderr();
   const complain = makeStderrLog(0, stderr);
   const onFault = (error: unknown): void => {
-    complain.error(`Internal error, please report it: ${describeFault(error)}`);
+    complain.error('internal', `Internal error, please report it: ${describeFault(error)}`);
     status.answer(STATUS.error);
     process.exit(EXIT.failed);
   };
@@ -91,8 +91,8 @@ async function main(): Promise<ExitStatus> {
     }
     const { config, warnings, notes } = loadConfig(args, process.env);
     const log = makeStderrLog(config.verbosity, stderr);
-    for (const warning of warnings) log.warning(warning);
-    for (const note of notes) log.detail(note);
+    for (const { id, text } of warnings) log.warning(id, text);
+    for (const { id, text } of notes) log.detail(id, text);
     return await helpCtdb(config, log, status, BUILD.version);
   } catch (error) {
     // The lines first: the answer to any byte but 0 is a SIGTERM at once, and nobody handles that yet.
@@ -103,14 +103,11 @@ async function main(): Promise<ExitStatus> {
     }
     if (error instanceof UsageError) {
       isForPeople = isatty(STDOUT); // CTDB's is a pipe
-      complain.error(error.message);
-      for (const line of helpText().trimEnd().split('\n').slice(0, 2)) complain.error(line);
-    } else
-      complain.error(
-        error instanceof ConfigError || error instanceof SetupError
-          ? error.message
-          : `Internal error, please report it: ${describeFault(error)}`,
-      );
+      complain.error(error.id, error.message);
+      for (const line of helpText().trimEnd().split('\n').slice(0, 2)) complain.error('cli-usage', line);
+    } else if (error instanceof ConfigError || error instanceof SetupError) {
+      complain.error(error.id, error.message);
+    } else complain.error('internal', `Internal error, please report it: ${describeFault(error)}`);
     status.answer(STATUS.error);
     return error instanceof UsageError ? EXIT.usage : EXIT.failed;
   }

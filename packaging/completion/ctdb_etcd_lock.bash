@@ -8,17 +8,21 @@ _ctdb_etcd_lock() {
     compopt -o filenames 2>/dev/null
     return
   fi
+  if [[ $before == --name || $before == --cluster-id ]]; then
+    COMPREPLY=()
+    return
+  fi
   for ((at = 1; at < COMP_CWORD; at++)); do
     case ${COMP_WORDS[at]} in
-      -c | --config) ((at++)) ;;
+      -c | --config | --name | --cluster-id) ((at++)) ;;
       check | status | release) command=${COMP_WORDS[at]} ;;
     esac
   done
   case $command in
-    check) options='--config --json --plugin --timeout --help' ;;
-    status) options='--config --json --openmetrics --watch --help' ;;
-    release) options='--config --force --help' ;;
-    *) options='check status release --config --verbose --help --version' ;;
+    check) options='--config --name --cluster-id --json --plugin --timeout --help' ;;
+    status) options='--config --name --cluster-id --json --openmetrics --watch --help' ;;
+    release) options='--config --name --cluster-id --force --help' ;;
+    *) options='check status release --config --name --cluster-id --verbose --help --version' ;;
   esac
   # shellcheck disable=SC2207 # words without spaces
   COMPREPLY=($(compgen -W "$options" -- "$word"))

@@ -1,16 +1,37 @@
 /** A mistake in the configuration. The message names the file, the line, the key, the value and what was expected. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError';
+  /** Names the message in the failure guide. */
+  readonly id: string;
+
+  constructor(id: string, message: string) {
+    super(message);
+    this.id = id;
+  }
 }
 
 /** A mistake on the command line; the answer to it is the usage text and exit status 2. */
 export class UsageError extends Error {
   override readonly name = 'UsageError';
+  /** Names the message in the failure guide. */
+  readonly id: string;
+
+  constructor(id: string, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.id = id;
+  }
 }
 
 /** The lock cannot be taken for a reason outside etcd, such as a missing lock name. The message names the remedy. */
 export class SetupError extends Error {
   override readonly name = 'SetupError';
+  /** Names the message in the failure guide. */
+  readonly id: string;
+
+  constructor(id: string, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.id = id;
+  }
 }
 
 /**

@@ -1,4 +1,5 @@
 import { EtcdError } from '../base/errors.ts';
+import { clusterIdText } from '../base/ids.ts';
 import type { CallOptions, Header, Member } from './member.ts';
 
 /** How far a member, or the cluster as a whole, has been seen to be. */
@@ -21,11 +22,6 @@ function advanced(progress: Progress | undefined, { raftTerm, revision }: Header
   };
 }
 
-/** A cluster's ID as etcdctl shows it, and in hex, as etcd's logs do and the predecessor's configuration. */
-function clusterText(id: string): string {
-  return `${id} (${BigInt(id).toString(16)})`;
-}
-
 /**
  * Looks at the header of each answer, and refuses the answer of a member that is behind what was seen before (restored,
  * cut off, replaying) or that belongs to another cluster.
@@ -39,12 +35,16 @@ export class ClusterGuard {
   /** What answers that went through a quorum have shown; no such answer may be older. */
   #agreed: Progress = { raftTerm: 0n, revision: 0n };
   #clusterId: string | undefined;
-  readonly #expected: boolean;
+  /** What told the ID; undefined when the first answer did. */
+  readonly #expectedBy: string | undefined;
 
-  /** @param expectedClusterId decimal uint64; without it the first answer decides which cluster is ours. */
-  constructor(expectedClusterId: string | undefined) {
+  /**
+   * @param expectedClusterId decimal uint64; without it the first answer decides which cluster is ours.
+   * @param expectedBy the key or option that gives it, for messages
+   */
+  constructor(expectedClusterId: string | undefined, expectedBy = 'expected_cluster_id') {
     this.#clusterId = expectedClusterId;
-    this.#expected = expectedClusterId !== undefined;
+    this.#expectedBy = expectedClusterId === undefined ? undefined : expectedBy;
   }
 
   /** The same member, with each answer checked; a refused answer rejects with kind `stale` or `wrongCluster`. */
@@ -94,8 +94,10 @@ export class ClusterGuard {
       throw new EtcdError(
         'wrongCluster',
         endpoint,
-        `belongs to etcd cluster ${clusterText(header.clusterId)}, not to ${clusterText(this.#clusterId)} as ${this.#expected ? 'expected_cluster_id says' : 'another member'}`,
-        this.#expected ? 'correct hosts or expected_cluster_id' : 'list members of one cluster only in hosts',
+        `belongs to etcd cluster ${clusterIdText(header.clusterId)}, not to ${clusterIdText(this.#clusterId)} as ${this.#expectedBy === undefined ? 'another member' : `${this.#expectedBy} says`}`,
+        this.#expectedBy === undefined
+          ? 'list members of one cluster only in hosts'
+          : `correct hosts or ${this.#expectedBy}`,
       );
     }
     const seen = seenAtSend.get(header.memberId);

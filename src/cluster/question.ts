@@ -224,7 +224,7 @@ export class Question<M extends Askable, T> {
   }
 
   #endUnwanted(): void {
-    this.#fail(new EtcdError('timeout', '', 'no longer wanted'));
+    this.#fail(new EtcdError('timeout', '', 'no longer wanted', undefined, 'net-unwanted'));
   }
 
   /** Ends the question: attempts that are still under way are given up. */

@@ -1,7 +1,9 @@
 import type { CommandName } from './cli.ts';
 
 const CONFIG = `  -c, --config FILE  read this file; without it $CTDB_BASE/etcd, or
-                     /etc/ctdb/etcd when CTDB_BASE is not set`;
+                     /etc/ctdb/etcd when CTDB_BASE is not set
+  --name NAME        as in the lock string of ctdb.conf
+  --cluster-id ID    as in the lock string of ctdb.conf`;
 
 const HELP: Readonly<Record<CommandName, string>> = {
   check: `Usage: ctdb_etcd_lock check [-c FILE] [--json]

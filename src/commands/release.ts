@@ -1,3 +1,4 @@
+import type { Identity } from '../config/config.ts';
 import { formatFields, paint, printable } from './output.ts';
 import { ASK_LIMIT_MS, findLock } from './setup.ts';
 import { describeContender } from './status-text.ts';
@@ -7,12 +8,13 @@ import { leaseText, viewLock } from './lock-view.ts';
 /** What the command line asks of `release`. */
 interface ReleaseArgs {
   readonly configFile: string | undefined;
+  readonly given: Identity;
   readonly force: boolean;
 }
 
 /** Takes the lock away from its holder: 0 done, 1 not done and nothing changed, 2 cannot tell. */
 export async function commandRelease(args: ReleaseArgs, world: CommandWorld): Promise<CommandStatus> {
-  const { members, directory } = await findLock(args.configFile, world);
+  const { members, directory } = await findLock(args, world);
   const { out, err, clock } = world;
   try {
     const before = await viewLock(directory, members, clock.now() + ASK_LIMIT_MS);

@@ -1,6 +1,6 @@
 import type { CommandWorld } from './context.ts';
 import type { Config, Endpoint } from '../config/config.ts';
-import { configPathOf, loadConfig } from '../config/loader.ts';
+import { type ConfigChoice, configPathOf, loadConfig } from '../config/loader.ts';
 import { ConfigError, EtcdError, SetupError } from '../base/errors.ts';
 import type { AdminMember } from '../etcd/admin.ts';
 import { makeAdminMembers } from '../etcd/admin-client.ts';
@@ -34,24 +34,24 @@ export async function findEndpoints(config: Config, world: CommandWorld): Promis
  * Finds the lock as the helper would. Warnings about the configuration go to standard error.
  * @throws {ConfigError} {SetupError} with the one line that the helper would log
  */
-export async function findLock(configFile: string | undefined, world: CommandWorld): Promise<Lock> {
-  const args = { command: 'helper', verbosity: 0, configFile } as const;
+export async function findLock(choice: Omit<ConfigChoice, 'verbosity'>, world: CommandWorld): Promise<Lock> {
+  const args = { ...choice, verbosity: 0 } as const;
   const { config, warnings } = loadConfig(args, world.env);
-  for (const warning of warnings) world.err.write(`Warning: ${warning}\n`);
-  const found = await findLockName(
+  for (const { id, text } of warnings) world.err.write(`Warning: ${text} [${id}]\n`);
+  const name = await findLockName(
     {
       netbiosName: config.netbiosName,
+      givenName: config.given.name,
       configPath: config.file ?? configPathOf(args, world.env),
       hostName: world.host.hostName,
     },
     world.run,
   );
-  if (found.warning !== undefined) world.err.write(`Warning: ${found.warning}\n`);
   const endpoints = await findEndpoints(config, world);
   const each = makeAdminMembers(config, endpoints, world.clock);
   const members = new Members(each, world.clock, timingOf(config));
-  const directory = lockDirectory(config.lockPrefix, config.locksDir, found.name);
-  return { config, name: found.name, directory, members, each };
+  const directory = lockDirectory(config.lockPrefix, config.locksDir, name);
+  return { config, name, directory, members, each };
 }
 
 /** The one line for a failure that can be expected; undefined for a fault of the program. */

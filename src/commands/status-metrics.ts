@@ -1,3 +1,4 @@
+import type { ConfigChoice } from '../config/loader.ts';
 import { EtcdError } from '../base/errors.ts';
 import { TlsFiles } from '../connect/tls-files.ts';
 import { certificatesOf, certificatesShown, type CertificateEnd } from './certificates.ts';
@@ -28,7 +29,7 @@ export interface Observation {
  * always finds a whole one. It asks each member once, and reads.
  */
 export async function statusAsMetrics(
-  configFile: string | undefined,
+  choice: Omit<ConfigChoice, 'verbosity'>,
   world: CommandWorld,
 ): Promise<CommandStatus> {
   const startedAtMs = world.clock.now();
@@ -37,7 +38,7 @@ export async function statusAsMetrics(
     world.out.write(metricsText({ ...seen, version: world.version, tookMs }));
   };
   try {
-    const lock = await findLock(configFile, world);
+    const lock = await findLock(choice, world);
     const { config, directory, members, each } = lock;
     const known = { lock: directory.slice(0, -1), certificates: certificatesOf(config.tls) };
     const files = new TlsFiles(config.tls);

@@ -1,3 +1,4 @@
+import type { Identity } from '../config/config.ts';
 import { sleepUntil } from '../base/clock.ts';
 import { ASK_LIMIT_MS, expectedFailure, findLock, type Lock } from './setup.ts';
 import type { CommandStatus, CommandWorld } from './context.ts';
@@ -9,6 +10,7 @@ import { type LockView, viewLock } from './lock-view.ts';
 /** What the command line asks of `status`. */
 interface StatusArgs {
   readonly configFile: string | undefined;
+  readonly given: Identity;
   readonly json: boolean;
   readonly openmetrics: boolean;
   readonly watch: boolean;
@@ -19,8 +21,8 @@ const LOOK_AGAIN_MS = 1_000;
 
 /** Says who holds the lock: 0 held, 1 free, 2 cannot tell. */
 export async function commandStatus(args: StatusArgs, world: CommandWorld): Promise<CommandStatus> {
-  if (args.openmetrics) return statusAsMetrics(args.configFile, world);
-  const lock = await findLock(args.configFile, world);
+  if (args.openmetrics) return statusAsMetrics(args, world);
+  const lock = await findLock(args, world);
   try {
     if (args.watch) return await follow(lock, args, world);
     const [view, leader] = await Promise.all([look(lock, world), ctdbLeader(world.run)]);

@@ -13,10 +13,21 @@ export interface Entry {
   readonly line: number;
 }
 
+/** What is wrong with one line: the identifier of its entry in the failure guide, and the words. */
+export interface Problem {
+  readonly id: string;
+  readonly text: string;
+}
+
 /** The error for one place in the configuration file: `Cannot read config "FILE": line N: PROBLEM`. */
-export function configError(file: string, line: number | undefined, problem: string): ConfigError {
+export function configError(
+  id: string,
+  file: string,
+  line: number | undefined,
+  problem: string,
+): ConfigError {
   const place = line === undefined ? '' : `line ${line}: `;
-  return new ConfigError(`Cannot read config ${quote(file)}: ${place}${problem}`);
+  return new ConfigError(id, `Cannot read config ${quote(file)}: ${place}${problem}`);
 }
 
 const BYTE_ORDER_MARK = '\u{feff}';
@@ -66,20 +77,23 @@ function noKey(text: string): string {
   return `no key before the "=", want "key = value" with letters, digits, "_", "." or "-" as key${hint}`;
 }
 
-/** Reads one line: an entry, nothing, or a problem in words. */
-function entryOf(content: string, line: number): Entry | undefined | string {
-  if (CONTROL_CHARACTER.test(content)) return 'a control character, want plain text';
+/** Reads one line: an entry, nothing, or what is wrong with it. */
+function entryOf(content: string, line: number): Entry | Problem | undefined {
+  if (CONTROL_CHARACTER.test(content))
+    return { id: 'conf-bytes', text: 'a control character, want plain text' };
   const trimmed = content.trim();
   if (trimmed === '' || trimmed.startsWith('#')) return undefined;
-  if (trimmed.startsWith(';')) return 'a line that starts with ";", want "#" in front of a comment';
-  if (/^\[[^\]=]*\]$/.test(trimmed)) return 'a section in brackets, want only lines of "key = value"';
+  const problem = (text: string): Problem => ({ id: 'conf-line', text });
+  if (trimmed.startsWith(';')) return problem('a line that starts with ";", want "#" in front of a comment');
+  if (/^\[[^\]=]*\]$/.test(trimmed))
+    return problem('a section in brackets, want only lines of "key = value"');
   const equals = content.indexOf('=');
-  if (equals < 0) return 'no "=" in it, want "key = value" or a comment that starts with "#"';
+  if (equals < 0) return problem('no "=" in it, want "key = value" or a comment that starts with "#"');
   const key = content.slice(0, equals).trim();
-  if (!KEY.test(key)) return noKey(key);
+  if (!KEY.test(key)) return problem(noKey(key));
   const value = valueOf(content.slice(equals + 1));
-  if (typeof value !== 'string') return `the value of ${key} ${value.problem}, want "value" or 'value'`;
-  return { key, value, line };
+  if (typeof value === 'string') return { key, value, line };
+  return { id: 'conf-quotes', text: `the value of ${key} ${value.problem}, want "value" or 'value'` };
 }
 
 /**
@@ -91,15 +105,21 @@ function entryOf(content: string, line: number): Entry | undefined | string {
 export function readEntries(bytes: Uint8Array, file: string): Entry[] {
   // A TextDecoder would load ICU's converters, which takes as long as the rest of the configuration.
   if (!isUtf8(bytes)) {
-    throw configError(file, firstBrokenLine(bytes), 'bytes that are not UTF-8, want plain text');
+    throw configError(
+      'conf-bytes',
+      file,
+      firstBrokenLine(bytes),
+      'bytes that are not UTF-8, want plain text',
+    );
   }
   let text = Buffer.from(bytes).toString('utf8');
   if (text.startsWith(BYTE_ORDER_MARK)) text = text.slice(1);
   const entries: Entry[] = [];
   for (const [index, content] of text.split(/\r\n|\n|\r/).entries()) {
     const entry = entryOf(content, index + 1);
-    if (typeof entry === 'string') throw configError(file, index + 1, entry);
-    if (entry !== undefined) entries.push(entry);
+    if (entry === undefined) continue;
+    if ('key' in entry) entries.push(entry);
+    else throw configError(entry.id, file, index + 1, entry.text);
   }
   return entries;
 }

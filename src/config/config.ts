@@ -27,6 +27,20 @@ export interface LoginConfig {
   readonly passwordFile: string | undefined;
 }
 
+/**
+ * Which lock it is, by the options in the lock string of ctdb.conf. CTDB compares that string between its nodes and shuts
+ * down a node that has another.
+ */
+export interface Identity {
+  /** `--name`, in capitals. */
+  readonly name: string | undefined;
+  /** `--cluster-id`, as a decimal string. */
+  readonly clusterId: string | undefined;
+}
+
+/** The command line says nothing of it. */
+export const NO_IDENTITY: Identity = Object.freeze({ name: undefined, clusterId: undefined });
+
 /** Everything that the administrator decides, checked and frozen. */
 export interface Config {
   /** The file that was read; undefined when there was none and all is default. */
@@ -52,8 +66,10 @@ export interface Config {
   readonly readTimeoutMs: number | undefined;
   /** Upper bound for setting up one connection; undefined when not configured. */
   readonly dialTimeoutMs: number | undefined;
-  /** As a decimal string. */
+  /** As a decimal string: `expected_cluster_id` of the file, or what the lock string says. */
   readonly expectedClusterId: string | undefined;
+  /** What the lock string says; what the file says too agrees with it. */
+  readonly given: Identity;
   /** `grpc.*` channel options, passed through. */
   readonly grpcOptions: Readonly<Record<string, string | number>>;
 }

@@ -35,6 +35,11 @@ const WANT_ADDRESS = 'host, host:port or [IPv6 address]:port, with or without ht
 
 /** Reads one endpoint. Pure, never throws. */
 export function addressOf(text: string): Checked<Address> {
+  const checked = parsed(text);
+  return 'want' in checked ? { ...checked, id: 'conf-host' } : checked;
+}
+
+function parsed(text: string): Checked<Address> {
   if (/[\s,;]/.test(text) && !text.includes('@'))
     return { want: 'one host, or hosts as the key for several' };
   const url = /^([a-z][a-z0-9+.-]*):\/\/(.*)$/i.exec(text);
@@ -58,10 +63,11 @@ export function addressOf(text: string): Checked<Address> {
 
 /** Reads endpoints separated by commas or white space; at least one. Pure, never throws. */
 export function addressesOf(text: string): Checked<readonly Address[]> {
-  if (text.includes(';') && !text.includes('@')) return { want: 'commas or spaces between hosts, not ";"' };
+  if (text.includes(';') && !text.includes('@'))
+    return { want: 'commas or spaces between hosts, not ";"', id: 'conf-host' };
   const parts = text.split(/[\s,]+/).filter((part) => part !== '');
-  if (parts.length === 0) return { want: `at least one host, each as ${WANT_ADDRESS}` };
-  if (parts.length > MOST_ENDPOINTS) return { want: `at most ${MOST_ENDPOINTS} hosts` };
+  if (parts.length === 0) return { want: `at least one host, each as ${WANT_ADDRESS}`, id: 'conf-host' };
+  if (parts.length > MOST_ENDPOINTS) return { want: `at most ${MOST_ENDPOINTS} hosts`, id: 'conf-host' };
   const addresses: Address[] = [];
   for (const part of parts) {
     const checked = addressOf(part);
@@ -98,6 +104,9 @@ export function srvDomain(want: string): Checker<string> {
     const [, , domain] = SERVICE.exec(text) ?? [];
     return domain === undefined
       ? isDomain(text)
-      : { want: `the domain alone, ${domain}, because the names of the records are put in front of it` };
+      : {
+          want: `the domain alone, ${domain}, because the names of the records are put in front of it`,
+          id: 'conf-srv',
+        };
   };
 }

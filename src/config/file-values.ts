@@ -1,5 +1,6 @@
 import { configError, type Entry } from './config-file.ts';
-import type { ConfigError } from '../base/errors.ts';
+import { ConfigError } from '../base/errors.ts';
+import type { Notice } from '../base/log.ts';
 import { nearest } from '../base/nearest.ts';
 import { quote, quoteAsAscii } from '../base/quote.ts';
 import type { Key } from './config-key.ts';
@@ -15,7 +16,7 @@ const MOST_WARNINGS = 10;
 export class Settings {
   readonly file: string;
   /** What the file says without effect, one line each. */
-  readonly warnings: readonly string[];
+  readonly warnings: readonly Notice[];
   readonly grpcOptions: Readonly<Record<string, string | number>>;
   readonly #entries = new Map<Key<unknown>, Entry>();
 
@@ -25,7 +26,7 @@ export class Settings {
    */
   constructor(file: string, entries: readonly Entry[]) {
     this.file = file;
-    const warnings: string[] = [];
+    const warnings: Notice[] = [];
     const refusals: { readonly line: number; readonly error: ConfigError }[] = [];
     const grpcEntries = new Map<string, Entry>();
     for (const entry of entries) {
@@ -35,13 +36,13 @@ export class Settings {
       else if (GRPC_OPTIONS.has(entry.key)) grpcEntries.set(entry.key, entry);
       else {
         const unknown = this.#unknown(entry);
-        if (typeof unknown === 'string') warnings.push(unknown);
+        if (!(unknown instanceof ConfigError)) warnings.push(unknown);
         else refusals.push({ line: entry.line, error: unknown });
       }
       if (earlier === undefined) continue;
       if (key?.tells !== undefined && earlier.value !== entry.value) {
         const problem = `${entry.key} is set twice, in line ${earlier.line} to something else, want one of the two`;
-        refusals.push({ line: entry.line, error: configError(file, entry.line, problem) });
+        refusals.push({ line: entry.line, error: configError('conf-twice', file, entry.line, problem) });
       } else warnings.push(this.#repeated(earlier, entry));
     }
     for (const [key, { line }] of this.#entries) {
@@ -55,7 +56,10 @@ export class Settings {
     const more = warnings.length - MOST_WARNINGS;
     this.warnings =
       more > 0
-        ? [...warnings.slice(0, MOST_WARNINGS), `Config ${quote(file)}: ${more} more warnings`]
+        ? [
+            ...warnings.slice(0, MOST_WARNINGS),
+            { id: 'warn-key', text: `Config ${quote(file)}: ${more} more warnings` },
+          ]
         : warnings;
   }
 
@@ -81,12 +85,17 @@ export class Settings {
   }
 
   /** The error for the value of a key that is set; `want` is a noun phrase. The value of a secret key is not shown. */
-  refuse(key: Key<unknown>, want: string, show: Pick<Refusal, 'hide' | 'asAscii'> = {}): ConfigError {
+  refuse(key: Key<unknown>, want: string, how: Omit<Refusal, 'want'> = {}): ConfigError {
     const entry = this.#entries.get(key);
     const text = entry?.value ?? '';
-    const shown = show.asAscii === true ? quoteAsAscii(text) : quote(text);
-    const value = show.hide === true || key.secret ? '(not shown)' : shown;
-    return configError(this.file, entry?.line, `${entry?.key ?? key.name} is ${value}, want ${want}`);
+    const shown = how.asAscii === true ? quoteAsAscii(text) : quote(text);
+    const value = how.hide === true || key.secret ? '(not shown)' : shown;
+    return configError(
+      how.id ?? 'conf-refused',
+      this.file,
+      entry?.line,
+      `${entry?.key ?? key.name} is ${value}, want ${want}`,
+    );
   }
 
   #check<T>(key: Key<T>): Checked<T> | undefined {
@@ -100,7 +109,12 @@ export class Settings {
       const checked = GRPC_OPTIONS.get(name)?.check(entry.value);
       if (checked === undefined) continue;
       if ('want' in checked) {
-        throw configError(this.file, entry.line, `${name} is ${quote(entry.value)}, want ${checked.want}`);
+        throw configError(
+          'conf-refused',
+          this.file,
+          entry.line,
+          `${name} is ${quote(entry.value)}, want ${checked.want}`,
+        );
       }
       options[name] = checked.value;
     }
@@ -108,27 +122,32 @@ export class Settings {
   }
 
   /** The predecessor filled a dictionary, so the last line counts; nobody means to write two. */
-  #repeated(earlier: Entry, entry: Entry): string {
+  #repeated(earlier: Entry, entry: Entry): Notice {
     const where =
       earlier.key === entry.key
         ? `in lines ${earlier.line} and ${entry.line}`
         : `in line ${earlier.line} and as ${entry.key} in line ${entry.line}`;
-    return `Config ${quote(this.file)}: ${earlier.key} is set twice, ${where}, and the last one counts; remove one`;
+    return {
+      id: 'warn-twice',
+      text: `Config ${quote(this.file)}: ${earlier.key} is set twice, ${where}, and the last one counts; remove one`,
+    };
   }
 
   /** A warning; or an error where the key may be meant to say which lock this is, for on two nodes it could become two. */
-  #unknown({ key, line }: Entry): string | ConfigError {
+  #unknown({ key, line }: Entry): Notice | ConfigError {
     if (isGrpcKey(key)) return this.#ignored(key, line, nearest(key, [...GRPC_OPTIONS.keys()]));
     const meant = meantKey(key);
     switch (meant?.tells) {
       case 'which etcd':
         return configError(
+          'conf-key',
           this.file,
           line,
           `unknown key ${quote(key)} may say which etcd has the lock, want ${meant.name}`,
         );
       case 'which lock':
         return configError(
+          'conf-key',
           this.file,
           line,
           `unknown key ${quote(key)} may say which lock this is, want ${meant.name}`,
@@ -138,8 +157,11 @@ export class Settings {
     }
   }
 
-  #ignored(key: string, line: number, near: string | undefined): string {
+  #ignored(key: string, line: number, near: string | undefined): Notice {
     const hint = near === undefined ? '' : `, did you mean ${near}`;
-    return `Config ${quote(this.file)}: line ${line}: unknown key ${quote(key)} is ignored${hint}`;
+    return {
+      id: 'warn-key',
+      text: `Config ${quote(this.file)}: line ${line}: unknown key ${quote(key)} is ignored${hint}`,
+    };
   }
 }

@@ -1,10 +1,11 @@
-import type { Config, Endpoint, LoginConfig, TlsConfig } from './config.ts';
+import type { Config, Endpoint, Identity, LoginConfig, TlsConfig } from './config.ts';
 import { configError, readEntries } from './config-file.ts';
 import { KEYS, MEANINGLESS_KEYS } from './config-keys.ts';
 import { endpointsOf } from './endpoints.ts';
 import type { Key } from './config-key.ts';
-import type { Verbosity } from '../base/log.ts';
+import type { Notice, Verbosity } from '../base/log.ts';
 import { checkNamedFiles } from './named-files.ts';
+import { clusterIdText } from '../base/ids.ts';
 import { quote } from '../base/quote.ts';
 import { Settings } from './file-values.ts';
 import { readSmallFile } from '../base/small-file.ts';
@@ -14,9 +15,9 @@ import { defaultRefreshMs, longestRefreshMs } from './timing.ts';
 export interface LoadedConfig {
   readonly config: Config;
   /** For every start, one line each. */
-  readonly warnings: readonly string[];
+  readonly warnings: readonly Notice[];
   /** For -vv, one line each. */
-  readonly notes: readonly string[];
+  readonly notes: readonly Notice[];
 }
 
 /** What the command line says of the configuration. */
@@ -24,6 +25,7 @@ export interface ConfigChoice {
   /** The file after `-c`; undefined means the usual place. */
   readonly configFile: string | undefined;
   readonly verbosity: Verbosity;
+  readonly given: Identity;
 }
 
 /** The variables of the environment that count. */
@@ -51,14 +53,14 @@ export function configPathOf(args: Pick<ConfigChoice, 'configFile'>, env: Config
 export function loadConfig(args: ConfigChoice, env: ConfigEnvironment): LoadedConfig {
   const path = configPathOf(args, env);
   const source = readSmallFile(path, LARGEST_CONFIG_BYTES);
-  if (source.kind === 'unusable') throw configError(path, undefined, source.problem);
+  if (source.kind === 'unusable') throw configError('conf-kind', path, undefined, source.problem);
   if (source.kind === 'absent') {
     if (args.configFile !== undefined)
-      throw configError(path, undefined, 'no such file, want an existing one after -c');
-    return makeConfig(undefined, new Settings(path, []), args.verbosity);
+      throw configError('conf-missing', path, undefined, 'no such file, want an existing one after -c');
+    return makeConfig(undefined, new Settings(path, []), args);
   }
   const settings = new Settings(path, readEntries(source.bytes, path));
-  const loaded = makeConfig(path, settings, args.verbosity);
+  const loaded = makeConfig(path, settings, args);
   const warnings = [
     ...loaded.warnings,
     ...checkNamesEtcd(settings),
@@ -68,29 +70,38 @@ export function loadConfig(args: ConfigChoice, env: ConfigEnvironment): LoadedCo
 }
 
 /** Whoever writes a file means to say which etcd it is; the default is another one on each node. */
-function checkNamesEtcd(settings: Settings): string[] {
+function checkNamesEtcd(settings: Settings): Notice[] {
   const naming: readonly Key<unknown>[] = [KEYS.hosts, KEYS.host, KEYS.port, KEYS.srvDomain];
   if (naming.some((key) => settings.has(key))) return [];
   const text = `Config ${quote(settings.file)} names no etcd, so that 127.0.0.1:2379 on this node is asked`;
-  return [`${text}; set hosts, the same on all nodes`];
+  return [{ id: 'warn-no-etcd', text: `${text}; set hosts, the same on all nodes` }];
 }
 
 /** Checks the values against each other. Pure: no file but the text of one is known here. */
-export function makeConfig(file: string | undefined, settings: Settings, verbosity: Verbosity): LoadedConfig {
-  const notes: string[] = [];
+export function makeConfig(
+  file: string | undefined,
+  settings: Settings,
+  { verbosity, given }: Pick<ConfigChoice, 'verbosity' | 'given'>,
+): LoadedConfig {
+  checkIdentity(settings, given);
+  const notes: Notice[] = [];
   const warnings = [...settings.warnings];
   const tls = tlsOf(settings);
   const srvDomain = settings.get(KEYS.srvDomain);
   const endpoints = staticEndpoints(settings);
   checkTlsHasUse(settings, endpoints, notes);
   if (tls.insecureSkipVerify) {
-    warnings.push(
-      `Config ${quote(settings.file)}: insecure_skip_verify is on, so anybody on the network can pose as etcd; set ca_cert instead`,
-    );
+    warnings.push({
+      id: 'warn-verify',
+      text: `Config ${quote(settings.file)}: insecure_skip_verify is on, so anybody on the network can pose as etcd; set ca_cert instead`,
+    });
   }
   for (const key of MEANINGLESS_KEYS) {
     if (settings.has(key))
-      notes.push(`Config ${quote(settings.file)}: ${key.name} has no effect with etcd v3`);
+      notes.push({
+        id: 'info-key',
+        text: `Config ${quote(settings.file)}: ${key.name} has no effect with etcd v3`,
+      });
   }
   const ttlMs = settings.getOrDefault(KEYS.lockTtl) * 1000;
   const config: Config = {
@@ -109,10 +120,24 @@ export function makeConfig(file: string | undefined, settings: Settings, verbosi
     login: Object.freeze(loginOf(settings)),
     readTimeoutMs: settings.get(KEYS.readTimeout),
     dialTimeoutMs: settings.get(KEYS.dialTimeout),
-    expectedClusterId: settings.get(KEYS.expectedClusterId),
+    expectedClusterId: settings.get(KEYS.expectedClusterId) ?? given.clusterId,
+    given,
     grpcOptions: settings.grpcOptions,
   };
   return { config: Object.freeze(config), warnings, notes };
+}
+
+/** What the lock string and the file both say must be the same: nobody could tell which of the two is meant. */
+function checkIdentity(settings: Settings, { name, clusterId }: Identity): void {
+  const as = { id: 'conf-identity' };
+  const fileName = settings.get(KEYS.netbiosName);
+  if (name !== undefined && fileName !== undefined && fileName !== name)
+    throw settings.refuse(KEYS.netbiosName, `${quote(name)} as --name in the lock string says`, as);
+  const fileId = settings.get(KEYS.expectedClusterId);
+  if (clusterId !== undefined && fileId !== undefined && fileId !== clusterId) {
+    const want = `${clusterIdText(clusterId)} as --cluster-id in the lock string says`;
+    throw settings.refuse(KEYS.expectedClusterId, want, as);
+  }
 }
 
 function refreshMsOf(settings: Settings, ttlMs: number): number {
@@ -121,7 +146,9 @@ function refreshMsOf(settings: Settings, ttlMs: number): number {
   const longestMs = longestRefreshMs(ttlMs);
   if (refreshMs <= longestMs) return refreshMs;
   const longest = (Math.floor(longestMs / 10) / 100).toString();
-  throw settings.refuse(KEYS.refresh, `at most ${longest} s, to keep a lock_ttl of ${ttlMs / 1000} s alive`);
+  throw settings.refuse(KEYS.refresh, `at most ${longest} s, to keep a lock_ttl of ${ttlMs / 1000} s alive`, {
+    id: 'conf-refresh',
+  });
 }
 
 /** The members that the file names; none when SRV records name them. */
@@ -134,7 +161,7 @@ function staticEndpoints(settings: Settings): Endpoint[] {
     [KEYS.port, KEYS.srvDomain],
   ] as const) {
     if (settings.has(key) && settings.has(other))
-      throw settings.refuse(key, `either ${key.name} or ${other.name}, not both`);
+      throw settings.refuse(key, `either ${key.name} or ${other.name}, not both`, { id: 'conf-one-of' });
   }
   if (settings.has(KEYS.srvDomain)) return [];
   const addresses = settings.get(KEYS.hosts) ?? [settings.getOrDefault(KEYS.host)];
@@ -145,7 +172,7 @@ function staticEndpoints(settings: Settings): Endpoint[] {
 function requirePartner(settings: Settings, key: Key<unknown>, partners: readonly Key<unknown>[]): void {
   if (!settings.has(key) || partners.some((partner) => settings.has(partner))) return;
   const names = partners.map((partner) => partner.name).join(' or ');
-  throw settings.refuse(key, `${names} beside it`);
+  throw settings.refuse(key, `${names} beside it`, { id: 'conf-partner' });
 }
 
 function tlsOf(settings: Settings): TlsConfig {
@@ -162,18 +189,23 @@ function tlsOf(settings: Settings): TlsConfig {
 }
 
 /** Who names certificates believes that the line is encrypted; plain text would be a silent surprise. */
-function checkTlsHasUse(settings: Settings, endpoints: readonly Endpoint[], notes: string[]): void {
+function checkTlsHasUse(settings: Settings, endpoints: readonly Endpoint[], notes: Notice[]): void {
   const plain = endpoints.filter((endpoint) => !endpoint.secure);
   // Members found by SRV records say themselves whether they speak TLS.
   if (plain.length === 0 || settings.has(KEYS.srvDomain)) return;
   if (plain.length < endpoints.length) {
     const hosts = plain.map(({ host, port }) => `${host}:${port}`).join(', ');
-    notes.push(`Config ${quote(settings.file)}: not encrypted, unlike the other hosts: ${hosts}`);
+    notes.push({
+      id: 'info-key',
+      text: `Config ${quote(settings.file)}: not encrypted, unlike the other hosts: ${hosts}`,
+    });
     return;
   }
   for (const key of [KEYS.cert, KEYS.caCert, KEYS.serverName]) {
     if (settings.has(key))
-      throw settings.refuse(key, 'protocol = https beside it, for no host is spoken to over TLS');
+      throw settings.refuse(key, 'protocol = https beside it, for no host is spoken to over TLS', {
+        id: 'conf-tls',
+      });
   }
 }
 
@@ -182,7 +214,9 @@ function loginOf(settings: Settings): LoginConfig | undefined {
   requirePartner(settings, KEYS.password, [KEYS.username]);
   requirePartner(settings, KEYS.passwordFile, [KEYS.username]);
   if (settings.has(KEYS.password) && settings.has(KEYS.passwordFile)) {
-    throw settings.refuse(KEYS.passwordFile, 'either password or password_file, not both');
+    throw settings.refuse(KEYS.passwordFile, 'either password or password_file, not both', {
+      id: 'conf-one-of',
+    });
   }
   const username = settings.get(KEYS.username);
   if (username === undefined) return undefined;

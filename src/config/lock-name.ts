@@ -1,27 +1,24 @@
 import type { CommandOutcome, RunCommand } from '../base/command.ts';
 import { SetupError } from '../base/errors.ts';
-import { quote } from '../base/quote.ts';
+import { quote, quoteAsAscii } from '../base/quote.ts';
+import { KEYS } from './config-keys.ts';
 import { lockName } from './name-checks.ts';
 
-/** What the lock is called. */
-export interface LockName {
-  /** One segment of an etcd key, never empty. */
-  readonly name: string;
-  /** What looks wrong about it, one line; undefined when nothing does. */
-  readonly warning: string | undefined;
-}
-
 export interface LockNameSources {
-  /** From the configuration; undefined means to ask testparm. */
+  /** From the configuration; undefined means to ask testparm. It agrees with `givenName`. */
   readonly netbiosName: string | undefined;
+  /** `--name` in the lock string of ctdb.conf; undefined when there is none. */
+  readonly givenName: string | undefined;
   /** The file in which to set netbios_name, for messages. */
   readonly configPath: string;
-  /** This node's own host name, for the warning. */
+  /** This node's own host name, which is no name for a lock. */
   readonly hostName: string;
 }
 
 // Of the 4 s for the answer; what is left after it must do for one transaction. testparm takes about 0.1 s.
 const TESTPARM_LIMIT_MS = 2_500;
+
+const WANT = KEYS.netbiosName.range;
 
 const COMMAND = "testparm -s --parameter-name 'netbios name'";
 
@@ -46,21 +43,40 @@ function reasonOf(outcome: CommandOutcome): string {
 }
 
 /**
- * Finds the name of the lock: `netbios_name`, or else what testparm prints.
- * @throws {SetupError} when there is none; the message says where to set it
+ * Finds the name of the lock: `netbios_name`, or else what testparm prints, or else the name in the lock string. A name that
+ * Samba made of the host's own, because smb.conf sets none, is no name: each node would take a lock of its own.
+ *
+ * @returns one segment of an etcd key, in capitals
+ * @throws {SetupError} when there is none, or when the lock string has another; the message says where to set it
  */
-export async function findLockName(sources: LockNameSources, run: RunCommand): Promise<LockName> {
-  const { netbiosName, configPath, hostName } = sources;
-  if (netbiosName !== undefined) return { name: netbiosName, warning: undefined };
+export async function findLockName(sources: LockNameSources, run: RunCommand): Promise<string> {
+  const { netbiosName, givenName, configPath, hostName } = sources;
   const remedy = `set netbios_name in ${quote(configPath)}`;
+  if (netbiosName !== undefined) return netbiosName;
   const outcome = await run('testparm', ['-s', '--parameter-name', 'netbios name'], TESTPARM_LIMIT_MS);
   // testparm's exit status also says what it thinks of the host's directories; the name is good either way.
-  const checked = outcome.kind === 'exited' ? lockName('')(outcome.stdout.trim()) : { want: 'an answer' };
-  if ('want' in checked) {
-    throw new SetupError(`Cannot name the lock: ${reasonOf(outcome)}; ${remedy}`);
+  const checked = outcome.kind === 'exited' ? lockName(WANT)(outcome.stdout.trim()) : undefined;
+  const name = checked === undefined || 'want' in checked ? undefined : checked.value;
+  const isChosen = name !== undefined && !isHostsOwn(name, hostName);
+  if (isChosen && (givenName === undefined || givenName === name)) return name;
+  if (givenName !== undefined && !isChosen) return givenName;
+  if (isChosen && givenName !== undefined) {
+    throw new SetupError(
+      'name-differs',
+      `Cannot name the lock: --name in the lock string is ${quote(givenName)}, and testparm prints ${quote(name)}; ${remedy}, the same on all nodes`,
+    );
   }
-  const name = checked.value;
-  return { name, warning: isHostsOwn(name, hostName) ? ownNameWarning(name, remedy) : undefined };
+  if (name !== undefined) {
+    throw new SetupError(
+      'name-own',
+      `Cannot name the lock: ${quote(name)} is this host's own name, which Samba takes when smb.conf sets no netbios name, so that each node would take a lock of its own; ${remedy}, the same on all nodes`,
+    );
+  }
+  const stranger = checked !== undefined && 'want' in checked && checked.asAscii === true;
+  const reason = stranger
+    ? `${COMMAND} printed ${quoteAsAscii(outcome.kind === 'exited' ? outcome.stdout.trim() : '')}, want ${checked.want}`
+    : reasonOf(outcome);
+  throw new SetupError('name-missing', `Cannot name the lock: ${reason}; ${remedy}`);
 }
 
 // Samba takes the host name, up to its first dot, cut to 15 characters, when smb.conf names nothing.
@@ -69,11 +85,4 @@ const NETBIOS_NAME_LENGTH = 15;
 function isHostsOwn(name: string, hostName: string): boolean {
   const own = (hostName.split('.')[0] ?? '').slice(0, NETBIOS_NAME_LENGTH);
   return name.toLowerCase() === own.toLowerCase();
-}
-
-function ownNameWarning(name: string, remedy: string): string {
-  return (
-    `The lock is named ${quote(name)} after this host, so that each node would take a lock of its own; ` +
-    `set the same netbios name in smb.conf on all nodes, or ${remedy}`
-  );
 }

@@ -7,7 +7,7 @@ const NOT_IN_A_KEY = /[^!-~]/u;
 
 /** The refusal of a text for a character of it, which is named. */
 function refusal(want: string, character: string): Refusal {
-  return { want: `${want}; it has ${nameOfCharacter(character)}`, asAscii: true };
+  return { want: `${want}; it has ${nameOfCharacter(character)}`, asAscii: true, id: 'conf-name' };
 }
 
 // Far above any real one; etcd itself has no limit but that of a request (1.5 MB).

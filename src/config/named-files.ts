@@ -1,5 +1,6 @@
 import { KEYS } from './config-keys.ts';
 import type { Key } from './config-key.ts';
+import type { Notice } from '../base/log.ts';
 import { quote } from '../base/quote.ts';
 import type { Settings } from './file-values.ts';
 import { lookAtFile, type Permissions } from '../base/small-file.ts';
@@ -37,18 +38,20 @@ function holdsSecret(settings: Settings, key: Key<string>): boolean {
  * @returns one warning for each file that holds a secret and that others can read, the configuration itself included
  * @throws {ConfigError} for one that is not there or not a regular file
  */
-export function checkNamedFiles(settings: Settings, configPermissions: Permissions): string[] {
+export function checkNamedFiles(settings: Settings, configPermissions: Permissions): Notice[] {
   const exposed = new Set<string>();
   if (settings.has(KEYS.password) && isReadableByOthers(configPermissions)) exposed.add(settings.file);
   for (const key of FILE_KEYS) {
     const path = settings.get(key);
     if (path === undefined) continue;
     const look = lookAtFile(path);
-    if (look.kind === 'absent') throw settings.refuse(key, 'an existing file');
-    if (look.kind === 'unusable') throw settings.refuse(key, `a file that can be read, but ${look.problem}`);
+    if (look.kind === 'absent') throw settings.refuse(key, 'an existing file', { id: 'conf-file' });
+    if (look.kind === 'unusable')
+      throw settings.refuse(key, `a file that can be read, but ${look.problem}`, { id: 'conf-file' });
     if (holdsSecret(settings, key) && isReadableByOthers(look.permissions)) exposed.add(path);
   }
-  return [...exposed].map(
-    (path) => `File ${quote(path)} holds a secret and others can read it; run chmod 600 ${shellWord(path)}`,
-  );
+  return [...exposed].map((path): Notice => ({
+    id: 'warn-secret',
+    text: `File ${quote(path)} holds a secret and others can read it; run chmod 600 ${shellWord(path)}`,
+  }));
 }

@@ -8,6 +8,8 @@ export interface Refusal {
   readonly hide?: boolean;
   /** All but ASCII is shown escaped: it is what is wrong with the text, and may look like ASCII. */
   readonly asAscii?: boolean;
+  /** The identifier of its entry in the failure guide; `conf-refused` without one. */
+  readonly id?: string;
 }
 
 /** What became of the text of a key: its value, or the reason why it has none. */
@@ -81,17 +83,6 @@ export function hostName(want: string): Checker<string> {
 }
 
 const LARGEST_UINT64 = 2n ** 64n - 1n;
-
-/**
- * A cluster ID as etcd's logs show it: hex. With `0x` where it has no letter, because `clusterId`
- * would read it as a decimal number.
- *
- * @param id a decimal uint64
- */
-export function clusterIdText(id: string): string {
-  const hex = BigInt(id).toString(16);
-  return /[a-f]/.test(hex) ? hex : `0x${hex}`;
-}
 
 /** A cluster ID as etcd shows it: decimal, or hex when it has a letter or starts with 0x; into decimal. */
 export function clusterId(want: string): Checker<string> {

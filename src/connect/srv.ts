@@ -80,6 +80,7 @@ export async function discover(domain: string, resolve: ResolveSrv): Promise<End
       if (isAbsent(error)) continue;
       const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);
       throw new SetupError(
+        'srv-dns',
         `Cannot find etcd: no answer from DNS about the SRV records of ${name} (${code}); check DNS, or set hosts instead of srv_domain`,
         { cause: error },
       );
@@ -87,6 +88,7 @@ export async function discover(domain: string, resolve: ResolveSrv): Promise<End
   }
   const names = SERVICES.map(({ service }) => service).join(', ');
   throw new SetupError(
+    'srv-none',
     `Cannot find etcd: srv_domain "${domain}" has no SRV records (${names}); correct it, or set hosts instead`,
   );
 }

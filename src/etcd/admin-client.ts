@@ -1,6 +1,7 @@
 import type { Clock } from '../base/clock.ts';
 import type { Config, Endpoint } from '../config/config.ts';
 import { EtcdError } from '../base/errors.ts';
+import { clusterIdText } from '../base/ids.ts';
 import type { CallOptions, Header, KeyValue, LeaseId, TimeToLiveAnswer } from '../cluster/member.ts';
 import type {
   AdminMember,
@@ -27,7 +28,7 @@ export function makeAdminMembers(
   clock: Clock,
 ): EtcdAdminMember[] {
   return makeLinks(config, endpoints, clock).map(
-    (link) => new EtcdAdminMember(new EtcdCaller(link, config), config.expectedClusterId),
+    (link) => new EtcdAdminMember(new EtcdCaller(link, config), config),
   );
 }
 
@@ -45,11 +46,13 @@ export class EtcdAdminMember implements AdminMember {
   readonly #caller: EtcdCaller;
   readonly #link: EtcdLink;
   readonly #expectedClusterId: string | undefined;
+  readonly #expectedBy: string;
 
-  constructor(caller: EtcdCaller, expectedClusterId: string | undefined) {
+  constructor(caller: EtcdCaller, { expectedClusterId, given }: Config) {
     this.#caller = caller;
     this.#link = caller.link;
     this.#expectedClusterId = expectedClusterId;
+    this.#expectedBy = given.clusterId === undefined ? 'expected_cluster_id' : '--cluster-id';
   }
 
   get endpoint(): string {
@@ -185,8 +188,8 @@ export class EtcdAdminMember implements AdminMember {
     throw new EtcdError(
       'wrongCluster',
       this.endpoint,
-      `belongs to cluster ${read.clusterId}, want ${expected} (expected_cluster_id)`,
-      'correct hosts or expected_cluster_id',
+      `belongs to etcd cluster ${clusterIdText(read.clusterId)}, not to ${clusterIdText(expected)} as ${this.#expectedBy} says`,
+      `correct hosts or ${this.#expectedBy}`,
     );
   }
 }

@@ -1,4 +1,5 @@
 import type { Clock } from '../base/clock.ts';
+import type { Notice } from '../base/log.ts';
 import type { Config, Endpoint } from '../config/config.ts';
 import type {
   CallOptions,
@@ -26,7 +27,7 @@ import { discover, makeResolveSrv } from '../connect/srv.ts';
 export interface TransportDeps {
   readonly clock: Clock;
   /** Told, once, of what works and should be seen to. */
-  readonly onWarning?: (message: string) => void;
+  readonly onWarning?: (warning: Notice) => void;
 }
 
 /**
@@ -45,9 +46,10 @@ export async function makeMembers(config: Config, { clock, onWarning }: Transpor
     if (hasWarned) return;
     hasWarned = true;
     // No failure: a login must be configured before authentication can be switched on under a holder.
-    onWarning?.(
-      `etcd at ${endpoint}: authentication is not enabled, so anybody may change the lock; run etcdctl auth enable`,
-    );
+    onWarning?.({
+      id: 'warn-auth-off',
+      text: `etcd at ${endpoint}: authentication is not enabled, so anybody may change the lock; run etcdctl auth enable`,
+    });
   };
   return links.map((link) => new EtcdMember(new EtcdCaller(link, config, onAuthOff)));
 }

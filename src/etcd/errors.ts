@@ -162,7 +162,10 @@ export function etcdErrorFrom(status: RpcStatus, context: ErrorContext): EtcdErr
     const { id, kind, message, remedy } = typeof meaning === 'function' ? meaning(context) : meaning;
     return new EtcdError(kind, endpoint, message ?? details.replace(/^etcdserver: /, ''), remedy, id);
   }
-  if (closedBecause !== undefined) return new EtcdError('unavailable', endpoint, closedBecause);
+  if (closedBecause !== undefined) {
+    const id = closedBecause.startsWith('no connection') ? 'net-dial' : undefined;
+    return new EtcdError('unavailable', endpoint, closedBecause, undefined, id);
+  }
   const httpStatus = /HTTP status code (\d+)/.exec(details)?.[1];
   if (httpStatus !== undefined) {
     return PASSING_HTTP_STATUS.has(httpStatus)

@@ -229,6 +229,9 @@ export async function lookForV2Lock(
   if (found === undefined) return undefined;
   const holder =
     found.pnn === undefined ? 'the helper in Python' : `the helper in Python on node ${found.pnn}`;
-  log.warning(`Lock is held in etcd v2 by ${holder}, key ${found.key}; all nodes must run the same helper`);
+  log.warning(
+    'warn-python',
+    `Lock is held in etcd v2 by ${holder}, key ${found.key}; all nodes must run the same helper`,
+  );
   return { key: found.key, value: '' };
 }

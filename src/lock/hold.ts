@@ -43,7 +43,7 @@ export async function hold(held: HeldKey, deadline: Deadline, tools: HoldTools):
       if (deadline.hasPassed(nowMs)) resolve(untilDeadline(signal));
       else if (parent.isGone()) resolve({ kind: 'parentGone' });
       else if (tools.wallWatch.hasJumped(nowMs)) {
-        log.detail('Wall clock jumped ahead, proving the lock anew');
+        log.detail('info-clock', 'Wall clock jumped ahead, proving the lock anew');
         renewals.doubt();
       }
     });

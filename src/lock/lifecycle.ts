@@ -65,6 +65,7 @@ export async function live(errand: Errand, tools: LifecycleTools): Promise<ExitS
       ? {
           kind: 'failed',
           error: new SetupError(
+            'take-pid1',
             'Cannot take the cluster lock: the parent process is PID 1; this program is run by CTDB',
           ),
         }
@@ -74,13 +75,13 @@ export async function live(errand: Errand, tools: LifecycleTools): Promise<ExitS
         await letGo();
         return EXIT.released;
       case 'failed':
-        log.error(textOf(answer.error));
+        log.error(idOf(answer.error), textOf(answer.error));
         status.answer(STATUS.error);
         await letGo();
         return EXIT.failed;
       case 'contended':
         status.answer(STATUS.contended);
-        log.info(`Lock is held by ${describeHolder(answer.holder.key, answer.holder.value)}`);
+        log.info('info-held', `Lock is held by ${describeHolder(answer.holder.key, answer.holder.value)}`);
         await letGo();
         return EXIT.contended;
       case 'held':
@@ -96,7 +97,10 @@ export async function live(errand: Errand, tools: LifecycleTools): Promise<ExitS
     // A machine that was paused while the answer was on its way may not know how old it is.
     // The look at the deadline is the last thing before the byte.
     if (holding === undefined || wallWatch.hasJumped() || deadline.hasPassed()) {
-      log.error('Cannot take the cluster lock: too much time may have passed since etcd granted it');
+      log.error(
+        'take-late',
+        'Cannot take the cluster lock: too much time may have passed since etcd granted it',
+      );
       status.answer(STATUS.error);
       await letGo();
       return EXIT.failed;
@@ -106,13 +110,13 @@ export async function live(errand: Errand, tools: LifecycleTools): Promise<ExitS
       return EXIT.released;
     }
     void completeValue(held, deadline, tools);
-    log.info(`Took lock ${held.key}, create revision ${held.createRevision.toString()}`);
+    log.info('info-took', `Took lock ${held.key}, create revision ${held.createRevision.toString()}`);
     return await end(await holding, tools, letGo);
   } catch (error) {
     // A fault of the program. Whatever it is, it must not look like a lock that is held.
     status.answer(STATUS.error);
     status.close();
-    log.error(`Internal error, please report it: ${describeFault(error)}`);
+    log.error('internal', `Internal error, please report it: ${describeFault(error)}`);
     await letGo();
     return EXIT.failed;
   }
@@ -128,7 +132,7 @@ async function completeValue(held: HeldKey, deadline: Deadline, tools: Lifecycle
       deadline.atMs,
     );
   } catch (error) {
-    tools.log.detail(`Value of the key was not completed: ${describeFault(error)}`);
+    tools.log.detail('info-value', `Value of the key was not completed: ${describeFault(error)}`);
   }
 }
 
@@ -166,7 +170,10 @@ async function ask(
   };
   const untilTooLate = async (): Promise<Answer> => {
     await sleepUntil(clock, byMs, settled.signal);
-    return { kind: 'failed', error: new SetupError('Cannot take the cluster lock: no answer in time') };
+    return {
+      kind: 'failed',
+      error: new SetupError('take-timeout', 'Cannot take the cluster lock: no answer in time'),
+    };
   };
   const untilTerminated = async (): Promise<Answer> => {
     await whenAborted(tools.terminated);
@@ -197,20 +204,26 @@ async function end(
     case 'parentGone':
       await letGo();
       log.info(
+        'info-released',
         reason.kind === 'terminated' ? 'Released the lock' : 'Released the lock: the parent process is gone',
       );
       return EXIT.released;
     case 'keyLost':
       status.close();
-      log.error(`Lock lost - ${reason.how}`);
+      log.error('lost-key', `Lock lost - ${reason.how}`);
       await letGo();
       return EXIT.lost;
     case 'deadlinePassed':
       status.close();
       // No call to etcd: it is silent, or its answers are not believed.
-      log.error(`Lock lost - etcd did not confirm it in time: ${reason.how}`);
+      log.error('lost-deadline', `Lock lost - etcd did not confirm it in time: ${reason.how}`);
       return EXIT.lost;
   }
+}
+
+/** The identifier of `textOf` in the failure guide. */
+function idOf(error: unknown): string {
+  return error instanceof SetupError || error instanceof EtcdError ? error.id : 'internal';
 }
 
 function textOf(error: unknown): string {

@@ -42,7 +42,7 @@ export async function watchForLoss(
         proofs.hurry();
       },
       onEnd: (reason) => {
-        log.detail(() => `Watch on ${member.endpoint} ended: ${reason}`);
+        log.detail('info-watch', () => `Watch on ${member.endpoint} ended: ${reason}`);
         finish();
       },
     });

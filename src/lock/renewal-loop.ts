@@ -91,7 +91,10 @@ export class Renewals {
         this.#feedSwitch();
         this.#provenRevision = renewal.revision;
         this.#lastFailure = undefined;
-        log.trace(() => `Renewal proven, deadline in ${Math.round(deadlineMs - clock.now())} ms`);
+        log.trace(
+          'info-renewed',
+          () => `Renewal proven, deadline in ${Math.round(deadlineMs - clock.now())} ms`,
+        );
         nextMs = this.#onBeat(renewal.sentAtMs + timing.refreshMs);
       }
     }

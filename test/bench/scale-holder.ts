@@ -8,7 +8,7 @@ import { makeMembers } from '../../src/etcd/client.ts';
 import { hold } from '../../src/lock/hold.ts';
 import { formatHolder } from '../../src/lock/holder-record.ts';
 import type { Host } from '../../src/lock/local-host.ts';
-import type { Log } from '../../src/base/log.ts';
+import { SILENT_LOG } from '../../src/base/log.ts';
 import { Members } from '../../src/cluster/members.ts';
 import { lockDirectory } from '../../src/lock/lock-key.ts';
 import { ParentWatch } from '../../src/lock/parent-watch.ts';
@@ -28,14 +28,6 @@ export interface Crowd {
   /** Told of each attempt on a member that failed, and of each lock that was lost. */
   readonly onTrouble: (kind: 'failed attempt' | 'lost lock', text: string) => void;
 }
-
-const SILENT: Log = {
-  error: () => undefined,
-  warning: () => undefined,
-  info: () => undefined,
-  detail: () => undefined,
-  trace: () => undefined,
-};
 
 /** The same member, with the time of each renewal told. */
 function timed(member: Member, { clock, onRenewal }: Crowd): Member {
@@ -112,7 +104,7 @@ export class ScaleHolder {
       if (kind !== 'leaseNotFound') onTrouble('failed attempt', `${endpoint}: ${message}`);
     });
     const terminated = new AbortController();
-    const tools = { members, clock, timing, host, log: SILENT, terminated: terminated.signal };
+    const tools = { members, clock, timing, host, log: SILENT_LOG, terminated: terminated.signal };
     const wallWatch = new WallWatch(clock);
     const answer = await acquire(
       lockDirectory(config.lockPrefix, config.locksDir, name),

@@ -5,7 +5,7 @@ import type { LeaseId } from '../../src/cluster/member.ts';
 import { formatHolder, type HolderRecord } from '../../src/lock/holder-record.ts';
 import { live } from '../../src/lock/lifecycle.ts';
 import { makeLinuxHost } from '../../src/process/linux-host.ts';
-import type { Log } from '../../src/base/log.ts';
+import type { Log, Text } from '../../src/base/log.ts';
 import { Members } from '../../src/cluster/members.ts';
 import { makeStatusPipe } from '../../src/lock/answer-pipe.ts';
 import type { Machine } from './machine.ts';
@@ -226,7 +226,7 @@ export class Contender {
 
   #log(): Log {
     const { history } = this.world;
-    const tell = (message: string | (() => string)): void => {
+    const tell = (_: string, message: Text): void => {
       history.tell(this.name, () => {
         // To put a message into words can take a look at the clock, which must not matter to what happens.
         const { ambush } = this.process;
@@ -237,15 +237,16 @@ export class Contender {
       });
     };
     return {
-      error: (message) => {
+      error: (id, message) => {
         this.complaint = message;
-        tell(message);
+        tell(id, message);
         if (message.startsWith('Internal error'))
           this.world.checker.violated('a fault of the program', message);
       },
       warning: tell,
       info: tell,
       detail: tell,
+      attempt: tell,
       trace: tell,
     };
   }

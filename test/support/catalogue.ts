@@ -11,7 +11,7 @@ const ELSEWHERE =
 const NOT_PRINTED: readonly RegExp[] = [
   /^Usage: /,
   /^ctdb_etcd_lock … \(commit/,
-  /^Warning: …\n?$/,
+  /^Warning: …( \[…\]\n)?$/,
   /\$\{|\$SCRIPT|\$limit/, // the companion's script
   /\r\n/, // a request of HTTP
   /^timeout:1 attempts:2$|^exit …$/, // for the C library, and for a shell

@@ -1,15 +1,28 @@
 import { readEntries } from '../../src/config/config-file.ts';
-import { type LoadedConfig, makeConfig } from '../../src/config/loader.ts';
+import type { Notice } from '../../src/base/log.ts';
+import type { Config, Identity } from '../../src/config/config.ts';
+import { NO_IDENTITY } from '../../src/config/config.ts';
+import { makeConfig } from '../../src/config/loader.ts';
 import { ConfigError } from '../../src/base/errors.ts';
 import { Settings } from '../../src/config/file-values.ts';
 
 /** The name under which the text of a test is known to the messages. */
 export const CONFIG_NAME = '/etc/ctdb/etcd';
 
+/** What `makeConfig` makes, without the identifiers of what it says. */
+interface ConfigAndTexts {
+  readonly config: Config;
+  readonly warnings: readonly string[];
+  readonly notes: readonly string[];
+}
+
 /** What the text of a configuration file means, without any file. */
-export function configOf(text: string | Uint8Array): LoadedConfig {
+export function configOf(text: string | Uint8Array, given: Identity = NO_IDENTITY): ConfigAndTexts {
   const bytes = typeof text === 'string' ? Buffer.from(text) : text;
-  return makeConfig(CONFIG_NAME, new Settings(CONFIG_NAME, readEntries(bytes, CONFIG_NAME)), 0);
+  const settings = new Settings(CONFIG_NAME, readEntries(bytes, CONFIG_NAME));
+  const { config, warnings, notes } = makeConfig(CONFIG_NAME, settings, { verbosity: 0, given });
+  const texts = (notices: readonly Notice[]): string[] => notices.map(({ text: words }) => words);
+  return { config, warnings: texts(warnings), notes: texts(notes) };
 }
 
 /** The message of the `ConfigError` that `load` throws; '' when it throws none. Other errors pass through. */

@@ -3,7 +3,7 @@ import type { LeaseId } from '../../src/cluster/member.ts';
 import { formatHolder } from '../../src/lock/holder-record.ts';
 import type { Host, ProcessIdentity } from '../../src/lock/local-host.ts';
 import { live, type ExitStatus, type LifecycleTools } from '../../src/lock/lifecycle.ts';
-import type { Log } from '../../src/base/log.ts';
+import { SILENT_LOG, type Log } from '../../src/base/log.ts';
 import { Members } from '../../src/cluster/members.ts';
 import { makeStatusPipe } from '../../src/lock/answer-pipe.ts';
 import { timingOf, type Timing } from '../../src/config/timing.ts';
@@ -75,15 +75,14 @@ export class FakeStage {
   };
 
   readonly log: Log = {
-    error: (message) => {
+    ...SILENT_LOG,
+    error: (_, message) => {
       this.errors.push(message);
     },
-    warning: () => undefined,
-    info: () => undefined,
-    detail: (message) => {
+    detail: (_, message) => {
       if (typeof message === 'function') message();
     },
-    trace: (message) => {
+    trace: (_, message) => {
       if (typeof message === 'function') message();
     },
   };

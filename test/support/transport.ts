@@ -32,6 +32,7 @@ export function configWith(wishes: Wishes): Config {
     readTimeoutMs: undefined,
     dialTimeoutMs: undefined,
     expectedClusterId: undefined,
+    given: { name: undefined, clusterId: undefined },
     grpcOptions: {},
     ...wishes,
     tls: {

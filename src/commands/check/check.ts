@@ -11,7 +11,7 @@ import { certificatesOf } from '../certificates.ts';
 import type { PluginArgs } from '../cli.ts';
 import { findEndpoints } from '../setup.ts';
 import type { CommandStatus, CommandWorld } from '../context.ts';
-import type { Endpoint } from '../../config/config.ts';
+import type { Endpoint, Identity } from '../../config/config.ts';
 import { SetupError } from '../../base/errors.ts';
 import { makeAdminMembers } from '../../etcd/admin-client.ts';
 import { Members } from '../../cluster/members.ts';
@@ -20,6 +20,7 @@ import { timingOf } from '../../config/timing.ts';
 /** What the command line asks of `check`. */
 interface CheckArgs {
   readonly configFile: string | undefined;
+  readonly given: Identity;
   readonly json: boolean;
   readonly plugin: PluginArgs | undefined;
 }
@@ -30,9 +31,9 @@ export async function commandCheck(args: CheckArgs, world: CommandWorld): Promis
   const facts = new CheckFacts();
   if (args.plugin !== undefined)
     return checkAsPlugin(args.plugin, args.configFile, world, report, facts, () =>
-      examine(args.configFile, world, report, facts, true),
+      examine(args, world, report, facts, true),
     );
-  await examine(args.configFile, world, report, facts, false);
+  await examine(args, world, report, facts, false);
   report.progress('');
   const status = statusOf(report);
   if (args.json) {
@@ -45,13 +46,13 @@ export async function commandCheck(args: CheckArgs, world: CommandWorld): Promis
 
 /** @param onlyReads no request that writes an entry into the raft log, except a login with a password */
 async function examine(
-  configFile: string | undefined,
+  args: CheckArgs,
   world: CommandWorld,
   report: CheckReport,
   facts: CheckFacts,
   onlyReads: boolean,
 ): Promise<void> {
-  const checked = await checkConfig(configFile, world, report);
+  const checked = await checkConfig(args, world, report);
   if (checked === undefined) return;
   const { config } = checked;
   checkTlsFiles(config, world.clock.wallNow(), report);

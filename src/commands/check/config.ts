@@ -1,7 +1,7 @@
 import type { CheckReport } from './report.ts';
 import type { CommandWorld } from '../context.ts';
 import type { Config } from '../../config/config.ts';
-import { configPathOf, loadConfig } from '../../config/loader.ts';
+import { type ConfigChoice, configPathOf, loadConfig } from '../../config/loader.ts';
 import { ConfigError, SetupError } from '../../base/errors.ts';
 import { findLockName } from '../../config/lock-name.ts';
 import { lockDirectory } from '../../lock/lock-key.ts';
@@ -32,17 +32,17 @@ export function split(message: string, otherwise: string): [text: string, remedy
 
 /** Reads the configuration and names the lock; undefined when that is not possible, which has then been reported. */
 export async function checkConfig(
-  configFile: string | undefined,
+  choice: Omit<ConfigChoice, 'verbosity'>,
   world: CommandWorld,
   report: CheckReport,
 ): Promise<CheckedConfig | undefined> {
-  const args = { command: 'helper', verbosity: 0, configFile } as const;
+  const args = { ...choice, verbosity: 0 } as const;
   let loaded;
   try {
     loaded = loadConfig(args, world.env);
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
-    report.problem('config-refused', ...split(error.message, 'correct the file'));
+    reportAs('problem', error.id, error.message, report);
     return undefined;
   }
   const { config, warnings, notes } = loaded;
@@ -50,26 +50,33 @@ export async function checkConfig(
   if (config.file === undefined)
     report.note('config-none', `there is no "${path}": everything has its default`);
   else report.ok('config-read', `read "${config.file}"`);
-  for (const warning of warnings) report.warning('config-warning', ...split(warning, 'correct the file'));
-  for (const note of notes) report.note('config-note', note);
+  for (const { id, text } of warnings) reportAs('warning', id, text, report);
+  for (const { id, text } of notes)
+    report.add({ verdict: 'note', area: 'config', id, endpoint: '', text, remedy: undefined });
   checkWriters(config, report);
   checkTimes(config, report);
 
   try {
-    const found = await findLockName(
-      { netbiosName: config.netbiosName, configPath: path, hostName: world.host.hostName },
+    const { netbiosName, given } = config;
+    const name = await findLockName(
+      { netbiosName, givenName: given.name, configPath: path, hostName: world.host.hostName },
       world.run,
     );
-    const directory = lockDirectory(config.lockPrefix, config.locksDir, found.name);
-    if (found.warning === undefined) report.ok('name-ok', `the lock is ${directory.slice(0, -1)}`);
-    else report.warning('name-own', ...split(found.warning, 'set netbios_name'));
-    if (config.netbiosName !== undefined) await compareWithSamba(config.netbiosName, world, report);
-    return { config, name: found.name, directory };
+    const directory = lockDirectory(config.lockPrefix, config.locksDir, name);
+    report.ok('name-ok', `the lock is ${directory.slice(0, -1)}`);
+    if (netbiosName !== undefined) await compareWithSamba(netbiosName, world, report);
+    return { config, name, directory };
   } catch (error) {
     if (!(error instanceof SetupError)) throw error;
-    report.problem('name-missing', ...split(error.message, 'set netbios_name'));
+    report.problem(error.id, ...split(error.message, 'set netbios_name'));
     return undefined;
   }
+}
+
+/** What the helper says of its configuration, in its words and under its identifier. */
+function reportAs(verdict: 'warning' | 'problem', id: string, message: string, report: CheckReport): void {
+  const [text, remedy] = split(message, 'correct the file');
+  report.add({ verdict, area: 'config', id, endpoint: '', text, remedy });
 }
 
 /** Who may write these files decides to whom the helper, which is root, gives the lock. */
@@ -111,13 +118,13 @@ function checkTimes(config: Config, report: CheckReport): void {
 
 /** A name that is only in this file must be the same on all nodes; testparm's is what the others would take. */
 async function compareWithSamba(name: string, world: CommandWorld, report: CheckReport): Promise<void> {
-  const sources = { netbiosName: undefined, configPath: '', hostName: '' };
+  const sources = { netbiosName: undefined, givenName: undefined, configPath: '', hostName: '' };
   try {
     const samba = await findLockName(sources, world.run);
-    if (samba.name === name) return;
+    if (samba === name) return;
     report.note(
       'name-samba',
-      `netbios_name is "${name}" and testparm prints "${samba.name}": every node must have the same netbios_name`,
+      `netbios_name is "${name}" and testparm prints "${samba}": every node must have the same netbios_name`,
     );
   } catch (error) {
     if (!(error instanceof SetupError)) throw error; // no Samba on this node: nothing to compare with

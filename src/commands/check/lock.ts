@@ -9,7 +9,7 @@ import { newLeaseId } from '../../lock/lease-id.ts';
 import type { AdminMember } from '../../etcd/admin.ts';
 import { makeMembers } from '../../etcd/client.ts';
 import { type LockView, viewLock } from '../lock-view.ts';
-import type { Log } from '../../base/log.ts';
+import { SILENT_LOG, type Log } from '../../base/log.ts';
 import { Members } from '../../cluster/members.ts';
 import { shellWord } from '../../config/named-files.ts';
 import { timingOf } from '../../config/timing.ts';
@@ -147,14 +147,11 @@ export async function checkPredecessor(
   report: CheckReport,
 ): Promise<void> {
   const log: Log = {
-    error: () => undefined,
-    warning: (message) => {
+    ...SILENT_LOG,
+    warning: (_, message) => {
       const [text = '', must = ''] = message.split('; ');
       report.warning('python-lock', text, `${must}: stop CTDB where the old one runs`);
     },
-    info: () => undefined,
-    detail: () => undefined,
-    trace: () => undefined,
   };
   await lookForV2Lock(config, name, clock, log, clock.now() + STEP_LIMIT_MS);
 }

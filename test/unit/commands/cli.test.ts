@@ -2,11 +2,15 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Args, helpText, parseArgs, versionText } from '../../../src/commands/cli.ts';
 import { UsageError } from '../../../src/base/errors.ts';
+import type { Identity } from '../../../src/config/config.ts';
 
-const helper = (verbosity: 0 | 1 | 2 | 3, configFile?: string): Args => ({
+const NONE: Identity = { name: undefined, clusterId: undefined };
+
+const helper = (verbosity: 0 | 1 | 2 | 3, configFile?: string, given = NONE): Args => ({
   command: 'helper',
   verbosity,
   configFile,
+  given,
 });
 
 const UNDERSTOOD: readonly (readonly [string, Args])[] = [
@@ -33,29 +37,52 @@ const UNDERSTOOD: readonly (readonly [string, Args])[] = [
   ['check --help', { command: 'help', topic: 'check' }],
   ['help status', { command: 'help', topic: 'status' }],
   ['-h release --force', { command: 'help', topic: 'release' }],
-  ['check', { command: 'check', configFile: undefined, json: false, plugin: undefined }],
-  ['check -c /a --json', { command: 'check', configFile: '/a', json: true, plugin: undefined }],
-  ['-c check check', { command: 'check', configFile: 'check', json: false, plugin: undefined }],
-  ['check --plugin', { command: 'check', configFile: undefined, json: false, plugin: { limitMs: 10_000 } }],
+  ['check', { command: 'check', configFile: undefined, given: NONE, json: false, plugin: undefined }],
+  ['check -c /a --json', { command: 'check', configFile: '/a', given: NONE, json: true, plugin: undefined }],
+  ['-c check check', { command: 'check', configFile: 'check', given: NONE, json: false, plugin: undefined }],
+  [
+    'check --plugin',
+    { command: 'check', configFile: undefined, given: NONE, json: false, plugin: { limitMs: 10_000 } },
+  ],
   [
     '--plugin check --timeout=25',
-    { command: 'check', configFile: undefined, json: false, plugin: { limitMs: 25_000 } },
+    { command: 'check', configFile: undefined, given: NONE, json: false, plugin: { limitMs: 25_000 } },
   ],
   ['-c status', helper(0, 'status')],
-  ['status', { command: 'status', configFile: undefined, json: false, openmetrics: false, watch: false }],
+  [
+    'status',
+    { command: 'status', configFile: undefined, given: NONE, json: false, openmetrics: false, watch: false },
+  ],
   [
     '--json status --watch',
-    { command: 'status', configFile: undefined, json: true, openmetrics: false, watch: true },
+    { command: 'status', configFile: undefined, given: NONE, json: true, openmetrics: false, watch: true },
   ],
   [
     'status --openmetrics',
-    { command: 'status', configFile: undefined, json: false, openmetrics: true, watch: false },
+    { command: 'status', configFile: undefined, given: NONE, json: false, openmetrics: true, watch: false },
   ],
-  ['release', { command: 'release', configFile: undefined, force: false }],
-  ['release --force -c/a', { command: 'release', configFile: '/a', force: true }],
+  ['release', { command: 'release', configFile: undefined, given: NONE, force: false }],
+  ['release --force -c/a', { command: 'release', configFile: '/a', given: NONE, force: true }],
   ['--version', { command: 'version' }],
   ['-V', { command: 'version' }],
   ['--', helper(0)],
+  ['--name files', helper(0, undefined, { ...NONE, name: 'FILES' })],
+  [
+    '--name=FILES --cluster-id cdf818194e3a8c32 -v',
+    helper(1, undefined, { name: 'FILES', clusterId: BigInt('0xcdf818194e3a8c32').toString() }),
+  ],
+  ['--cluster-id 0x10 -c /a', helper(0, '/a', { ...NONE, clusterId: '16' })],
+  [
+    'status --name FILES',
+    {
+      command: 'status',
+      configFile: undefined,
+      given: { ...NONE, name: 'FILES' },
+      json: false,
+      openmetrics: false,
+      watch: false,
+    },
+  ],
 ];
 
 for (const [line, args] of UNDERSTOOD) {
@@ -82,6 +109,20 @@ const REFUSED: readonly (readonly [readonly string[], string])[] = [
   [['--verbose=3'], 'Option --verbose takes no value'],
   [['-c', '/a', '--verbose=3'], 'Option --verbose takes no value'],
   [['--help=x', '-c'], 'Option --help takes no value'],
+  [['--name'], 'Option --name has no name after it, want --name NAME'],
+  [['--name', '-v'], 'Option --name has no name after it, want --name NAME'],
+  [['--cluster-id', '--name', 'A'], 'Option --cluster-id has no ID after it, want --cluster-id ID'],
+  [
+    ['--name', 'FILES\u200b'],
+    'Option --name is "FILES\\u200b", want at most 255 printable ASCII characters without space and /; it has U+200B ZERO WIDTH SPACE',
+  ],
+  [['--name='], 'Option --name is "", want at most 255 printable ASCII characters without space and /'],
+  [
+    ['--cluster-id', 'xyz'],
+    'Option --cluster-id is "xyz", want a cluster ID from 1 to 2^64-1, in hex with 0x or a letter in it, or decimal',
+  ],
+  [['--netbios-name', 'A'], 'Unknown option "--netbios-name"'],
+  [['--clusterid', 'ff'], 'Unknown option "--clusterid", did you mean --cluster-id'],
   [['hold'], 'Unknown command "hold", want check, status, release or none'],
   [['chek'], 'Unknown command "chek", did you mean check'],
   [['Status'], 'Unknown command "Status", did you mean status'],
@@ -121,6 +162,8 @@ test('the help names every option of the bare call, the commands and the three a
   const help = helpText();
   for (const word of [
     '-c, --config',
+    '--name NAME',
+    '--cluster-id ID',
     '-v, --verbose',
     '-h, --help',
     '-V, --version',

@@ -22,6 +22,14 @@ function complete(...words: readonly string[]): string[] {
   return said.split('\n').filter((word) => word !== '');
 }
 
+/** The variables of the zsh completion for options that every command has. */
+const SHARED: Readonly<Record<string, string>> = {
+  config: '$config',
+  name: '$identity',
+  'cluster-id': '$identity',
+  help: '$help',
+};
+
 const longOptions = (command: keyof typeof OPTIONS_OF): string[] =>
   OPTIONS_OF[command].map((option) => `--${option}`).sort();
 
@@ -40,8 +48,8 @@ for (const command of COMMANDS) {
     // One line of the case, or the lines up to its ;;
     const part = new RegExp(`^ {4}${command}\\)([\\s\\S]*?);;`, 'm').exec(ZSH)?.[1] ?? '';
     for (const option of OPTIONS_OF[command]) {
-      const shared = option === 'config' || option === 'help';
-      assert.ok(part.includes(shared ? `$${option}` : `'--${option}[`), option);
+      const shared = SHARED[option];
+      assert.ok(part.includes(shared ?? `'--${option}[`), option);
     }
   });
 

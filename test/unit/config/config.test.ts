@@ -27,6 +27,7 @@ const DEFAULTS: Config = {
   readTimeoutMs: undefined,
   dialTimeoutMs: undefined,
   expectedClusterId: undefined,
+  given: { name: undefined, clusterId: undefined },
   grpcOptions: {},
 };
 
@@ -424,6 +425,22 @@ for (const [text, warnings] of WARNED) {
 test('of a key that stands twice, the last one counts, as in the predecessor', () => {
   assert.equal(configOf('lock_ttl = bad\nlock_ttl = 30').config.ttlMs, 30_000);
   assert.equal(configOf('lock_refresh = 1\nrefresh = 3').config.refreshMs, 3_000);
+});
+
+test('what the lock string says must be what the file says', () => {
+  const given = { name: 'FILES', clusterId: '255' };
+  const { config } = configOf('netbios_name = files\nexpected_cluster_id = ff', given);
+  assert.deepEqual([config.netbiosName, config.expectedClusterId], ['FILES', '255']);
+  assert.equal(configOf('', given).config.expectedClusterId, '255');
+  assert.equal(configOf('', given).config.netbiosName, undefined);
+  assert.equal(
+    configErrorOf(() => configOf('\nnetbios_name = other', given)),
+    `Cannot read config "${CONFIG_NAME}": line 2: netbios_name is "other", want "FILES" as --name in the lock string says`,
+  );
+  assert.equal(
+    configErrorOf(() => configOf('expected_cluster_id = 254', given)),
+    `Cannot read config "${CONFIG_NAME}": line 1: expected_cluster_id is "254", want ff as --cluster-id in the lock string says`,
+  );
 });
 
 test('a file full of unknown keys gives eleven warnings', () => {

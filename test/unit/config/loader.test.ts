@@ -4,7 +4,8 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, truncateSync, w
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { configPathOf, type LoadedConfig, loadConfig } from '../../../src/config/loader.ts';
+import { NO_IDENTITY, type Config } from '../../../src/config/config.ts';
+import { configPathOf, loadConfig } from '../../../src/config/loader.ts';
 import { configErrorOf } from '../../support/config-text.ts';
 
 let directory = '';
@@ -23,8 +24,13 @@ function write(name: string, content: string, mode = 0o600): string {
   return path;
 }
 
-function load(configFile: string | undefined, base?: string): LoadedConfig {
-  return loadConfig({ verbosity: 0, configFile }, { CTDB_BASE: base });
+function load(
+  configFile: string | undefined,
+  base?: string,
+): { config: Config; warnings: readonly string[] } {
+  const loaded = loadConfig({ verbosity: 0, configFile, given: NO_IDENTITY }, { CTDB_BASE: base });
+  const warnings = loaded.warnings.map(({ text }) => text);
+  return { config: loaded.config, warnings };
 }
 
 test('the file is the one after -c, else etcd in CTDB_BASE, else /etc/ctdb/etcd', () => {
@@ -187,7 +193,7 @@ test('a file that the system refuses to read is an error with the reason', () =>
   const script = `
     import { loadConfig } from ${JSON.stringify(new URL('../../../src/config/loader.ts', import.meta.url).href)};
     if (process.getuid() === 0) process.setuid(65534);
-    try { loadConfig({ verbosity: 0, configFile: ${JSON.stringify(path)} }, {}); }
+    try { loadConfig({ verbosity: 0, given: {}, configFile: ${JSON.stringify(path)} }, {}); }
     catch (error) { console.log(error.name + ': ' + error.message); }`;
   chmodSync(directory, 0o755);
   const said = execFileSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8' });

@@ -7,6 +7,7 @@ import type { CommandOutcome, RunCommand } from '../../../src/base/command.ts';
 
 const SOURCES: LockNameSources = {
   netbiosName: undefined,
+  givenName: undefined,
   configPath: '/etc/ctdb/etcd',
   hostName: 'node1.example.com',
 };
@@ -33,40 +34,67 @@ const exited = (stdout: string, code = 0, stderr = ''): CommandOutcome => ({
   stderr,
 });
 
+/** The message of the `SetupError` that the search ends with, after its identifier. */
+async function refusalOf(sources: LockNameSources, outcome: CommandOutcome): Promise<string> {
+  try {
+    return `no error, but ${await findLockName(sources, answering(outcome).run)}`;
+  } catch (error) {
+    if (!(error instanceof SetupError)) throw error;
+    return `${error.id}: ${error.message}`;
+  }
+}
+
 test('netbios_name is the name, and testparm is not asked', async () => {
   const { run, calls } = answering({ kind: 'missing' });
-  assert.deepEqual(await findLockName({ ...SOURCES, netbiosName: 'node1' }, run), {
-    name: 'node1',
-    warning: undefined,
-  });
+  assert.equal(await findLockName({ ...SOURCES, netbiosName: 'NODE1' }, run), 'NODE1');
   assert.deepEqual(calls, []);
 });
 
 test('without netbios_name testparm is asked, within 2.5 s', async () => {
   const { run, calls } = answering(exited('CLUSTER\n'));
-  assert.deepEqual(await findLockName(SOURCES, run), { name: 'CLUSTER', warning: undefined });
+  assert.equal(await findLockName(SOURCES, run), 'CLUSTER');
   assert.deepEqual(calls, [['testparm', ['-s', '--parameter-name', 'netbios name'], 2_500]]);
 });
 
 test("testparm's name counts although it ends with status 1 over missing directories", async () => {
   const { run } = answering(exited('CLUSTER\n', 1, 'ERROR: state directory /var/lib/samba does not exist\n'));
-  assert.equal((await findLockName(SOURCES, run)).name, 'CLUSTER');
+  assert.equal(await findLockName(SOURCES, run), 'CLUSTER');
 });
 
-test('a name that Samba made of the host name is used with a warning', async () => {
-  for (const [hostName, name] of [
-    ['node1.example.com', 'NODE1'],
-    ['a-host-name-of-more-than-fifteen', 'A-HOST-NAME-OF-'],
-  ] as const) {
-    const found = await findLockName({ ...SOURCES, hostName }, answering(exited(`${name}\n`)).run);
-    assert.equal(found.name, name);
-    assert.equal(
-      found.warning,
-      `The lock is named "${name}" after this host, so that each node would take a lock of its own; ` +
-        'set the same netbios name in smb.conf on all nodes, or set netbios_name in "/etc/ctdb/etcd"',
-    );
-  }
+test("testparm's name is read in capitals, as netbios_name is", async () => {
+  assert.equal(await findLockName(SOURCES, answering(exited('cluster\n')).run), 'CLUSTER');
 });
+
+for (const [hostName, name] of [
+  ['node1.example.com', 'NODE1'],
+  ['a-host-name-of-more-than-fifteen', 'A-HOST-NAME-OF-'],
+] as const) {
+  test(`${name}, which Samba made of the host name ${hostName}, is no name`, async () => {
+    assert.equal(
+      await refusalOf({ ...SOURCES, hostName }, exited(`${name}\n`)),
+      `name-own: Cannot name the lock: "${name}" is this host's own name, which Samba takes when smb.conf sets no netbios name, ` +
+        'so that each node would take a lock of its own; set netbios_name in "/etc/ctdb/etcd", the same on all nodes',
+    );
+  });
+}
+
+test('the name in the lock string must be what testparm prints', async () => {
+  const given = { ...SOURCES, givenName: 'FILES' };
+  assert.equal(await findLockName(given, answering(exited('FILES\n')).run), 'FILES');
+  assert.equal(
+    await refusalOf(given, exited('OTHER\n')),
+    'name-differs: Cannot name the lock: --name in the lock string is "FILES", and testparm prints "OTHER"; ' +
+      'set netbios_name in "/etc/ctdb/etcd", the same on all nodes',
+  );
+});
+
+test("the name in the lock string is the name where testparm prints none, or the host's own", async () => {
+  const given = { ...SOURCES, givenName: 'FILES' };
+  for (const outcome of [{ kind: 'missing' }, { kind: 'timeout' }, exited(''), exited('NODE1\n')] as const)
+    assert.equal(await findLockName(given, answering(outcome).run), 'FILES');
+});
+
+const WANT = 'want at most 255 printable ASCII characters without space and /; it has';
 
 const NAMELESS: readonly (readonly [CommandOutcome, string])[] = [
   [{ kind: 'missing' }, 'testparm is not installed'],
@@ -74,9 +102,16 @@ const NAMELESS: readonly (readonly [CommandOutcome, string])[] = [
   [{ kind: 'killed', signal: 'SIGSEGV' }, 'testparm was ended by SIGSEGV'],
   [{ kind: 'failed', reason: 'spawn ENOMEM' }, 'testparm did not start: spawn ENOMEM'],
   [exited(''), `testparm -s --parameter-name 'netbios name' printed ""`],
-  [exited('A B\n'), `testparm -s --parameter-name 'netbios name' printed "A B"`],
-  [exited('A/B\n', 1), `testparm -s --parameter-name 'netbios name' printed "A/B"`],
-  [exited('A\nB\n'), `testparm -s --parameter-name 'netbios name' printed "A\\nB"`],
+  [exited('A B\n'), `testparm -s --parameter-name 'netbios name' printed "A B", ${WANT} U+0020 SPACE`],
+  [exited('A/B\n', 1), `testparm -s --parameter-name 'netbios name' printed "A/B", ${WANT} U+002F SOLIDUS`],
+  [
+    exited('A\nB\n'),
+    `testparm -s --parameter-name 'netbios name' printed "A\\nB", ${WANT} U+000A (a control character)`,
+  ],
+  [
+    exited('FIL\u0415S\n'),
+    `testparm -s --parameter-name 'netbios name' printed "FIL\\u0415S", ${WANT} U+0415 (a Cyrillic letter)`,
+  ],
   [
     exited('', 1, "Load smb config files\nCan't load /etc/samba/smb.conf\n"),
     `testparm -s --parameter-name 'netbios name' ended with status 1 and said "Can't load /etc/samba/smb.conf"`,
