@@ -7,6 +7,7 @@ import { Authority } from '../support/certificates.ts';
 import { DnsServer } from '../support/dns-server.ts';
 import { CAUSES, type Cause } from '../support/error-causes.ts';
 import { ETCD_RELEASES } from '../support/etcd-cluster.ts';
+import { guideEntries } from '../support/failure-guide.ts';
 import { HelperBase } from '../support/helper-base.ts';
 import { temporaryDirectory } from '../support/processes.ts';
 
@@ -24,7 +25,7 @@ function asExample(line: string, directory: string): string {
     .replace(/\/tmp\/ctdb-etcd-lock-[^/"]*/g, '/etc/ctdb')
     .replace(/127\.0\.0\.1(:\d+)?/g, (_, port?: string) => `192.0.2.11${port === undefined ? '' : ':2379'}`)
     .replace(/(?<=authority|stranger)-\d+/g, '')
-    .replace(/(?<=belongs to etcd cluster )\d+ \([0-9a-f]+\)/, '14841639068965178418 (cdf818194e3a8c32)')
+    .replace(/(?<=belongs to etcd cluster )(0x)?[0-9a-f]+/, 'cdf818194e3a8c32')
     .replace(/\b\d\.\d s\b/, '1.5 s');
 }
 
@@ -49,6 +50,9 @@ at each run and compares this page. A holder that meets the same on some of the 
 
 const ON_WARNINGS = `With these the lock is taken all the same, and the line comes at each start. A login has to be configured before authentication
 can be switched on under a holder, and the helper has to go on when it is switched off again; so that is no error.`;
+
+/** Where the failure guide has each line. */
+const IDS = new Set(guideEntries().map(({ id }) => id));
 
 const PREFIX = 'Cannot take the cluster lock: ';
 
@@ -90,7 +94,9 @@ void describe('an error', { concurrency: 3 }, () => {
       const begin = cause.begins ?? where;
       assert.ok(line.replace(prefix, '').startsWith(begin), line);
       assert.equal(line.startsWith(prefix), isWarning || cause.begins === undefined, line);
-      assert.match(line, cause.said);
+      const [, text = '', id = ''] = /^(.*) \[([a-z0-9-]+)\]$/.exec(line) ?? [];
+      assert.match(text, cause.said);
+      assert.ok(IDS.has(id), `the failure guide has ${id}`);
       assert.ok(Buffer.byteLength(line) < 1_000);
       lines.set(cause, asExample(line.replace(PREFIX, ''), directory));
     });

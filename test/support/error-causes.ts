@@ -362,8 +362,8 @@ export const CAUSES: readonly Cause[] = [
   {
     group: 'The cluster',
     what: 'not the cluster in expected_cluster_id',
-    said: /belongs to etcd cluster \d+ \([0-9a-f]+\), not to 4711 \(1267\) as expected_cluster_id says; correct hosts or expected_cluster_id$/,
-    provoke: async (tools) => ({ hosts: (await etcd(tools)).hosts, expected_cluster_id: 4711 }),
+    said: /belongs to etcd cluster (0x)?[0-9a-f]+, not to deadbeef as expected_cluster_id says; correct hosts or expected_cluster_id$/,
+    provoke: async (tools) => ({ hosts: (await etcd(tools)).hosts, expected_cluster_id: 'deadbeef' }),
   },
   {
     group: 'The cluster',
