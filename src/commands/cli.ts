@@ -141,7 +141,7 @@ const NOTHING_AFTER = {
   config: { id: 'cli-config', text: 'Option -c (--config) has no file after it, want -c FILE' },
   name: { id: 'cli-identity', text: 'Option --name has no name after it, want --name NAME' },
   'cluster-id': { id: 'cli-identity', text: 'Option --cluster-id has no ID after it, want --cluster-id ID' },
-  timeout: { id: 'cli-option', text: 'Option --timeout has no value after it, want --timeout SECONDS' },
+  timeout: { id: 'cli-watching', text: 'Option --timeout has no value after it, want --timeout SECONDS' },
 } as const;
 
 function takesText(name: Option): name is keyof typeof NOTHING_AFTER {
@@ -211,14 +211,14 @@ export function parseArgs(argv: readonly string[]): Args {
   switch (command) {
     case 'check':
       if (json && plugin)
-        throw new UsageError('cli-option', 'Options --json and --plugin exclude each other, want one');
+        throw new UsageError('cli-watching', 'Options --json and --plugin exclude each other, want one');
       if (!plugin && values.timeout !== undefined)
-        throw new UsageError('cli-option', 'Option --timeout belongs to --plugin, want both or none');
+        throw new UsageError('cli-watching', 'Option --timeout belongs to --plugin, want both or none');
       return { command, configFile, given, json, plugin: plugin ? pluginArgs(values.timeout) : undefined };
     case 'status':
       if (openmetrics && (json || watch))
         throw new UsageError(
-          'cli-option',
+          'cli-watching',
           `Options --openmetrics and --${json ? 'json' : 'watch'} exclude each other, want one`,
         );
       return { command, configFile, given, json, openmetrics, watch };
@@ -242,7 +242,7 @@ function pluginArgs(timeout: string | undefined): PluginArgs {
   const limitS = timeout === undefined ? standard : /^[0-9]{1,2}$/.test(timeout) ? Number(timeout) : NaN;
   if (!(limitS >= smallest && limitS <= largest))
     throw new UsageError(
-      'cli-option',
+      'cli-watching',
       `Option --timeout is ${quote(timeout ?? '')}, want whole seconds from ${smallest} to ${largest}`,
     );
   return { limitMs: limitS * 1_000 };
