@@ -59,12 +59,16 @@ export class Checker implements Agreement, Audience, Traffic {
   readonly #committedGrants = new Map<LeaseId, number>();
   readonly #duties: Duties;
 
-  constructor(world: World) {
+  readonly #only: readonly Property[] | undefined;
+
+  constructor(world: World, only?: readonly Property[]) {
     this.#world = world;
+    this.#only = only;
     this.#duties = new Duties(world, this.violated.bind(this));
   }
 
   violated(property: Property, text: string): void {
+    if (this.#only?.includes(property) === false) return;
     this.#world.history.tell('CHECKER', () => `${property}: ${text}`);
     this.violations.push({ property, atMs: this.#world.timeline.nowMs, text });
   }

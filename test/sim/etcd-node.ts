@@ -1,14 +1,21 @@
 import type { Header, LeaseId } from '../../src/cluster/member.ts';
+import { Lessor } from './lessor.ts';
+import type { Random } from './random.ts';
+import { RaftReads } from './raft-reads.ts';
 import type { Entry, Store } from './store.ts';
 import type { Timeline } from './timeline.ts';
 
 export const CLUSTER_ID = '1234567890123456789';
 
-// The lessor looks for ended leases this often (etcd, lease/lessor.go).
-const EXPIRY_CHECK_MS = 500;
-
-// What a promoted lessor adds to each lease: an election timeout (etcd, lease/lessor.go, Promote).
-const PROMOTION_EXTRA_MS = 1_000;
+/** What one member differs in from the others of its cluster. */
+export interface NodeTraits {
+  /** `--election-timeout`. */
+  readonly electionMs: number;
+  /** How fast its clock is: real milliseconds for one of its own. */
+  readonly pace: number;
+  /** How long its lessor hesitates between its two looks at a lease. */
+  readonly hesitation: () => number;
+}
 
 /** What a watcher wants to hear of one member. */
 export interface Watcher {
@@ -24,16 +31,39 @@ interface Parked {
   readonly fail: () => void;
 }
 
+/** Something that waits for the process, or for its raft loop, to go on. */
+interface Pending {
+  /** What comes from one source keeps its order. */
+  readonly source: string;
+  readonly isForRaft: boolean;
+  readonly happen: () => void;
+}
+
+/** `--heartbeat-interval`: a hundredth of a long election timeout, a tenth of a short one. */
+function heartbeatMsOf(electionMs: number): number {
+  return electionMs < 1_000 ? electionMs / 10 : 100;
+}
+
+/** The smallest TTL that a member grants (etcd, server/etcdserver/server.go, NewServer). */
+export function minTtlSOf(electionMs: number): number {
+  const heartbeatMs = heartbeatMsOf(electionMs);
+  const ticks = Math.floor((3 * Math.floor(electionMs / heartbeatMs)) / 2);
+  return Math.ceil((ticks * heartbeatMs) / 1000);
+}
+
 /**
- * One etcd member as far as it differs from what the cluster has agreed upon: how much of the log it has applied, whom it
- * believes to be the leader, and when its lessor, if it believes to be the primary one, would let leases end.
+ * One etcd member as far as it differs from what the cluster has agreed upon: how much of the log it has applied, whom its
+ * raft follows in which term, and what its lessor counts. It is one process, with a raft loop that can stand still alone.
  */
 export class EtcdNode {
   readonly id: number;
   readonly store: Store;
   readonly timeline: Timeline;
-  /** How fast its clock is: real milliseconds for one of its own. */
+  readonly electionMs: number;
+  readonly heartbeatMs: number;
   readonly pace: number;
+  readonly lessor: Lessor;
+  readonly reads: RaftReads;
   up = true;
   /** Stopped as a process: nothing is lost, nothing happens. */
   frozen = false;
@@ -41,10 +71,19 @@ export class EtcdNode {
   stuck = false;
   /** Members on the same side of a partition reach each other. */
   side = 0;
+  /** Its peers' connections to it have to be made anew until then. */
+  unlinkedUntilMs = -Infinity;
+  /** The leader of its raft's term, as far as it knows: itself, another, or nobody yet. */
   leader: EtcdNode | undefined;
-  primary = false;
-  promotedAtMs = -Infinity;
+  /** Its raft's term. */
+  term = 0;
+  /** What its headers show: the term of the last entry that was applied one by one (etcd, setTerm). */
+  headerTerm = 0;
   applied = 0;
+  /** It has not been told of everything that was committed. */
+  missed = false;
+  /** It is being sent a raft snapshot. */
+  isRestoring = false;
   /** Changes with every restart: what belongs to an earlier life is dropped. */
   life = 0;
   /** How far it usually lags behind the leader, in milliseconds. */
@@ -53,50 +92,72 @@ export class EtcdNode {
   refusesWatches = false;
   /** It answers reads from so many entries ago (data inconsistency after a crash, etcd 3.5.0 to 3.5.2). */
   readsBack = 0;
-  readonly leases = new Map<LeaseId, number>();
-  /** By the primary lessor's belief, on the timeline's scale. */
-  readonly expiries = new Map<LeaseId, number>();
-  readonly revokedAtMs = new Map<LeaseId, number>();
-  readonly grantedAtMs = new Map<LeaseId, number>();
   readonly watchers = new Set<Watcher>();
-  /** Told by whoever runs the lessor that these leases have ended. */
-  onExpired: (leaseId: LeaseId) => void = () => undefined;
-  #backlog: (() => void)[] = [];
+  readonly #random: Random;
+  #stoppedAtMs = -Infinity;
+  #ticksAgainMs = -Infinity;
+  #backlog: Pending[] = [];
   #waiters: { readonly index: number; readonly happen: () => void }[] = [];
   #parked: Parked[] = [];
-  #demoted: (() => void)[] = [];
-  #checkAtMs = Infinity;
 
-  constructor(id: number, store: Store, timeline: Timeline, pace: number) {
+  constructor(id: number, store: Store, timeline: Timeline, random: Random, traits: NodeTraits) {
     this.id = id;
     this.store = store;
     this.timeline = timeline;
-    this.pace = pace;
+    this.#random = random;
+    this.electionMs = traits.electionMs;
+    this.heartbeatMs = heartbeatMsOf(traits.electionMs);
+    this.pace = traits.pace;
+    this.lessor = new Lessor(this, minTtlSOf(traits.electionMs), traits.hesitation);
+    this.reads = new RaftReads(this);
     this.applyUpTo(store.lastIndex);
+  }
+
+  get nowMs(): number {
+    return this.timeline.nowMs;
   }
 
   get responsive(): boolean {
     return this.up && !this.frozen && !this.stuck;
   }
 
+  get leads(): boolean {
+    return this.leader === this;
+  }
+
+  /** Its raft has ticked in the last three heartbeats (etcd, isActive). */
+  get isActive(): boolean {
+    const { nowMs } = this.timeline;
+    if (!this.stuck && nowMs >= this.#ticksAgainMs) return true;
+    return nowMs - this.#stoppedAtMs < 3 * this.heartbeatMs;
+  }
+
   header(index = this.applied): Header {
-    const { revision, term } = this.store.entry(index);
     return {
       clusterId: CLUSTER_ID,
       memberId: String(1000 + this.id),
-      revision: BigInt(revision),
-      raftTerm: BigInt(term),
+      revision: BigInt(this.store.entry(index).revision),
+      raftTerm: BigInt(this.headerTerm),
     };
   }
 
   reaches(other: EtcdNode): boolean {
-    return this === other || this.side === other.side;
+    if (this === other) return true;
+    const { nowMs } = this.timeline;
+    return this.side === other.side && nowMs >= Math.max(this.unlinkedUntilMs, other.unlinkedUntilMs);
   }
 
   /** Runs something in this member's process: now, once it is continued, or never if it has ended in the meantime. */
-  run(happen: () => void): void {
+  run(happen: () => void, source = 'itself'): void {
     if (!this.up) return;
-    if (this.frozen) this.#backlog.push(happen);
+    if (this.frozen) this.#backlog.push({ source, isForRaft: false, happen });
+    else happen();
+  }
+
+  /** Has its raft loop do something: now, or once that goes on. */
+  step(happen: () => void, source = 'itself'): void {
+    if (!this.up) return;
+    if (this.frozen || this.stuck) this.#backlog.push({ source, isForRaft: true, happen });
     else happen();
   }
 
@@ -107,12 +168,32 @@ export class EtcdNode {
     });
   }
 
+  freeze(): void {
+    this.frozen = true;
+    this.#stop();
+  }
+
+  /** Continues, with what has come meanwhile: in the order of each source, and in whichever order among them. */
   thaw(): void {
     this.frozen = false;
-    const backlog = this.#backlog;
-    this.#backlog = [];
-    for (const happen of backlog) this.run(happen);
-    if (this.primary) this.#checkExpiries();
+    this.#goOn();
+    // Its peers have given up their connections to it.
+    if (this.timeline.nowMs - this.#stoppedAtMs > this.electionMs && this.#random.chance(0.6))
+      this.unlinkedUntilMs = this.timeline.nowMs + this.#random.between(0, 400);
+    this.#workOff();
+    this.lessor.wake();
+  }
+
+  stick(): void {
+    this.stuck = true;
+    if (!this.frozen) this.#stop();
+  }
+
+  unstick(): void {
+    if (!this.stuck) return;
+    this.stuck = false;
+    this.#goOn();
+    if (!this.frozen) this.#workOff();
   }
 
   crash(): void {
@@ -121,21 +202,20 @@ export class EtcdNode {
     this.stuck = false;
     this.life += 1;
     this.leader = undefined;
-    this.primary = false;
+    this.isRestoring = false;
     this.#backlog = [];
     this.#waiters = [];
     this.#parked = [];
-    this.#demoted = [];
-    this.#checkAtMs = Infinity;
-    this.expiries.clear();
+    this.lessor.stop();
+    this.reads.stop();
     this.endWatches('the connection was reset');
   }
 
   /** Comes back with what it had on disk: `index` of the log. */
   restart(index: number): void {
     this.up = true;
+    this.missed = true;
     this.applied = 0;
-    this.leases.clear();
     this.applyUpTo(index);
   }
 
@@ -153,13 +233,19 @@ export class EtcdNode {
   applyUpTo(index: number): void {
     for (let next = this.applied + 1; next <= index; next += 1) {
       this.applied = next;
-      this.#apply(this.store.entry(next));
+      const entry = this.store.entry(next);
+      this.headerTerm = entry.term;
+      this.#apply(entry);
     }
-    if (this.watchers.size > 0) for (const watcher of [...this.watchers]) this.tell(watcher);
-    if (this.#waiters.length === 0) return;
-    const due = this.#waiters.filter((waiter) => waiter.index <= this.applied);
-    this.#waiters = this.#waiters.filter((waiter) => waiter.index > this.applied);
-    for (const { happen } of due) happen();
+    this.#onApplied();
+  }
+
+  /** Takes over the state of another in one piece: its headers go on showing the term from before (etcd, applySnapshot). */
+  applySnapshot(index: number, leases: Iterable<readonly [LeaseId, number]>): void {
+    if (index <= this.applied) return;
+    this.applied = index;
+    this.lessor.recover(leases);
+    this.#onApplied();
   }
 
   /** Tells a watcher what has been applied here and was not told yet. */
@@ -186,10 +272,20 @@ export class EtcdNode {
     });
   }
 
-  follow(leader: EtcdNode | undefined): void {
-    if (this.leader === leader) return;
+  /**
+   * Its raft learns who leads in a term that is its own or later; `undefined` when it only learns that its own is over. The
+   * change of state comes first, and the lessor's demotion with it: what arrived together with it is handled after that
+   * (etcd, server/etcdserver/raft.go).
+   */
+  hear(term: number, leader: EtcdNode | undefined): void {
+    const isNewTerm = term > this.term;
+    this.term = Math.max(this.term, term);
+    if (this.leader === leader && !isNewTerm) return;
+    const isNewLeader = leader !== undefined && leader !== this.leader;
     this.leader = leader;
-    if (leader !== this && this.primary) this.#demote();
+    this.reads.reset();
+    if (leader !== this && this.lessor.isPrimary) this.lessor.demote();
+    if (isNewLeader) this.reads.onNewLeader();
     if (leader === undefined) {
       this.endWatches('no leader');
       return;
@@ -199,73 +295,58 @@ export class EtcdNode {
     for (const { retry } of parked) retry();
   }
 
-  /** Becomes the primary lessor: every lease starts anew, with some more (etcd, Promote). */
-  promote(): void {
-    this.primary = true;
-    this.promotedAtMs = this.timeline.nowMs;
-    for (const [leaseId, ttlS] of this.leases) this.#restartLease(leaseId, ttlS * 1000 + PROMOTION_EXTRA_MS);
+  #stop(): void {
+    this.#stoppedAtMs = this.timeline.nowMs;
+    this.#ticksAgainMs = Infinity;
   }
 
-  /** Milliseconds until the lease ends by this lessor's belief; undefined when it does not know it. */
-  leftMs(leaseId: LeaseId): number | undefined {
-    const expiry = this.expiries.get(leaseId);
-    return expiry === undefined ? undefined : (expiry - this.timeline.nowMs) / this.pace;
+  #goOn(): void {
+    if (this.frozen || this.stuck) return;
+    this.#ticksAgainMs = this.timeline.nowMs + this.#random.between(0, this.#random.pick([0.5, 20]));
   }
 
-  renew(leaseId: LeaseId): void {
-    this.#restartLease(leaseId, (this.leases.get(leaseId) ?? 0) * 1000);
-  }
-
-  onceDemoted(happen: () => void): void {
-    this.#demoted.push(happen);
-  }
-
-  #demote(): void {
-    this.primary = false;
-    this.expiries.clear();
-    const demoted = this.#demoted;
-    this.#demoted = [];
-    for (const happen of demoted) happen();
-  }
-
-  #apply({ command, outcome }: Entry): void {
-    if (command.kind === 'grant' && outcome.kind === 'done') {
-      this.leases.set(command.leaseId, outcome.ttlS);
-      this.grantedAtMs.set(command.leaseId, this.timeline.nowMs);
-      if (this.primary) this.renew(command.leaseId);
-    } else if (command.kind === 'revoke' && outcome.kind === 'done') {
-      this.leases.delete(command.leaseId);
-      this.expiries.delete(command.leaseId);
-      this.revokedAtMs.set(command.leaseId, this.timeline.nowMs);
+  #workOff(): void {
+    const mayRun = ({ isForRaft }: Pending): boolean => !isForRaft || !this.stuck;
+    const due = this.#backlog.filter(mayRun);
+    this.#backlog = this.#backlog.filter((pending) => !mayRun(pending));
+    const bySource = new Map<string, Pending[]>();
+    for (const pending of due) {
+      const queue = bySource.get(pending.source);
+      if (queue === undefined) bySource.set(pending.source, [pending]);
+      else queue.push(pending);
+    }
+    const queues = [...bySource.values()];
+    let inMs = 0;
+    while (queues.length > 0) {
+      const queue = this.#random.pick(queues);
+      const next = queue.shift();
+      if (queue.length === 0) queues.splice(queues.indexOf(queue), 1);
+      if (next === undefined) continue;
+      inMs += this.#random.between(0, 0.2);
+      this.#handleIn(inMs, next);
     }
   }
 
-  #restartLease(leaseId: LeaseId, ttlMs: number): void {
-    const expiry = this.timeline.nowMs + ttlMs * this.pace;
-    this.expiries.set(leaseId, expiry);
-    this.#checkAt(expiry);
-  }
-
-  /** Plans the next look at the leases, on the lessor's own grid, unless an earlier one is planned. */
-  #checkAt(expiry: number): void {
-    const phaseMs = this.id * 97;
-    const atMs = Math.ceil((expiry - phaseMs) / EXPIRY_CHECK_MS) * EXPIRY_CHECK_MS + phaseMs;
-    if (atMs >= this.#checkAtMs) return;
-    this.#checkAtMs = atMs;
-    this.after(atMs - this.timeline.nowMs, () => {
-      if (this.#checkAtMs === atMs) this.#checkExpiries();
+  #handleIn(inMs: number, { isForRaft, happen, source }: Pending): void {
+    const { life } = this;
+    this.timeline.after(inMs, () => {
+      if (this.life !== life) return;
+      if (isForRaft) this.step(happen, source);
+      else this.run(happen, source);
     });
   }
 
-  #checkExpiries(): void {
-    this.#checkAtMs = Infinity;
-    let nextMs = Infinity;
-    for (const [leaseId, expiry] of this.expiries) {
-      if (expiry <= this.timeline.nowMs) {
-        this.onExpired(leaseId);
-        nextMs = Math.min(nextMs, this.timeline.nowMs + EXPIRY_CHECK_MS);
-      } else nextMs = Math.min(nextMs, expiry);
-    }
-    if (nextMs < Infinity) this.#checkAt(nextMs);
+  #apply({ command, outcome }: Entry): void {
+    if (command.kind === 'grant' && outcome.kind === 'done') this.lessor.grant(command.leaseId, command.ttlS);
+    else if (command.kind === 'revoke' && outcome.kind === 'done') this.lessor.revoke(command.leaseId);
+    else if (command.kind === 'checkpoint') this.lessor.checkpoint(command.leaseId, command.remainingS);
+  }
+
+  #onApplied(): void {
+    if (this.watchers.size > 0) for (const watcher of [...this.watchers]) this.tell(watcher);
+    if (this.#waiters.length === 0) return;
+    const due = this.#waiters.filter((waiter) => waiter.index <= this.applied);
+    this.#waiters = this.#waiters.filter((waiter) => waiter.index > this.applied);
+    for (const { happen } of due) happen();
   }
 }

@@ -11,6 +11,7 @@ import type {
 } from '../../src/cluster/member.ts';
 import type { Cluster } from './cluster.ts';
 import type { EtcdNode, Watcher } from './etcd-node.ts';
+import type { RenewalAnswer } from './lessor.ts';
 import type { Author, Command, Outcome } from './store.ts';
 
 export interface Refusal {
@@ -27,15 +28,16 @@ export interface Reply<T> {
   readonly refuse: (refusal: Refusal) => void;
 }
 
-// The port's readers retry a read whose leader went away this often (etcd, server/etcdserver/v3_server.go).
-const READ_RETRY_MS = 500;
-const READ_TRIES = 14;
+// etcd gives a request up after this, and looks again this often whether a lease can be renewed (v3_server.go).
+const REQUEST_LIMIT_MS = 7_000;
+const RENEW_AGAIN_MS = 50;
 
 // How long after its grant, or after an election, a lease may still be unknown, with the quirk of etcd #13675.
 const FRESH_MS = 150;
 
 const GONE: Refusal = { kind: 'noLeader', message: 'etcdserver: no leader' };
 const TIMED_OUT: Refusal = { kind: 'unavailable', message: 'etcdserver: request timed out' };
+const LEADER_CHANGED: Refusal = { kind: 'unavailable', message: 'etcdserver: leader changed' };
 const NOT_PRIMARY: Refusal = { kind: 'unavailable', message: 'etcdserver: not a primary lessor' };
 
 /** What one member does with the requests that arrive there. */
@@ -55,7 +57,8 @@ export class EtcdServer {
   grant(leaseId: LeaseId, ttlS: number, author: Author, reply: Reply<Unsent<LeaseAnswer>>): void {
     this.#change({ kind: 'grant', leaseId, ttlS, author }, reply, (outcome) => ({
       header: this.node.header(),
-      ttlMs: outcome.kind === 'done' ? outcome.ttlS * 1000 : 0,
+      // From this member's own lessor.
+      ttlMs: outcome.kind === 'done' ? Math.max(ttlS, this.node.lessor.minTtlS) * 1000 : 0,
     }));
   }
 
@@ -81,6 +84,7 @@ export class EtcdServer {
     }));
   }
 
+  /** The log transaction of a renewal. */
   confirm(command: Command & { kind: 'confirm' }, reply: Reply<Unsent<ConfirmAnswer>>): void {
     this.#change(command, reply, (outcome, revision) => ({
       header: { ...this.node.header(), revision: BigInt(revision) },
@@ -92,34 +96,27 @@ export class EtcdServer {
     if (this.#isRefused(reply)) return;
     // The header is filled before the lease is renewed.
     const header = this.node.header();
-    this.#atPrimary(reply, (primary, back) => {
-      this.#renewAt(primary, leaseId, {
-        answer: (ttlMs) => {
-          back(() => {
-            reply.answer({ header, ttlMs });
-          });
-        },
-        refuse: (refusal) => {
-          back(() => {
-            reply.refuse(refusal);
-          });
-        },
-      });
+    const byMs = this.node.nowMs + REQUEST_LIMIT_MS;
+    this.#renew(leaseId, byMs, {
+      answer: (ttlMs) => {
+        reply.answer({ header, ttlMs });
+      },
+      refuse: reply.refuse,
     });
   }
 
   timeToLive(leaseId: LeaseId, reply: Reply<TimeToLiveAnswer>): void {
     if (this.#isRefused(reply)) return;
     this.#atPrimary(reply, (primary, back) => {
-      const leftMs = primary.leftMs(leaseId);
-      const granted = primary.leases.get(leaseId);
+      const leftMs = primary.lessor.leftMs(leaseId);
+      const lease = primary.lessor.leases.get(leaseId);
       back(() => {
         const header = this.node.header();
-        if (leftMs === undefined || granted === undefined)
+        if (leftMs === undefined || lease === undefined)
           reply.answer({ header, remainingMs: -1_000, grantedTtlMs: 0 });
         else {
           const remainingMs = Math.floor(leftMs / 1000) * 1000;
-          reply.answer({ header, remainingMs, grantedTtlMs: granted * 1000 });
+          reply.answer({ header, remainingMs, grantedTtlMs: lease.ttlS * 1000 });
         }
       });
     });
@@ -129,11 +126,14 @@ export class EtcdServer {
   read(select: (keys: readonly KeyValue[]) => KeyValue | undefined, reply: Reply<RangeAnswer>): void {
     if (this.#isRefused(reply)) return;
     const { node } = this;
-    this.#confirmIndex(READ_TRIES, reply, (index) => {
-      node.whenApplied(index, () => {
+    node.reads.ask({
+      onReady: () => {
         const shown = Math.max(1, node.applied - node.readsBack);
         reply.answer({ header: node.header(shown), oldest: select(node.store.keysAt(shown)) ?? null });
-      });
+      },
+      onFail: (why) => {
+        reply.refuse(why === 'timed out' ? TIMED_OUT : LEADER_CHANGED);
+      },
     });
   }
 
@@ -174,10 +174,61 @@ export class EtcdServer {
     );
   }
 
-  /**
-   * Leases live at the primary lessor; other members hand the request on to whom they believe to be the leader. `back`
-   * carries the answer to this member.
-   */
+  /** Whoever leads renews by its own lessor, after a look at whether it still leads; others hand the lease on. */
+  #renew(leaseId: LeaseId, byMs: number, reply: Reply<number>): void {
+    const { node, cluster } = this;
+    if (!node.leads) {
+      this.#forwardRenewal(leaseId, byMs, reply);
+      return;
+    }
+    const renew = (): void => {
+      this.#renewAt(node, leaseId, {
+        renewed: (ttlS) => {
+          reply.answer(ttlS * 1000);
+        },
+        notFound: () => {
+          reply.answer(0);
+        },
+        notPrimary: () => {
+          this.#forwardRenewal(leaseId, byMs, reply);
+        },
+      });
+    };
+    const refuse = (): void => {
+      reply.refuse(NOT_PRIMARY);
+    };
+    cluster.ensureLeadership(node, renew, refuse);
+  }
+
+  /** By HTTP to whom this member believes to be the leader, whose lessor answers without a look at who leads (leasehttp). */
+  #forwardRenewal(leaseId: LeaseId, byMs: number, reply: Reply<number>): void {
+    const again = (): void => {
+      const { node } = this;
+      node.after(RENEW_AGAIN_MS, () => {
+        if (node.nowMs < byMs) this.#forwardRenewal(leaseId, byMs, reply);
+        else reply.refuse(TIMED_OUT);
+      });
+    };
+    this.#atPrimary(reply, (primary, back) => {
+      this.#renewAt(primary, leaseId, {
+        renewed: (ttlS) => {
+          back(() => {
+            reply.answer(ttlS * 1000);
+          });
+        },
+        notFound: () => {
+          back(() => {
+            reply.answer(0);
+          });
+        },
+        notPrimary: () => {
+          back(again);
+        },
+      });
+    });
+  }
+
+  /** Takes a question to whom this member believes to be the leader; `back` carries the answer to this member. */
   #atPrimary(
     reply: Reply<never>,
     ask: (primary: EtcdNode, back: (deliver: () => void) => void) => void,
@@ -200,86 +251,35 @@ export class EtcdServer {
       else if (target.reaches(node)) node.after(cluster.hopMs(), deliver);
     };
     const arrived = (): void => {
-      if (target.primary) ask(target, here);
-      else
-        here(() => {
-          reply.refuse(NOT_PRIMARY);
-        });
+      target.run(() => {
+        ask(target, here);
+      }, `etcd${node.id}`);
     };
     if (target === node) arrived();
-    else if (node.reaches(target)) target.after(cluster.hopMs(), arrived);
+    else if (node.reaches(target)) {
+      const { life } = target;
+      cluster.timeline.after(cluster.hopMs(), () => {
+        if (target.life === life) arrived();
+      });
+    }
   }
 
-  #renewAt(primary: EtcdNode, leaseId: LeaseId, reply: Reply<number>): void {
-    const { cluster } = this;
-    const { traits, random, timeline } = cluster;
-    const isLeader = primary === cluster.leader.node && cluster.isReady();
-    if (traits.verifiesRenewals && !isLeader) {
-      primary.onceDemoted(() => {
-        reply.refuse(NOT_PRIMARY);
-      });
-      return;
-    }
-    const granted = primary.leases.get(leaseId);
-    const leftMs = primary.leftMs(leaseId);
-    if (granted === undefined || leftMs === undefined) {
-      const revokedAtMs = primary.revokedAtMs.get(leaseId);
+  /** The quirks of some releases, then the lessor. */
+  #renewAt(primary: EtcdNode, leaseId: LeaseId, answer: RenewalAnswer): void {
+    const { traits, random, timeline } = this.cluster;
+    const { lessor } = primary;
+    const lease = lessor.leases.get(leaseId);
+    if (lease === undefined && lessor.isPrimary) {
+      const revokedAtMs = lessor.revokedAtMs.get(leaseId);
       const isKeyLast = revokedAtMs !== undefined && timeline.nowMs - revokedAtMs < traits.keysGoFirstMs;
       const isRevived = revokedAtMs !== undefined && traits.renewsRevoked && random.chance(0.8);
-      reply.answer(isKeyLast || isRevived ? 3_000 : 0);
+      if (isKeyLast || isRevived) answer.renewed(3);
+      else answer.notFound();
       return;
     }
-    const freshSinceMs = Math.max(primary.promotedAtMs, primary.grantedAtMs.get(leaseId) ?? 0);
+    const freshSinceMs = Math.max(lessor.promotedAtMs, lease?.grantedAtMs ?? 0);
     const ageMs = timeline.nowMs - freshSinceMs;
-    if (traits.forgetsFreshLeases && ageMs < FRESH_MS && random.chance(0.3)) reply.answer(0);
-    else if (leftMs > 0) {
-      primary.renew(leaseId);
-      reply.answer(granted * 1000);
-    } else {
-      // Ended but not revoked yet: etcd waits for one of the two (lease/lessor.go, Renew).
-      this.#awaitEnd(primary, leaseId, reply);
-    }
-  }
-
-  #awaitEnd(primary: EtcdNode, leaseId: LeaseId, reply: Reply<number>): void {
-    primary.after(50, () => {
-      if (!primary.primary) reply.refuse(NOT_PRIMARY);
-      else if (!primary.leases.has(leaseId)) reply.answer(0);
-      else this.#awaitEnd(primary, leaseId, reply);
-    });
-  }
-
-  /** ReadIndex: how far the leader's log is, and that a quorum still follows it after the question arrived. */
-  #confirmIndex(tries: number, reply: Reply<never>, onIndex: (index: number) => void): void {
-    const { node, cluster } = this;
-    const { random, store } = cluster;
-    const again = (): void => {
-      if (tries <= 1) reply.refuse(TIMED_OUT);
-      else
-        node.after(READ_RETRY_MS, () => {
-          this.#confirmIndex(tries - 1, reply, onIndex);
-        });
-    };
-    const target = node.leader;
-    if (target === undefined || !node.reaches(target)) {
-      again();
-      return;
-    }
-    const ask = (): void => {
-      const { leader } = cluster;
-      if (leader.node !== target || !cluster.isReady()) {
-        again();
-        return;
-      }
-      const index = store.lastIndex;
-      // The quorum's answers may have been given at once, or just before they arrive.
-      const isEarly = random.chance(0.3);
-      node.after(cluster.hopMs() + cluster.hopMs(), () => {
-        if (isEarly || (cluster.leader === leader && cluster.isReady())) onIndex(index);
-        else again();
-      });
-    };
-    if (target === node) ask();
-    else node.after(cluster.hopMs(), ask);
+    if (traits.forgetsFreshLeases && ageMs < FRESH_MS && random.chance(0.3)) answer.notFound();
+    else lessor.renew(leaseId, answer);
   }
 }

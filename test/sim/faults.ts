@@ -58,7 +58,7 @@ function restart(world: World, node: EtcdNode): void {
 
 function freeze(world: World, node: EtcdNode): void {
   if (!node.up || node.frozen) return;
-  node.frozen = true;
+  node.freeze();
   world.cluster.reconsider();
   world.timeline.after(lengthMs(world), () => {
     thaw(world, node);
@@ -67,15 +67,14 @@ function freeze(world: World, node: EtcdNode): void {
 
 function thaw(world: World, node: EtcdNode): void {
   if (!node.frozen) return;
-  node.thaw();
-  world.cluster.reconsider();
+  world.cluster.thaw(node);
 }
 
 function stick(world: World, node: EtcdNode): void {
-  node.stuck = true;
+  node.stick();
   world.cluster.reconsider();
   world.timeline.after(lengthMs(world), () => {
-    node.stuck = false;
+    node.unstick();
     world.cluster.reconsider();
   });
 }
@@ -103,31 +102,130 @@ function spoil(world: World, links: readonly Link[], begin: (link: Link) => void
   });
 }
 
+/** Other users of etcd write, more than the log keeps if that is short. */
+function writeMuch(world: World, overMs: number): void {
+  const { cluster, timeline, random } = world;
+  const entries = cluster.traits.keptEntries < 100 ? 3 * cluster.traits.keptEntries : random.integer(1, 5);
+  for (let entry = 0; entry < entries; entry += 1) {
+    timeline.after(random.between(0, overMs), () => {
+      cluster.propose(
+        cluster.leader.node,
+        { kind: 'noise' },
+        () => undefined,
+        () => undefined,
+      );
+    });
+  }
+}
+
 /**
- * The hardest case for a proof: a machine reaches one member only, the leader, which stands still inside or is isolated. It
- * goes on renewing leases while others elect another leader, and comes back; and then it is cut off from the machine too,
- * so that what was believed of the last renewal cannot be put right by a later one.
+ * The hardest case for a proof: a machine reaches one member only, the leader, which stands still or is isolated. It
+ * goes on renewing leases, or does so when it goes on, while others elect another leader and write; it comes back; and then it
+ * is cut off from the machine too, so that what was believed of the last renewal cannot be put right by a later one.
  */
 function reachOnlyAnOldLeader(world: World): void {
   const { cluster, network, random, timeline, grantedTtlMs } = world;
   const { node } = cluster.leader;
   const links = network.linksOf(aMachine(world));
-  const oldMs = random.between(0.3, 0.9) * grantedTtlMs;
+  const oldMs = random.between(0.35, 0.8) * grantedTtlMs;
   for (const link of links) if (link.node !== node) cutBothWays(link);
-  if (random.chance(0.7)) node.stuck = true;
-  else node.side = 1;
+  const kind = random.fraction();
+  if (kind < 0.4) {
+    if (node.up) node.freeze();
+  } else if (kind < 0.75) node.stick();
+  if (kind >= 0.75 || random.chance(0.5)) node.side = 1;
   cluster.reconsider();
   world.health.assess();
+  if (random.chance(0.6)) writeMuch(world, oldMs);
   timeline.after(oldMs, () => {
-    node.stuck = false;
     node.side = 0;
+    node.unstick();
+    thaw(world, node);
     cluster.reconsider();
   });
   timeline.after(oldMs + random.between(10, random.pick([600, 1_500])), () => {
     if (random.chance(0.8)) links.forEach(cutBothWays);
     world.health.assess();
   });
-  timeline.after(oldMs + 1_500 + random.between(0.2, 1.3) * grantedTtlMs, () => {
+  timeline.after(oldMs + 1_500 + random.between(0.5, 1.4) * grantedTtlMs, () => {
+    links.forEach(mend);
+    world.health.assess();
+  });
+}
+
+/** Once somebody has sent the next renewal, or a part of one, to this member. */
+function onNextSend(world: World, node: EtcdNode, happen: () => void): void {
+  let isOver = false;
+  const before = world.onSend;
+  world.onSend = (sender, what) => {
+    before(sender, what);
+    if (isOver || !/^(confirmKey|readKey|keepAlive)/.test(what) || !what.endsWith(`etcd${node.id}:2379`))
+      return;
+    isOver = true;
+    happen();
+  };
+}
+
+/** Another client reads through this member. */
+function readThrough(world: World, node: EtcdNode): void {
+  node.run(() => {
+    world.servers[node.id]?.read(() => undefined, { answer: () => undefined, refuse: () => undefined });
+  }, 'another client');
+}
+
+/**
+ * The hardest case for a read: a leader stands still just when it has learnt that a read of a follower is confirmed, and before
+ * the follower hears of it. The follower asks again; others elect another leader; and the old one, when it goes on, finds all
+ * that has come to it meanwhile, also what the machine asked that reaches only this member.
+ */
+function freezeLeaderAtRead(world: World): void {
+  const { cluster, network, random, timeline, grantedTtlMs } = world;
+  const { node } = cluster.leader;
+  if (!node.responsive || cluster.nodes.length < 3) return;
+  const follower = random.pick(cluster.nodes.filter((other) => other !== node));
+  const links = network.linksOf(aMachine(world));
+  for (const link of links) if (link.node !== node) cutBothWays(link);
+  world.health.assess();
+  const oldMs = random.between(0.45, 0.8) * grantedTtlMs;
+  const before = cluster.onConfirmed;
+  const stop = (): void => {
+    cluster.onConfirmed = before;
+  };
+  cluster.onConfirmed = (leader, by, reader) => {
+    // What others have to say of it is still on its way then.
+    if (leader !== node || node.frozen || by !== reader) return;
+    stop();
+    node.freeze();
+    cluster.reconsider();
+    timeline.after(random.between(550, 1_000), () => {
+      node.side = 1;
+      cluster.reconsider();
+    });
+    const goOn = (): void => {
+      thaw(world, node);
+      timeline.after(random.between(0, 200), () => {
+        node.side = 0;
+        cluster.reconsider();
+      });
+      timeline.after(random.between(5, random.pick([50, 600])), () => {
+        links.forEach(cutBothWays);
+        world.health.assess();
+      });
+    };
+    timeline.after(oldMs, () => {
+      // When a question of the machine's has just come.
+      onNextSend(world, node, () => {
+        timeline.after(random.between(1, 40), goOn);
+      });
+    });
+  };
+  for (let atMs = 0; atMs < 500; atMs += 20) {
+    timeline.after(atMs, () => {
+      if (!node.frozen) readThrough(world, follower);
+    });
+  }
+  timeline.after(oldMs + 1_500 + random.between(0.8, 1.5) * grantedTtlMs, () => {
+    stop();
     links.forEach(mend);
     world.health.assess();
   });
@@ -318,6 +416,23 @@ const FAULTS: readonly (readonly [name: string, weight: number, fault: Fault])[]
     4,
     (world) => {
       reachOnlyAnOldLeader(world);
+    },
+  ],
+  [
+    'leader frozen as it confirms a read',
+    2,
+    (world) => {
+      freezeLeaderAtRead(world);
+    },
+  ],
+  [
+    'others read',
+    2,
+    (world) => {
+      for (let times = 0; times < 5; times += 1)
+        world.timeline.after(world.random.between(0, 2_000), () => {
+          readThrough(world, world.random.pick(world.cluster.nodes));
+        });
     },
   ],
   [
@@ -591,6 +706,13 @@ const FAULTS: readonly (readonly [name: string, weight: number, fault: Fault])[]
     },
   ],
   [
+    'others write',
+    3,
+    (world) => {
+      writeMuch(world, lengthMs(world));
+    },
+  ],
+  [
     'compaction',
     2,
     (world) => {
@@ -625,6 +747,9 @@ export function plan(world: World, atMs: number): void {
 export function planHardCase(world: World, atMs: number): void {
   const [name, fault] = world.random.pick<readonly [string, Fault]>([
     ['only an old leader is reached', reachOnlyAnOldLeader],
+    ['only an old leader is reached', reachOnlyAnOldLeader],
+    ['leader frozen as it confirms a read', freezeLeaderAtRead],
+    ['leader frozen as it confirms a read', freezeLeaderAtRead],
     ['process frozen while it renews, then cut off', freezeAtRenewal],
     ['virtual machine paused, then cut off', pauseAndCutOff],
   ]);
@@ -639,13 +764,14 @@ export function healAll(world: World): void {
   for (const node of world.cluster.nodes) {
     restart(world, node);
     thaw(world, node);
-    node.stuck = false;
+    node.unstick();
     node.lagMs = 2;
     node.readsBack = 0;
     node.refusesWatches = false;
   }
   for (const { process } of world.contenders) process.ambush = undefined;
   world.cluster.slowMs = 0;
+  world.cluster.onConfirmed = () => undefined;
   unite(world);
   for (const link of world.network.links) mend(link);
   allow(world);

@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import { hookLoader } from './hooks.ts';
 import { MUTATIONS } from './mutations.ts';
+import { PROPERTIES, type Property } from './properties.ts';
 import { runWorker } from './run-workers.ts';
 import type { WorkerReport } from './worker.ts';
 
@@ -14,6 +15,7 @@ Runs the shipped lock in simulated schedules and checks what must hold in each o
   --seed S       seed of the first schedule; each further one has the next (1)
   --jobs J       worker threads (one per processor)
   --replay SEED  run one schedule and print its history
+  --only P       look at the property of that name only (test/sim/properties.ts); may be given more than once
   --mutation N   with --replay: with the mistake of that name (test/sim/mutations.ts)`;
 
 const { values } = parseArgs({
@@ -24,6 +26,7 @@ const { values } = parseArgs({
     jobs: { type: 'string', default: String(availableParallelism()) },
     replay: { type: 'string' },
     mutation: { type: 'string' },
+    only: { type: 'string', multiple: true },
     help: { type: 'boolean', default: false },
   },
 });
@@ -35,6 +38,14 @@ function number(name: 'schedules' | 'minutes' | 'seed' | 'jobs' | 'replay'): num
   return value;
 }
 
+function propertyOf(name: string): Property {
+  const found = Object.keys(PROPERTIES).find((each) => each === name);
+  if (found === undefined) throw new Error(`--only is "${name}", want a name in test/sim/properties.ts`);
+  return found as Property;
+}
+
+const only = values.only?.map(propertyOf);
+
 async function replay(seed: number): Promise<number> {
   const mutation = MUTATIONS.find(({ name }) => name === values.mutation);
   if (mutation === undefined && values.mutation !== undefined)
@@ -44,7 +55,7 @@ async function replay(seed: number): Promise<number> {
   process.on('unhandledRejection', onUnhandled);
   return new Promise((resolve) => {
     setImmediate(() => {
-      const { history, violation } = runSchedule(seed, true);
+      const { history, violation } = runSchedule(seed, true, only ?? mutation?.only);
       console.log(history.join('\n'));
       console.log(
         violation === undefined
@@ -94,6 +105,7 @@ async function runAll(): Promise<number> {
     runWorker(
       {
         mutation: undefined,
+        only,
         firstSeed: seed + index,
         stride: jobs,
         schedules: Math.floor(schedules / jobs) + (index < schedules % jobs ? 1 : 0),

@@ -1,7 +1,8 @@
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import { writeSafetyPart } from '../support/safety-document.ts';
-import { MUTATIONS, type PlannedMutation } from './mutations.ts';
+import { MUTATIONS } from './mutations.ts';
+import type { PlannedMutation } from './planned-mutation.ts';
 import { propertiesTable } from './properties.ts';
 import { runWorker } from './run-workers.ts';
 import type { WorkerReport } from './worker.ts';
@@ -35,12 +36,15 @@ interface Finding {
 }
 
 /** Whether the source fails in this schedule as it stands: then the mutation has nothing to do with it. */
-async function failsUnmutated(seed: number): Promise<boolean> {
+async function failsUnmutated(seed: number, { only }: PlannedMutation): Promise<boolean> {
   let fails = false;
-  await runWorker({ mutation: undefined, firstSeed: seed, stride: 1, schedules: 1 }, ({ violations }) => {
-    fails = violations.length > 0;
-    return true;
-  });
+  await runWorker(
+    { mutation: undefined, only, firstSeed: seed, stride: 1, schedules: 1 },
+    ({ violations }) => {
+      fails = violations.length > 0;
+      return true;
+    },
+  );
   return fails;
 }
 
@@ -49,7 +53,7 @@ async function look(mutation: PlannedMutation, firstSeed: number): Promise<Findi
   const endSeed = firstSeed + mutation.within;
   while (next < endSeed) {
     const found: WorkerReport['violations'][number][] = [];
-    const task = { mutation, firstSeed: next, stride: 1, schedules: endSeed - next };
+    const task = { mutation, only: mutation.only, firstSeed: next, stride: 1, schedules: endSeed - next };
     await runWorker(task, ({ violations }) => {
       found.push(...violations);
       return found.length === 0;
@@ -57,7 +61,7 @@ async function look(mutation: PlannedMutation, firstSeed: number): Promise<Findi
     const [first] = found;
     if (first === undefined) break;
     const { seed, violation } = first;
-    if (!(await failsUnmutated(seed)))
+    if (!(await failsUnmutated(seed, mutation)))
       return { mutation, schedules: seed - firstSeed + 1, property: violation?.property, seed };
     console.log(`Seed ${seed} fails without any mutation: npm run sim -- --replay ${seed}`);
     process.exitCode = 1;

@@ -1,15 +1,9 @@
-import type { Mutation } from './hooks.ts';
+import type { PlannedMutation } from './planned-mutation.ts';
+import { RULE_MUTATIONS } from './rule-mutations.ts';
 
-/** A mistake that somebody could make, and within how many schedules the simulation has to find it. */
-export interface PlannedMutation extends Mutation {
-  readonly within: number;
-}
-
-const LINEARIZABLE = `    const { node } = this;
-    this.#confirmIndex(READ_TRIES, reply, (index) => {
-      node.whenApplied(index, () => {`;
-
+/** Each mistake that the simulation has to find. */
 export const MUTATIONS: readonly PlannedMutation[] = [
+  ...RULE_MUTATIONS,
   // Renewals
   {
     name: 'the deadline is counted from the reply',
@@ -45,10 +39,14 @@ export const MUTATIONS: readonly PlannedMutation[] = [
   {
     name: 'the read is serializable',
     file: 'test/sim/etcd-server.ts',
-    find: LINEARIZABLE,
-    replace: `    const { node } = this;
-    [node.applied].forEach((index) => {
-      node.whenApplied(index, () => {`,
+    find: `    node.reads.ask({
+      onReady: () => {
+        const shown`,
+    replace: `    (({ onReady }) => {
+      onReady();
+    })({
+      onReady: () => {
+        const shown`,
     within: 20_000,
   },
   {

@@ -1,5 +1,5 @@
 import { healAll, plan, planHardCase } from './faults.ts';
-import type { Violation } from './properties.ts';
+import type { Property, Violation } from './properties.ts';
 import { World } from './world.ts';
 
 export interface ScheduleResult {
@@ -11,9 +11,7 @@ export interface ScheduleResult {
   readonly simulatedMs: number;
 }
 
-// After the faults: a leader, the longest lease from before in full with what a promotion adds, the lessor's own pace, and
-// the next attempts of CTDB.
-const ELECTION_MS = 3_000;
+// After the faults: a leader, the longest lease from before in full, the lessor's own pace, and the next attempts of CTDB.
 const LEASE_END_MS = 2_000;
 const RETRIES_MS = 6_000 + 4_000;
 
@@ -29,8 +27,8 @@ export function onUnhandled(error: unknown): void {
 }
 
 /** One schedule from its seed: a cluster, contenders, faults; then healing, and everyone's end. */
-export function runSchedule(seed: number, keepsHistory: boolean): ScheduleResult {
-  const world = new World(seed, keepsHistory);
+export function runSchedule(seed: number, keepsHistory: boolean, only?: readonly Property[]): ScheduleResult {
+  const world = new World(seed, keepsHistory, only);
   current = world;
   try {
     live(world);
@@ -50,7 +48,7 @@ export function runSchedule(seed: number, keepsHistory: boolean): ScheduleResult
 function live(world: World): void {
   const { random, timeline, checker } = world;
   const isOver = (): boolean => world.violation !== undefined;
-  const isHardCase = random.chance(0.08);
+  const isHardCase = random.chance(0.12);
   const horizonMs = isHardCase ? 3_000 + 3 * world.grantedTtlMs : random.between(4_000, 16_000);
 
   for (const node of world.nodes)
@@ -69,7 +67,7 @@ function live(world: World): void {
     world.onSend = () => undefined;
     healAll(world);
     const thawMs = 3 * world.grantedTtlMs; // the longest freeze, begun last
-    const boundMs = ELECTION_MS + world.grantedTtlMs + LEASE_END_MS + RETRIES_MS + thawMs;
+    const boundMs = world.electionLimitMs + world.longestLeaseMs + LEASE_END_MS + RETRIES_MS + thawMs;
     for (const node of world.nodes) node.elect(random.between(0, 5_000));
     let heldSinceMs = Infinity;
     timeline.run(timeline.nowMs + boundMs, () => {
@@ -96,7 +94,7 @@ function live(world: World): void {
   }
 
   if (!isOver()) {
-    timeline.run(timeline.nowMs + 2 * world.grantedTtlMs + LEASE_END_MS, isOver);
+    timeline.run(timeline.nowMs + 2 * world.longestLeaseMs + LEASE_END_MS, isOver);
     const { store } = world.cluster;
     if (!isOver() && (store.keys.length > 0 || store.leases.size > 0))
       checker.violated('something is left behind', `${store.keys.length} keys, ${store.leases.size} leases`);

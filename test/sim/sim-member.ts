@@ -32,6 +32,9 @@ interface Connection {
 
 let lastId = 0;
 
+/** Each call has a thread of its own in the member. */
+let lastCall = 0;
+
 /** Told of what the process sends, at the instant at which it leaves. */
 export interface Traffic {
   onSend(process: SimProcess, what: string, leaseId: LeaseId | undefined): void;
@@ -249,22 +252,25 @@ export class SimMember implements Member {
           this.#lose(connection, 'connection refused');
           return;
         }
-        node.run(() => {
-          serve({
-            answer: (answer) => {
-              back(isChange, () => {
-                if (what === 'grant' && leaseId !== undefined) this.#traffic.onGranted(leaseId);
-                resolve({ ...answer, connection: connection.id });
-              });
-            },
-            refuse: ({ kind, message }) => {
-              back(false, () => {
-                if (kind === 'leaseExists' && leaseId !== undefined) this.#traffic.onGranted(leaseId);
-                fail(kind, message);
-              });
-            },
-          });
-        });
+        node.run(
+          () => {
+            serve({
+              answer: (answer) => {
+                back(isChange, () => {
+                  if (what === 'grant' && leaseId !== undefined) this.#traffic.onGranted(leaseId);
+                  resolve({ ...answer, connection: connection.id });
+                });
+              },
+              refuse: ({ kind, message }) => {
+                back(false, () => {
+                  if (kind === 'leaseExists' && leaseId !== undefined) this.#traffic.onGranted(leaseId);
+                  fail(kind, message);
+                });
+              },
+            });
+          },
+          `call ${(lastCall += 1)}`,
+        );
       };
       // The first message on a connection follows a handshake.
       const ready = (): void => {

@@ -5,9 +5,9 @@ const NO_LEASE = '0' as LeaseId;
 /** Who asked for a change; the reason decides whether a holder's loss is excused. */
 export type Author =
   | { readonly kind: 'contender'; readonly pid: number; readonly name: string }
-  /** etcd itself, because a lease has ended. */
-  | { readonly kind: 'expiry' }
-  /** An old leader's revoke that was queued while it stood still, let through by etcd #15247. */
+  /** etcd itself, because a lease has ended by the account of that member's lessor. */
+  | { readonly kind: 'expiry'; readonly by: number }
+  /** The revoke of a lessor that does not lead, which the leader carried out for it (etcd #15247). */
   | { readonly kind: 'staleExpiry' }
   | { readonly kind: 'administrator' };
 
@@ -38,14 +38,16 @@ export type Command =
       readonly createRevision: bigint;
       readonly author: Author;
     }
-  /** Changes nothing, but is an entry of the log. */
+  /** The log transaction of a renewal: reads the key, which changes nothing, but is an entry of the log. */
   | { readonly kind: 'confirm'; readonly key: string; readonly createRevision: bigint }
   | { readonly kind: 'delete'; readonly key: string; readonly author: Author }
+  /** How much of a lease is left, for the next promotion; 0: all of it. */
+  | { readonly kind: 'checkpoint'; readonly leaseId: LeaseId; readonly remainingS: number }
   /** Other users of etcd, and the first entry of a leader's term. */
   | { readonly kind: 'noise' | 'empty' };
 
 export type Outcome =
-  | { readonly kind: 'done'; readonly ttlS: number }
+  | { readonly kind: 'done' }
   | { readonly kind: 'leaseNotFound' | 'leaseExists' }
   | { readonly kind: 'locked' | 'notDescribed' }
   | { readonly kind: 'confirmed'; readonly found: KeyValue | null }
@@ -69,7 +71,6 @@ export interface KeyEvent {
 }
 
 interface Lease {
-  readonly ttlS: number;
   readonly author: Author;
 }
 
@@ -94,11 +95,14 @@ export class Store {
   readonly #versions: { readonly index: number; readonly keys: readonly KeyValue[] }[] = [
     { index: 0, keys: [] },
   ];
-  readonly #smallestTtlS: number;
+  /** The first entry of the log that has not been compacted away. */
+  firstIndex = 1;
+  readonly #keptEntries: number;
   readonly #agreement: Agreement;
 
-  constructor(smallestTtlS: number, agreement: Agreement) {
-    this.#smallestTtlS = smallestTtlS;
+  /** @param keptEntries so many are kept when the log is compacted, which is when it has twice as many. */
+  constructor(keptEntries: number, agreement: Agreement) {
+    this.#keptEntries = keptEntries;
     this.#agreement = agreement;
     this.commit({ kind: 'empty' }, 1);
   }
@@ -135,6 +139,7 @@ export class Store {
     const outcome = this.#apply(command, index);
     const entry: Entry = { index, term, command, outcome, revision: this.#revision };
     this.log.push(entry);
+    if (index - this.firstIndex >= 2 * this.#keptEntries) this.firstIndex = index - this.#keptEntries;
     this.#agreement.onCommit(entry);
     return entry;
   }
@@ -142,24 +147,24 @@ export class Store {
   #apply(command: Command, index: number): Outcome {
     switch (command.kind) {
       case 'empty':
-        return { kind: 'done', ttlS: 0 };
+      case 'checkpoint':
+        return { kind: 'done' };
       case 'noise':
         this.#revision += 1;
-        return { kind: 'done', ttlS: 0 };
+        return { kind: 'done' };
       case 'grant': {
         if (this.leases.has(command.leaseId)) return { kind: 'leaseExists' };
-        const ttlS = Math.max(command.ttlS, this.#smallestTtlS);
-        this.leases.set(command.leaseId, { ttlS, author: command.author });
-        return { kind: 'done', ttlS };
+        this.leases.set(command.leaseId, { author: command.author });
+        return { kind: 'done' };
       }
       case 'revoke': {
         if (!this.leases.delete(command.leaseId)) return { kind: 'leaseNotFound' };
         this.#remove((key) => key.leaseId === command.leaseId, index, command.author);
-        return { kind: 'done', ttlS: 0 };
+        return { kind: 'done' };
       }
       case 'delete':
         this.#remove((key) => key.key === command.key, index, command.author);
-        return { kind: 'done', ttlS: 0 };
+        return { kind: 'done' };
       case 'lock': {
         const [oldest] = this.keys;
         if (oldest !== undefined) return { kind: 'notLocked', oldest };
@@ -171,7 +176,7 @@ export class Store {
         const present = this.keys.find((key) => key.key === command.key);
         if (present?.createRevision !== command.createRevision) return { kind: 'notDescribed' };
         this.#put(command.key, command.value, present.leaseId, index, command.author);
-        return { kind: 'done', ttlS: 0 };
+        return { kind: 'done' };
       }
       case 'confirm':
         return { kind: 'confirmed', found: this.keys.find((key) => key.key === command.key) ?? null };
@@ -179,7 +184,7 @@ export class Store {
         const present = this.keys.find((key) => key.key === command.key);
         const leaseId = command.lease === 'keep' && present !== undefined ? present.leaseId : NO_LEASE;
         this.#put(command.key, command.value, leaseId, index, command.author);
-        return { kind: 'done', ttlS: 0 };
+        return { kind: 'done' };
       }
     }
   }

@@ -1,9 +1,12 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { hookLoader, type Mutation } from './hooks.ts';
+import type { Property } from './properties.ts';
 import type { ScheduleResult } from './schedule.ts';
 
 export interface WorkerTask {
   readonly mutation: Mutation | undefined;
+  /** The properties that are looked at; all of them when undefined. */
+  readonly only?: readonly Property[] | undefined;
   /** The seeds are firstSeed, firstSeed + stride, and so on, `schedules` of them. */
   readonly firstSeed: number;
   readonly stride: number;
@@ -37,7 +40,7 @@ function runBatch(from: number): void {
   const violations: WorkerReport['violations'][number][] = [];
   let [steps, simulatedMs] = [0, 0];
   for (let index = from; index < until; index += 1) {
-    const result = runSchedule(task.firstSeed + index * task.stride, false);
+    const result = runSchedule(task.firstSeed + index * task.stride, false, task.only);
     steps += result.steps;
     simulatedMs += result.simulatedMs;
     for (const what of result.counts) counts.set(what, (counts.get(what) ?? 0) + 1);

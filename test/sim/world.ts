@@ -1,7 +1,7 @@
 import { Deadline } from '../../src/lock/deadline.ts';
 import { defaultRefreshMs, longestRefreshMs, timingOf, type Timing } from '../../src/config/timing.ts';
 import { Checker } from './checker.ts';
-import { Cluster, type ClusterTraits } from './cluster.ts';
+import { Cluster, type ClusterTraits, type LeadershipCheck } from './cluster.ts';
 import type { Contender } from './contender.ts';
 import { CtdbNode } from './ctdb-node.ts';
 import { EtcdServer } from './etcd-server.ts';
@@ -9,7 +9,7 @@ import { Health } from './health.ts';
 import { History } from './history.ts';
 import { Machine } from './machine.ts';
 import { Network } from './network.ts';
-import type { Violation } from './properties.ts';
+import type { Property, Violation } from './properties.ts';
 import { Random } from './random.ts';
 import { runningContender } from './running.ts';
 import type { SimProcess } from './sim-process.ts';
@@ -55,20 +55,21 @@ export class World {
   readonly #pausedUntilMs = new Map<Machine, number>();
   readonly #suspendedUntilMs = new Map<Machine, number>();
 
-  constructor(seed: number, keepsHistory: boolean) {
+  /** @param only the properties that are looked at; all of them when undefined. */
+  constructor(seed: number, keepsHistory: boolean, only?: readonly Property[]) {
     this.seed = seed;
     const random = new Random(seed);
     this.random = random;
     this.history = new History(this.timeline, keepsHistory);
     const clusterTraits = drawCluster(random);
     this.traits = {
-      onlyMember: random.chance(0.08) ? random.integer(0, clusterTraits.size - 1) : undefined,
+      onlyMember: random.chance(0.08) ? random.integer(0, clusterTraits.electionMs.length - 1) : undefined,
       hasWatchdog: random.chance(0.8),
       companionFails: random.chance(0.1),
       drift: random.chance(0.1) ? 0.02 : 0.0005,
     };
     this.timing = drawTiming(random);
-    this.checker = new Checker(this);
+    this.checker = new Checker(this, only);
     this.cluster = new Cluster(clusterTraits, this.timeline, random, this.checker);
     this.servers = this.cluster.nodes.map((node) => new EtcdServer(this.cluster, node));
     this.machines = drawMachines(this);
@@ -76,6 +77,14 @@ export class World {
     this.health = new Health(this);
     this.cluster.onChange = () => {
       this.health.assess();
+    };
+    this.cluster.onSnapshot = (node) => {
+      this.count('member catches up by a raft snapshot');
+      this.history.tell('etcd', () => `etcd${node.id} has restored a raft snapshot`);
+    };
+    this.cluster.onStale = (node) => {
+      this.count('stale linearizable read');
+      this.history.tell('etcd', () => `etcd${node.id} answers a linearizable read from the past`);
     };
     this.cluster.onElection = (node, term) => {
       this.count('leader elected');
@@ -93,9 +102,23 @@ export class World {
     return this.checker.violations[0];
   }
 
-  /** The TTL that a holder is granted. */
+  /** The TTL that a holder asks for, which is what it may count on. */
   get grantedTtlMs(): number {
-    return Math.max(this.timing.ttlMs, this.cluster.traits.smallestTtlS * 1000);
+    return this.timing.ttlMs;
+  }
+
+  /** For how long a lease can outlive its last renewal, by the lessor with the largest TTL of its own. */
+  get longestLeaseMs(): number {
+    return Math.max(
+      ...this.cluster.nodes.map(
+        ({ lessor, electionMs }) => Math.max(this.timing.ttlMs, lessor.minTtlS * 1000) + electionMs,
+      ),
+    );
+  }
+
+  /** Within this a cluster whose members are well has a leader that serves. */
+  get electionLimitMs(): number {
+    return 2 * Math.max(...this.cluster.nodes.map(({ electionMs }) => electionMs)) + 1_000;
   }
 
   /** For how long etcd has to be well so that a renewal must have been proven, whatever was tried before. */
@@ -196,18 +219,30 @@ function drawTiming(random: Random): Timing {
 }
 
 function drawCluster(random: Random): ClusterTraits {
-  const isOld = random.chance(0.6);
+  const size = random.pick([1, 3, 3, 3, 3, 3, 3, 5]);
   return {
-    size: random.pick([1, 3, 3, 3, 3, 3, 3, 5]),
-    smallestTtlS: random.chance(0.1) ? 5 : 2,
-    verifiesRenewals: !isOld,
-    earlyRevokes: isOld && random.chance(0.3),
+    electionMs: drawElections(random, size),
+    checksLeadership: random.pick<LeadershipCheck>(['never', 'always', 'unlessTicked', 'unlessTicked']),
+    reusesReadIds: random.chance(0.5),
+    hesitates: random.chance(0.2),
+    racesPromotion: random.chance(0.2),
+    keptEntries: random.chance(0.5) ? random.integer(2, 10) : 5_000,
+    checkpointMs: Infinity,
     forgetsFreshLeases: random.chance(0.2),
     renewsRevoked: random.chance(0.2),
     keysGoFirstMs: random.chance(0.2) ? 200 : 0,
     commitMs: random.chance(0.8) ? [1, 8] : [5, 60],
     drift: 0.0005,
   };
+}
+
+/** Mostly the default; or another; or, as in a rolling change of it, a different one for each member. */
+function drawElections(random: Random, size: number): number[] {
+  const kind = random.fraction();
+  const same = kind < 0.75 ? 1_000 : 3_000;
+  const choose = (): number =>
+    kind < 0.85 ? same : random.pick([100, 500, 1_000, 1_000, 3_000, 8_000, 20_000]);
+  return Array.from({ length: size }, choose);
 }
 
 function drawMachines(world: World): Machine[] {

@@ -1,0 +1,80 @@
+import { type PlannedMutation, TWO_HOLDERS } from './planned-mutation.ts';
+import type { Edit } from './hooks.ts';
+
+const RENEWAL = 'src/lock/renewal.ts';
+
+const ASK_P: Pick<Edit, 'file' | 'find'> = {
+  file: RENEWAL,
+  find: `  const confirmed = await member.confirmKey(held.key, held.createRevision, call);
+  const { found } = confirmed;`,
+};
+
+const ASK_K: Pick<Edit, 'file' | 'find'> = {
+  file: RENEWAL,
+  find: `  const renewed = await member.keepAlive(held.leaseId, call);
+`,
+};
+
+const COUNT_ANSWERED_TTL: Edit = {
+  file: 'src/lock/deadline.ts',
+  find: `Math.min(ttlMs, answeredTtlMs)`,
+  replace: `answeredTtlMs`,
+};
+
+/** Keepalive first, then a linearizable read, believed when both headers show one raft term. */
+const EQUAL_TERMS: readonly Edit[] = [
+  { ...ASK_K, replace: `` },
+  {
+    file: RENEWAL,
+    find: `renewed.connection !== confirmed.connection`,
+    replace: `renewed.header.raftTerm !== confirmed.header.raftTerm`,
+  },
+];
+const READ_AFTER_KEEPALIVE: Edit = {
+  ...ASK_P,
+  replace: `  const renewed = await member.keepAlive(held.leaseId, call);
+  const confirmed = await member.readKey(held.key, call);
+  const found = confirmed.oldest;`,
+};
+
+/** Mistakes in what counts as a renewal, among them the rules that were in use or thought of before. */
+export const RULE_MUTATIONS: readonly PlannedMutation[] = [
+  {
+    name: 'the rule of 9adcbdd: keepalive, then a read, equal raft terms, the TTL as answered',
+    ...READ_AFTER_KEEPALIVE,
+    also: [...EQUAL_TERMS, COUNT_ANSWERED_TTL],
+    within: 20_000,
+    only: TWO_HOLDERS,
+  },
+  {
+    name: 'that rule with the smaller TTL: headers show an old term after a raft snapshot',
+    ...READ_AFTER_KEEPALIVE,
+    also: EQUAL_TERMS,
+    within: 50_000,
+    only: TWO_HOLDERS,
+  },
+  {
+    name: 'the TTL counts as it was answered',
+    ...COUNT_ANSWERED_TTL,
+    within: 20_000,
+    only: TWO_HOLDERS,
+  },
+  {
+    name: 'a linearizable read in place of the transaction',
+    ...ASK_P,
+    replace: `  const confirmed = await member.readKey(held.key, call);
+  const found = confirmed.oldest;`,
+    within: 100_000,
+    only: TWO_HOLDERS,
+  },
+  {
+    name: 'the keepalive before the transaction',
+    ...ASK_P,
+    replace: `  const renewed = await member.keepAlive(held.leaseId, call);
+  const confirmed = await member.confirmKey(held.key, held.createRevision, call);
+  const { found } = confirmed;`,
+    also: [{ ...ASK_K, replace: `` }],
+    within: 20_000,
+    only: TWO_HOLDERS,
+  },
+];
