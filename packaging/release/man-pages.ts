@@ -9,7 +9,7 @@ import type { Key } from '../../src/config/config-key.ts';
 import { PACKAGING, VERSION } from './project.ts';
 
 /** The pages by file name. */
-export const PAGES = ['ctdb-etcd.7', 'ctdb_etcd_lock.8'] as const;
+export const PAGES = ['ctdb-etcd.7', 'ctdb-etcd-event.7', 'ctdb_etcd_lock.8'] as const;
 export type Page = (typeof PAGES)[number];
 
 /** Text in which nothing is markup. */

@@ -30,6 +30,9 @@ const EXAMPLES = join(PACKAGING, 'monitoring');
 const COMMAND = `/usr/bin/${basename(HELPER)}`;
 const BASH_COMPLETION = `/usr/share/bash-completion/completions/${basename(HELPER)}`;
 
+/** Where CTDB looks for the event scripts that it can enable. */
+const EVENT_SCRIPT = '/usr/share/ctdb/events/legacy/46.etcdlock.script';
+
 export const DOC = `/usr/share/doc/${NAME}`;
 export const MAN_PAGES = PAGES.map((page) => `/usr/share/man/man${page.slice(-1)}/${page}`);
 
@@ -71,6 +74,7 @@ export function layOut(root: string, architecture: Architecture, from: Provenanc
     put(root, `${MAN_PAGES[at] ?? ''}.gz`, gzip(manPage(page, from.epoch)));
   });
   for (const document of DOCUMENTS) put(root, `${DOC}/${document}`, readFileSync(join(ROOT, document)));
+  put(root, EVENT_SCRIPT, readFileSync(join(PACKAGING, 'events', basename(EVENT_SCRIPT))), 0o755);
   for (const name of readdirSync(EXAMPLES))
     put(root, `${DOC}/examples/${name}`, readFileSync(join(EXAMPLES, name)));
   mkdirSync(join(root, dirname(COMMAND)), { recursive: true });

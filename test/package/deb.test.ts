@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { appendFileSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { temporaryDirectory } from '../support/processes.ts';
+import { type Finished, temporaryDirectory } from '../support/processes.ts';
 import { built, DEB, variant } from './built.ts';
 import { CHECKOUT, CONFIG, HELPER, MAN_PAGE, RELEASES, Root } from './root.ts';
 
@@ -138,6 +138,22 @@ for (const release of RELEASES) {
       await assertOurs(root, theirs);
       assert.equal(root.fingerprint(HELPER), ours);
       assert.match((await root.run('dpkg-query', '--show', 'ctdb-etcd-lock')).stdout, /1\.0\.0-1$/m);
+    });
+
+    test('its event script is one that CTDB can enable, and no link to it is left behind', async () => {
+      await using root = Root.make(release, 'ctdb');
+      await root.dpkg('--install', built(DEB));
+      const link = '/etc/ctdb/events/legacy/46.etcdlock.script';
+      assert.equal((await root.run('test', '-L', link)).status, 1, 'it is off until it is enabled');
+      // The tool that "ctdb event script enable" runs.
+      const tool = (...args: readonly string[]): Promise<Finished> =>
+        root.run('/usr/libexec/ctdb/ctdb-event', 'script', ...args);
+      const enabled = await tool('enable', 'legacy', '46.etcdlock');
+      assert.equal(enabled.status, 0, enabled.stderr);
+      assert.match((await tool('list', 'legacy')).stdout, /^\* 46\.etcdlock$/m);
+      assert.equal((await root.run('test', '-x', link)).status, 0);
+      await root.dpkg('--remove', 'ctdb-etcd-lock');
+      assert.equal((await root.run('test', '-L', link)).status, 1);
     });
 
     test('the configuration of the helper in Python stays as it is, and nobody is asked', async () => {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { manPage, optionsOf, PAGES, partsOf } from '../../packaging/release/man-pages.ts';
@@ -12,9 +12,11 @@ import { EXIT } from '../../src/lock/lifecycle.ts';
 import { STATUS } from '../../src/lock/answer-pipe.ts';
 import { longestRefreshMs } from '../../src/config/timing.ts';
 import { run, runChecked, temporaryDirectory } from '../support/processes.ts';
+import { CHECKOUT } from './root.ts';
 
 // The pages of ctdb and of Samba are not installed where the tests run.
-const FOREIGN_PAGE = /STYLE: referenced manual not found: Xr (ctdb|ctdbd|ctdb\.conf|testparm) \d/;
+const FOREIGN_PAGE =
+  /STYLE: referenced manual not found: Xr (ctdb|ctdbd|ctdb\.conf|ctdb-script\.options|testparm) \d/;
 
 let directory = '';
 /** The pages as a reader sees them, in one line each. */
@@ -83,14 +85,37 @@ describe('ctdb-etcd(7)', () => {
   });
 });
 
+describe('ctdb-etcd-event(7)', () => {
+  const script = readFileSync(join(CHECKOUT, 'packaging/events/46.etcdlock.script'), 'utf8');
+
+  test('explains every option of the script with its default, and no other', () => {
+    const page = textOf('ctdb-etcd-event.7');
+    const options = [...script.matchAll(/^: "\$\{(CTDB_ETCD_LOCK_\w+):=(\w+)\}"$/gm)];
+    assert.equal(options.length, 2);
+    for (const [, name = '', standard = ''] of options) {
+      const [, text = ''] = new RegExp(`${name}=(.*?Default: \\S+)`).exec(page) ?? [];
+      assert.match(text, new RegExp(`Default: ${standard}\\.$`), name);
+    }
+    const named = new Set([...page.matchAll(/CTDB_ETCD_LOCK_\w+/g)].map(([name]) => name));
+    assert.deepEqual([...named].sort(), options.map(([, name]) => name).sort());
+  });
+
+  test('explains what the script says besides the check', () => {
+    const page = textOf('ctdb-etcd-event.7');
+    const lines = [...script.matchAll(/echo "(CTDB LOCK UNKNOWN - [^";(]+)/g)];
+    assert.equal(lines.length, 2);
+    for (const [, line = ''] of lines) assert.ok(page.includes(line.replaceAll('$age', '...').trim()), line);
+  });
+});
+
 describe('ctdb_etcd_lock(8)', () => {
   test('explains every option that --help shows', () => {
     const page = textOf('ctdb_etcd_lock.8');
     const options = optionsOf(helpText());
-    const shownByHelp = [...helpText().matchAll(/^ {2}-\w, --[\w-]+/gm)];
+    const shownByHelp = [...helpText().matchAll(/^ {2}-[-\w]/gm)];
     assert.equal(options.length, shownByHelp.length);
     for (const { letter = '', word, meaning } of options) {
-      assert.ok(letter !== '' && page.includes(`-${letter}`) && page.includes(`--${word}`), word);
+      assert.ok(page.includes(`-${letter}`) && page.includes(`--${word}`), word);
       assert.ok(page.includes(meaning.slice(1)), `${word}: ${meaning}`);
     }
   });
