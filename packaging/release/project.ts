@@ -50,17 +50,6 @@ export function run(
   });
 }
 
-/** Fails with the package to install when a program is missing. */
-export function needProgram(program: string, debianPackage: string): void {
-  try {
-    execFileSync('sh', ['-c', 'command -v "$1"', 'sh', program], { stdio: 'ignore' });
-  } catch {
-    throw new Error(
-      `Cannot find the program "${program}": install it with "apt-get install ${debianPackage}"`,
-    );
-  }
-}
-
 /** Where these sources come from: the tarball's own record, else git. SOURCE_DATE_EPOCH overrides the time. */
 export function provenance(): Provenance {
   const found = recorded() ?? asked();

@@ -2,7 +2,7 @@
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Architecture } from './architecture.ts';
-import { DIST, NAME, needProgram, PACKAGING, ROOT, run, VERSION, type Provenance } from './project.ts';
+import { DIST, NAME, PACKAGING, ROOT, run, VERSION, type Provenance } from './project.ts';
 import { compilePolicy } from './selinux.ts';
 import { DOC, layOut, put, putZshCompletion, setTimes } from './tree.ts';
 
@@ -33,7 +33,6 @@ function changelogDate(epoch: number): string {
 
 /** Writes the RPMs into dist/ and returns their paths. */
 export function buildRpm(architecture: Architecture, from: Provenance): string[] {
-  needProgram('rpmbuild', 'rpm');
   const staged = stageRpm(architecture, from);
   const top = join(DIST, 'stage', `rpmbuild-${architecture.rpm}`);
   rmSync(top, { recursive: true, force: true });

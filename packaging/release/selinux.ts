@@ -1,15 +1,13 @@
 /** The SELinux policy module, compiled without the interfaces of any distribution, so that it fits all of them. */
 import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { DIST, needProgram, PACKAGING, run } from './project.ts';
+import { DIST, PACKAGING, run } from './project.ts';
 
 // What the oldest target's libsepol reads, that of RHEL 8.
 const POLICY_VERSION = '19';
 
 /** The bytes of ctdb_etcd_lock.pp. */
 export function compilePolicy(): Buffer {
-  needProgram('checkmodule', 'checkpolicy');
-  needProgram('semodule_package', 'semodule-utils');
   const work = join(DIST, 'stage', 'selinux');
   mkdirSync(work, { recursive: true });
   const module = join(work, 'ctdb_etcd_lock.mod');

@@ -17,6 +17,7 @@ export function built(pattern: RegExp): string {
 
 export const DEB = /^ctdb-etcd-lock_.*_amd64\.deb$/;
 export const RPM = /^ctdb-etcd-lock-\d.*\.x86_64\.rpm$/;
+export const REPOSITORY = /^ctdb-etcd-lock-.*-repo\.tar$/;
 export const SELINUX_RPM = /^ctdb-etcd-lock-selinux-.*\.noarch\.rpm$/;
 
 /**

@@ -45,6 +45,6 @@ build "$second" 077
 cd "$first/dist"
 sums=$(cat SHA256SUMS)
 printf '%s\n' "$sums"
-[ "$(wc -l <<<"$sums")" -eq 4 ] || fail 'want four files: the binary, the DEB and two RPMs'
+[ "$(wc -l <<<"$sums")" -eq 5 ] || fail 'want five files: the binary, the DEB, two RPMs and the repository'
 diff -u SHA256SUMS "$second/dist/SHA256SUMS" || fail 'the two builds differ'
 printf 'from-source: both builds are the same, bit by bit\n'

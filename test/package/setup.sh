@@ -24,7 +24,7 @@ test/ctdb/setup.sh "$@" "${releases[@]}"
 exec 7>"$cache/package.lock"
 flock 7
 . test/setup/apt.sh
-install_debian_packages binutils checkpolicy cpio debootstrap lintian mandoc man-db rpm rpmlint semodule-utils strace util-linux xz-utils
+install_debian_packages apt-utils binutils checkpolicy cpio createrepo-c debootstrap dnf gpg lintian mandoc man-db rpm rpmlint semodule-utils strace util-linux xz-utils
 
 # The keys that sign release $1: each release's are in its root with ctdb, older ones are this machine's.
 keyring_of() {
