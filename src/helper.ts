@@ -1,20 +1,21 @@
 import { type UptimeClock, whenAborted } from './base/clock.ts';
 import { ClusterGuard } from './cluster/cluster-guard.ts';
-import { spawnCompanion } from './process/watchdog-process.ts';
+import { spawnWatchdogProcess } from './process/watchdog-process.ts';
 import type { Config } from './config/config.ts';
 import { configPathOf } from './config/loader.ts';
 import { ctdbPnn } from './process/ctdb-pnn.ts';
-import { makeSwitch, NO_SWITCH, type DeadMansSwitch } from './lock/watchdog.ts';
+import { makeWatchdog, NO_WATCHDOG, type Watchdog } from './lock/watchdog.ts';
 import { newLeaseId } from './lock/lease-id.ts';
 import { makeMembers } from './etcd/client.ts';
 import { formatHolder, type HolderRecord } from './lock/holder-record.ts';
 import { EXIT, live, type ExitStatus } from './lock/lifecycle.ts';
 import { makeLinuxHost } from './process/linux-host.ts';
+import { inspectProcfs, type Procfs } from './process/procfs.ts';
 import { findLockName } from './config/lock-name.ts';
 import type { Log } from './base/log.ts';
 import { Members } from './cluster/members.ts';
 import { lockDirectory } from './lock/lock-key.ts';
-import { makeRealClock } from './process/real-clock.ts';
+import { makeRealClock, uptimeReader } from './process/real-clock.ts';
 import { makeCommands } from './process/run-command.ts';
 import { boundLookUps, endProcess } from './process/end-process.ts';
 import type { StatusPipe } from './lock/answer-pipe.ts';
@@ -50,20 +51,35 @@ function terminationSignal(status: StatusPipe): AbortSignal {
   return terminated.signal;
 }
 
-function makeDeadMansSwitch(
+function makeRealWatchdog(
   config: Config,
   clock: UptimeClock,
   host: ReturnType<typeof makeLinuxHost>,
+  procfs: Procfs,
   log: Log,
-): DeadMansSwitch {
-  if (!config.watchdog) return NO_SWITCH;
-  return makeSwitch(
-    (onEnd) => spawnCompanion(host.self, onEnd),
+): Watchdog {
+  if (!config.watchdog) return NO_WATCHDOG;
+  return makeWatchdog(
+    (onEnd) => spawnWatchdogProcess(host.self, procfs.foreignBecause === undefined, onEnd),
     clock,
-    (message) => {
-      log.warning('warn-switch', message);
+    (id, message) => {
+      log.warning(id, message);
     },
   );
+}
+
+/** What a /proc that is not the kernel's own, or not this process's, takes away; for a helper that is about to take the lock. */
+function warnOfProcfs({ foreignBecause, noUptimeBecause }: Procfs, log: Log): void {
+  if (foreignBecause !== undefined)
+    log.warning(
+      'warn-proc',
+      `A dead holder on this host is not recognized (${foreignBecause}); mount procfs in the pid namespace of CTDB: mount -t proc proc /proc`,
+    );
+  if (noUptimeBecause !== undefined)
+    log.warning(
+      'warn-uptime',
+      `The kernel's uptime is not used (${noUptimeBecause}): a suspend is seen by the wall clock only; run umount /proc/uptime in this container`,
+    );
 }
 
 /** Wires the real parts together and lives the helper's life with them. */
@@ -77,12 +93,13 @@ export async function helpCtdb(
   // thirtieth of a start. Ours is stderr-log.ts.
   Object.defineProperty(process, 'stderr', { value: undefined });
   Buffer.poolSize = BUFFER_POOL_BYTES;
-  const clock = makeRealClock();
+  const procfs = inspectProcfs(process.pid);
+  const clock = makeRealClock(undefined, uptimeReader(procfs));
   const startedAtMs = clock.now() - performance.now();
   const timing = timingOf(config);
   const terminated = terminationSignal(status);
   boundLookUps(process.env);
-  const host = makeLinuxHost(process);
+  const host = makeLinuxHost(process, procfs.foreignBecause);
   const { run, stopAll } = makeCommands(clock, process.env);
   process.once('exit', stopAll);
 
@@ -117,6 +134,7 @@ export async function helpCtdb(
 
   let written: HolderRecord | undefined;
   const describeUs = (): string => {
+    warnOfProcfs(procfs, log);
     written = {
       node: host.hostName,
       host: host.hostName,
@@ -151,7 +169,7 @@ export async function helpCtdb(
       describeUs,
       laterValue,
       findOldHolder: async (byMs) => lookForV2Lock(config, await name, clock, log, byMs),
-      deadMansSwitch: makeDeadMansSwitch(config, clock, host, log),
+      watchdog: makeRealWatchdog(config, clock, host, procfs, log),
     },
   );
 }

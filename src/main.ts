@@ -8,6 +8,7 @@ import { ConfigError, describeFault, SetupError, UsageError } from './base/error
 import { helpCtdb } from './helper.ts';
 import { EXIT, type ExitStatus } from './lock/lifecycle.ts';
 import { makeLinuxHost } from './process/linux-host.ts';
+import { inspectProcfs } from './process/procfs.ts';
 import { makeRealClock } from './process/real-clock.ts';
 import { makeCommands } from './process/run-command.ts';
 import { endProcess } from './process/end-process.ts';
@@ -45,7 +46,7 @@ function commandRuntime(): CommandRuntime {
   const clock = makeRealClock();
   return {
     clock,
-    host: makeLinuxHost(process),
+    host: makeLinuxHost(process, inspectProcfs(process.pid).foreignBecause),
     run: makeCommands(clock, process.env).run,
     env: process.env,
     interrupted: interrupted.signal,

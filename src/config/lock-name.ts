@@ -18,6 +18,14 @@ export interface LockNameSources {
 // Of the 4 s for the answer; what is left after it must do for one transaction. testparm takes about 0.1 s.
 const TESTPARM_LIMIT_MS = 2_500;
 
+// A second look, only when the name is the host's own.
+const SECOND_LOOK_LIMIT_MS = 500;
+
+// Samba prints the same name whether smb.conf sets it to the host's own or not at all. At debug level 4 it also says which parameters
+// it has read, from included files and the registry too (samba, lib/param/loadparm.c); spaces and case in their names mean nothing.
+const COUNT_SETTINGS =
+  "testparm -s -d 4 --parameter-name 'netbios name' 2>&1 | sed -n 's/^ *doing parameter //p' | tr -d ' \\t' | grep -ic '^netbiosname='";
+
 const WANT = KEYS.netbiosName.range;
 
 const COMMAND = "testparm -s --parameter-name 'netbios name'";
@@ -57,7 +65,7 @@ export async function findLockName(sources: LockNameSources, run: RunCommand): P
   // testparm's exit status also says what it thinks of the host's directories; the name is good either way.
   const checked = outcome.kind === 'exited' ? lockName(WANT)(outcome.stdout.trim()) : undefined;
   const name = checked === undefined || 'want' in checked ? undefined : checked.value;
-  const isChosen = name !== undefined && !isHostsOwn(name, hostName);
+  const isChosen = name !== undefined && (!isHostsOwn(name, hostName) || (await isSetInSmbConf(run)));
   if (isChosen && (givenName === undefined || givenName === name)) return name;
   if (givenName !== undefined && !isChosen) return givenName;
   if (isChosen && givenName !== undefined) {
@@ -77,6 +85,11 @@ export async function findLockName(sources: LockNameSources, run: RunCommand): P
     ? `${COMMAND} printed ${quoteAsAscii(outcome.kind === 'exited' ? outcome.stdout.trim() : '')}, want ${checked.want}`
     : reasonOf(outcome);
   throw new SetupError('name-missing', `Cannot name the lock: ${reason}; ${remedy}`);
+}
+
+async function isSetInSmbConf(run: RunCommand): Promise<boolean> {
+  const outcome = await run('sh', ['-c', COUNT_SETTINGS], SECOND_LOOK_LIMIT_MS);
+  return outcome.kind === 'exited' && Number(outcome.stdout) > 0;
 }
 
 // Samba takes the host name, up to its first dot, cut to 15 characters, when smb.conf names nothing.

@@ -43,14 +43,14 @@ type Answer =
  * has had its byte (unless nobody wants one any more), and what we put into etcd is gone as far as etcd answers.
  */
 export async function live(errand: Errand, tools: LifecycleTools): Promise<ExitStatus> {
-  const { clock, timing, status, log, deadMansSwitch } = tools;
+  const { clock, timing, status, log, watchdog } = tools;
   const parent = new ParentWatch(tools.host);
   const wallWatch = new WallWatch(clock);
   const sessions: Session[] = [];
 
   const letGo = async (): Promise<void> => {
     status.close(); // the claim ends before the lock can be anybody else's
-    deadMansSwitch.release();
+    watchdog.release();
     const giveUp = new AbortController();
     const byMs = clock.now() + timing.releaseMs;
     await Promise.race([
@@ -66,7 +66,7 @@ export async function live(errand: Errand, tools: LifecycleTools): Promise<ExitS
           kind: 'failed',
           error: new SetupError(
             'take-pid1',
-            'Cannot take the cluster lock: the parent process is PID 1; this program is run by CTDB',
+            'Cannot take the cluster lock: the parent process is PID 1, which does not read the answer; let CTDB run this program',
           ),
         }
       : await ask(errand, tools, parent, sessions);
@@ -138,7 +138,7 @@ async function completeValue(held: HeldKey, deadline: Deadline, tools: Lifecycle
 
 // To start a program takes some milliseconds, in which nothing else is done. So it waits until the request for the lease, and the
 // question to API v2, are on their way, and is done while they are being answered; on a slow machine, when the lock is held.
-const COMPANION_DELAY_MS = 3;
+const WATCHDOG_DELAY_MS = 3;
 
 /** Asks etcd for the lock, but not for longer than CTDB waits, nor when nobody wants to know any more. */
 async function ask(
@@ -147,7 +147,7 @@ async function ask(
   parent: ParentWatch,
   sessions: Session[],
 ): Promise<Answer> {
-  const { clock, timing, deadMansSwitch } = tools;
+  const { clock, timing, watchdog } = tools;
   const byMs = errand.startedAtMs + timing.answerMs;
   const settled = new AbortController();
   const stop = new AbortController();
@@ -158,8 +158,8 @@ async function ask(
       const onSession = (session: Session): void => {
         sessions.push(session);
         stopStarting();
-        stopStarting = clock.at(clock.now() + COMPANION_DELAY_MS, () => {
-          deadMansSwitch.start();
+        stopStarting = clock.at(clock.now() + WATCHDOG_DELAY_MS, () => {
+          watchdog.start();
         });
       };
       const directory = await errand.directory;

@@ -20,6 +20,11 @@ export interface Host {
   /** The pid of our parent, as it is now. */
   parentPid(): number;
   /**
+   * True only when it is certain that the process `pid` has the pipe open that is this process's stdout. CTDB makes that pipe for
+   * one helper and keeps its other end to itself, so the process is the one that CTDB's answer goes to.
+   */
+  readsAnswer(pid: number): boolean;
+  /**
    * True only when it is certain that the process can hold nothing open any more: same boot, same namespaces, and it
    * does not exist, is another process by its start time, or is a zombie without threads. Any doubt is false.
    */

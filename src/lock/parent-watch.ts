@@ -1,6 +1,6 @@
 import type { Host } from './local-host.ts';
 
-/** Pid 1 adopts orphans: a helper that starts with it as its parent has no parent to answer to. */
+/** PID 1 adopts orphans. */
 const INIT_PID = 1;
 
 /** Is the process that started us still our parent? */
@@ -13,9 +13,13 @@ export class ParentWatch {
     this.#parentPid = host.parentPid();
   }
 
-  /** We had no parent worth the name to begin with. */
+  /**
+   * True when the parent had died before this was made, so that PID 1 has adopted this process. PID 1 can be the parent itself,
+   * where ctdbd is PID 1 of a container; then it reads the answer, which no adopting PID 1 does. When such a parent dies, the
+   * kernel ends every process of its namespace.
+   */
   isOrphan(): boolean {
-    return this.#parentPid === INIT_PID;
+    return this.#parentPid === INIT_PID && !this.#host.readsAnswer(INIT_PID);
   }
 
   /** An orphan is given a new parent; `kill(pid, 0)` would be fooled by a pid that was used again. */

@@ -1,5 +1,5 @@
 import type { Clock } from '../base/clock.ts';
-import { SWITCH_GRACE_MS, type DeadMansSwitch } from './watchdog.ts';
+import { WATCHDOG_GRACE_MS, type Watchdog } from './watchdog.ts';
 import { type Deadline, deadlineMsOf } from './deadline.ts';
 import type { EndReason } from './end-reason.ts';
 import { EtcdError } from '../base/errors.ts';
@@ -13,7 +13,7 @@ export interface RenewalTools {
   readonly clock: Clock;
   readonly timing: Timing;
   readonly log: Log;
-  readonly deadMansSwitch: DeadMansSwitch;
+  readonly watchdog: Watchdog;
 }
 
 // After the cluster as a whole refused a renewal (a role or a password was changed): it may be mended before the deadline.
@@ -36,7 +36,7 @@ export class Renewals {
     this.#deadline = deadline;
     this.#tools = tools;
     this.#provenRevision = held.createRevision;
-    this.#feedSwitch();
+    this.#feedWatchdog();
   }
 
   /** What the last renewal that failed met with; undefined after one that succeeded. */
@@ -62,7 +62,7 @@ export class Renewals {
     const { clock, timing } = this.#tools;
     this.#trustedFromMs = clock.now();
     this.#deadline.shortenTo(this.#trustedFromMs + 2 * timing.attemptMs);
-    this.#feedSwitch();
+    this.#feedWatchdog();
     this.#wake();
   }
 
@@ -88,7 +88,7 @@ export class Renewals {
       } else {
         const deadlineMs = deadlineMsOf(timing, renewal.sentAtMs, renewal.ttlMs);
         if (!this.#deadline.extendTo(deadlineMs)) return this.#overtaken();
-        this.#feedSwitch();
+        this.#feedWatchdog();
         this.#provenRevision = renewal.revision;
         this.#lastFailure = undefined;
         log.trace(
@@ -147,8 +147,8 @@ export class Renewals {
     return { kind: 'deadlinePassed', how: this.#lastFailure ?? 'this process stood still' };
   }
 
-  #feedSwitch(): void {
-    this.#tools.deadMansSwitch.feed(this.#deadline.atMs + SWITCH_GRACE_MS);
+  #feedWatchdog(): void {
+    this.#tools.watchdog.feed(this.#deadline.atMs + WATCHDOG_GRACE_MS);
   }
 
   #pauseUntil(atMs: number, signal: AbortSignal): Promise<void> {

@@ -1,4 +1,4 @@
-import { readFileSync, readlinkSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { hostname } from 'node:os';
 import type { Host, ProcessIdentity } from '../lock/local-host.ts';
 
@@ -35,6 +35,24 @@ function namespaceOr(name: string, otherwise: string): string {
   }
 }
 
+/** The pipe behind a descriptor as /proc shows it, `pipe:[INODE]`; undefined for anything else, and what cannot be seen. */
+function pipeBehind(path: string): string | undefined {
+  try {
+    const target = readlinkSync(path);
+    return target.startsWith('pipe:') ? target : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function hasOpen(pid: number, pipe: string): boolean {
+  try {
+    return readdirSync(`/proc/${pid}/fd`).some((fd) => pipeBehind(`/proc/${pid}/fd/${fd}`) === pipe);
+  } catch {
+    return false;
+  }
+}
+
 /** The process interface that we need; `process` of the runtime. */
 interface RuntimeProcess {
   readonly pid: number;
@@ -44,8 +62,11 @@ interface RuntimeProcess {
 
 const readFile = (path: string): string => readFileSync(path, 'latin1');
 
-/** @param read the text of a file in /proc, or an exception; the tests have their own. */
-export function makeLinuxHost(runtime: RuntimeProcess, read = readFile): Host {
+/**
+ * @param foreignBecause why /proc is not this process's own; no other process is judged then
+ * @param read the text of a file in /proc, or an exception; the tests have their own.
+ */
+export function makeLinuxHost(runtime: RuntimeProcess, foreignBecause?: string, read = readFile): Host {
   const readOr = (path: string, otherwise: string): string => {
     try {
       return read(path).trim();
@@ -60,8 +81,9 @@ export function makeLinuxHost(runtime: RuntimeProcess, read = readFile): Host {
   // The main thread's is the process's. Not /proc/self/stat: qemu makes that one up, and others would not find the same.
   const startTicks = parseStat(readOr('/proc/thread-self/stat', ''))?.startTicks ?? 0;
   const self: ProcessIdentity = {
-    // Who cannot say all of it must not be compared with anybody.
-    bootId: namespaces.startsWith('/') || startTicks === 0 ? '' : bootId,
+    // Without namespaces, a start time or a /proc of its own, a process cannot be told from another one. The empty boot ID
+    // matches nothing, so such a holder is never reclaimed, and such a contender reclaims nothing.
+    bootId: foreignBecause !== undefined || namespaces.startsWith('/') || startTicks === 0 ? '' : bootId,
     namespaces,
     pid: runtime.pid,
     startTicks,
@@ -103,5 +125,9 @@ export function makeLinuxHost(runtime: RuntimeProcess, read = readFile): Host {
 
   // The runtime's own way there loads a module for it.
   const hostName = readOr('/proc/sys/kernel/hostname', '') || hostname();
-  return { self, hostName, parentPid: () => runtime.ppid, isDead, isEnding };
+  const readsAnswer = (pid: number): boolean => {
+    const pipe = foreignBecause === undefined ? pipeBehind('/proc/self/fd/1') : undefined;
+    return pipe !== undefined && hasOpen(pid, pipe);
+  };
+  return { self, hostName, parentPid: () => runtime.ppid, readsAnswer, isDead, isEnding };
 }

@@ -1,6 +1,7 @@
 import { openSync, readSync } from 'node:fs';
 import { Alarms } from './alarms.ts';
 import type { UptimeClock } from '../base/clock.ts';
+import { inspectProcfs, type Procfs } from './procfs.ts';
 
 // /proc/uptime counts in steps of 10 ms; a gap between the two clocks is a suspend only when it is well above that.
 const SMALLEST_SUSPEND_MS = 50;
@@ -12,6 +13,11 @@ const LONGEST_WITHOUT_UPTIME_MS = 2_000;
 
 const uptimeBuffer = Buffer.alloc(64);
 let uptimeFd: number | undefined;
+
+/** Reads the kernel's uptime; where /proc/uptime is not the kernel's, what is returned gives NaN and opens nothing. */
+export function uptimeReader({ noUptimeBecause }: Pick<Procfs, 'noUptimeBecause'>): () => number {
+  return noUptimeBecause === undefined ? readUptimeMs : () => NaN;
+}
 
 /** Milliseconds since boot, suspend included, in steps of 10 (first field of /proc/uptime); NaN when it cannot be read. */
 function readUptimeMs(): number {
@@ -26,12 +32,14 @@ function readUptimeMs(): number {
 
 /**
  * The real clock: `performance.now()` (CLOCK_MONOTONIC), moved ahead whenever /proc/uptime shows that more time has
- * passed than that, as after a suspend. It is read when the wall clock has leapt, and every 2 s. The arguments are for the
- * tests.
+ * passed than that, as after a suspend. It is read when the wall clock has leapt, and every 2 s. Where the uptime cannot be
+ * had, a suspend is seen by the wall clock alone (`WallWatch`), which the kernel moves ahead by its length.
+ *
+ * @param uptimeNow NaN when there is no uptime; see `uptimeReader`
  */
 export function makeRealClock(
   monotonicNow = (): number => performance.now(),
-  uptimeNow = readUptimeMs,
+  uptimeNow = uptimeReader(inspectProcfs(process.pid)),
   wallNow = Date.now,
 ): UptimeClock {
   const originMs = uptimeNow() - monotonicNow();

@@ -1,5 +1,4 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { accessSync, constants, statSync } from 'node:fs';
 import type { Clock } from '../base/clock.ts';
 import type { CommandOutcome, RunCommand } from '../base/command.ts';
 
@@ -15,18 +14,13 @@ function searchPath(path: string | undefined): string[] {
   return [...new Set([...directories, ...USUAL_DIRECTORIES])];
 }
 
-function findProgram(command: string, directories: readonly string[]): string | undefined {
-  return directories
-    .map((directory) => `${directory}/${command}`)
-    .find((path) => {
-      try {
-        accessSync(path, constants.X_OK);
-        return statSync(path).isFile();
-      } catch {
-        return false;
-      }
-    });
-}
+// Looks the program up along PATH and becomes it. To do that in this process would stop it for as long as a directory of PATH
+// hangs (a network file system), and a holder that is stopped loses its lock; the shell can be killed.
+const SHELL = '/bin/sh';
+const BECOME = 'exec "$0" "$@"';
+/** What a shell exits with when it does not find the program, and when it may not run what it finds. */
+const NOT_FOUND = 127;
+const NOT_RUN = 126;
 
 /** Collects what comes out of a pipe, up to the limit; what follows is read and thrown away, so that nobody blocks. */
 function collect(stream: NodeJS.ReadableStream | null): () => string {
@@ -56,11 +50,13 @@ export function makeCommands(clock: Clock, env: Readonly<Record<string, string |
 
   const run: RunCommand = (command, args, limitMs) => {
     const { promise, resolve } = Promise.withResolvers<CommandOutcome>();
-    const program = findProgram(command, directories);
-    if (program === undefined) return Promise.resolve({ kind: 'missing' });
     let child: ChildProcess;
     try {
-      child = spawn(program, [...args], { env: childEnv, cwd: '/', stdio: ['ignore', 'pipe', 'pipe'] });
+      child = spawn(SHELL, ['-c', BECOME, command, ...args], {
+        env: childEnv,
+        cwd: '/',
+        stdio: ['ignore', 'pipe', 'pipe'],
+      });
     } catch (error) {
       return Promise.resolve({
         kind: 'failed',
@@ -89,6 +85,8 @@ export function makeCommands(clock: Clock, env: Readonly<Record<string, string |
     });
     child.on('close', (code, signal) => {
       if (code === null) finish({ kind: 'killed', signal: signal ?? 'unknown' });
+      else if (code === NOT_FOUND) finish({ kind: 'missing' });
+      else if (code === NOT_RUN) finish({ kind: 'failed', reason: stderr().trim() });
       else finish({ kind: 'exited', code, stdout: stdout(), stderr: stderr() });
     });
     return promise;

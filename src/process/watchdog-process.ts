@@ -1,6 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import type { Socket } from 'node:net';
-import { COMPANION_SCRIPT, type Companion } from '../lock/watchdog.ts';
+import { WATCHDOG_SCRIPT, type WatchdogProcess } from '../lock/watchdog.ts';
 import type { ProcessIdentity } from '../lock/local-host.ts';
 
 const BASH = '/bin/bash';
@@ -9,14 +10,19 @@ const BASH = '/bin/bash';
 const TITLE = 'ctdb_etcd_lock-watchdog';
 
 /**
- * Starts bash as the companion of process `us`. It gets a pipe for its input, one to be woken by, whose
- * end tells of ours, and nothing else: no stdout, which would hide our end from CTDB, and an environment in which no BASH_ENV can make it
- * run anything else.
+ * Starts bash as the watchdog of the process `us`. It gets a pipe for its input, and another one by which it is woken and
+ * which ends with the helper. It gets nothing else: no stdout, which would hide the helper's end from CTDB, and an environment in
+ * which no BASH_ENV makes it run anything else.
  *
+ * @param hasProc false where /proc belongs to another pid namespace: then nothing there is looked at
  * @param onEnd called once, when it has ended or could not be started.
  * @throws {Error} where Node does not keep a failure to fork for `onEnd` (ENOMEM, EPERM)
  */
-export function spawnCompanion(us: ProcessIdentity, onEnd: (reason: string) => void): Companion {
+export function spawnWatchdogProcess(
+  us: ProcessIdentity,
+  hasProc: boolean,
+  onEnd: (reason: string) => void,
+): WatchdogProcess {
   const args = [
     '--noprofile',
     '--norc',
@@ -24,13 +30,13 @@ export function spawnCompanion(us: ProcessIdentity, onEnd: (reason: string) => v
     'eval "$SCRIPT"',
     TITLE,
     String(us.pid),
-    String(us.startTicks),
+    hasProc ? String(us.startTicks) : '',
   ];
   // Typed like this because it has no pipes when there was no descriptor left for one (EMFILE, ENFILE).
   const child: ChildProcess = spawn(BASH, args, {
     argv0: TITLE,
     cwd: '/',
-    env: { SCRIPT: COMPANION_SCRIPT }, // not an argument: `ps` shows those
+    env: { SCRIPT: WATCHDOG_SCRIPT }, // not an argument: `ps` shows those
     stdio: ['pipe', 'ignore', 'ignore', 'pipe'],
   });
   child.on('error', (error) => {
@@ -51,9 +57,19 @@ export function spawnCompanion(us: ProcessIdentity, onEnd: (reason: string) => v
     wake: () => {
       lifeline?.write('\n');
     },
+    isStopped: () => hasProc && child.pid !== undefined && isStopped(child.pid),
     end: () => {
       child.stdin?.destroy();
       lifeline?.destroy();
     },
   };
+}
+
+/** State T (stopped) or t (traced) in /proc/PID/stat, proc(5). */
+function isStopped(pid: number): boolean {
+  try {
+    return /\) [Tt] /.test(readFileSync(`/proc/${pid}/stat`, 'latin1'));
+  } catch {
+    return false;
+  }
 }

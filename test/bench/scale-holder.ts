@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { acquire } from '../../src/lock/acquire.ts';
 import type { Clock } from '../../src/base/clock.ts';
 import { ClusterGuard } from '../../src/cluster/cluster-guard.ts';
-import { NO_SWITCH } from '../../src/lock/watchdog.ts';
+import { NO_WATCHDOG } from '../../src/lock/watchdog.ts';
 import { leaseIdFrom, type Member } from '../../src/cluster/member.ts';
 import { makeMembers } from '../../src/etcd/client.ts';
 import { hold } from '../../src/lock/hold.ts';
@@ -131,7 +131,7 @@ export class ScaleHolder {
     const { held, deadline, session } = answer;
     const ended = hold(held, deadline, {
       ...tools,
-      deadMansSwitch: NO_SWITCH,
+      watchdog: NO_WATCHDOG,
       parent: new ParentWatch(host),
       wallWatch,
     }).then(

@@ -12,7 +12,7 @@ import { waitFor } from '../support/wait.ts';
 
 const TTL_S = 3;
 const WARNING =
-  /^Warning: No dead man's switch \(.+\): a frozen helper is not killed; install bash, or set watchdog = no \[warn-switch\]$/;
+  /^Warning: No watchdog \(.+\): a frozen helper is not killed; install bash, or set watchdog = no \[warn-watchdog\]$/;
 
 /** The companion of a helper, once it runs. */
 function companionOf(helper: Helper): Promise<number> {

@@ -1,6 +1,6 @@
 import { sleepUntil } from '../../src/base/clock.ts';
 import { ClusterGuard } from '../../src/cluster/cluster-guard.ts';
-import { makeSwitch, NO_SWITCH, type DeadMansSwitch } from '../../src/lock/watchdog.ts';
+import { makeWatchdog, NO_WATCHDOG, type Watchdog } from '../../src/lock/watchdog.ts';
 import type { LeaseId } from '../../src/cluster/member.ts';
 import { formatHolder, type HolderRecord } from '../../src/lock/holder-record.ts';
 import { live } from '../../src/lock/lifecycle.ts';
@@ -193,14 +193,14 @@ export class Contender {
       },
       describeUs: () => formatHolder(record()),
       laterValue,
-      deadMansSwitch: this.#switch(),
+      watchdog: this.#switch(),
     };
   }
 
-  #switch(): DeadMansSwitch {
+  #switch(): Watchdog {
     const { world, process } = this;
-    if (!world.traits.hasWatchdog) return NO_SWITCH;
-    return makeSwitch(
+    if (!world.traits.hasWatchdog) return NO_WATCHDOG;
+    return makeWatchdog(
       (onEnd) => {
         const companion = new SimCompanion(process, world.random.between(3, 40), onEnd);
         companion.onKill = () => {
@@ -218,7 +218,7 @@ export class Contender {
         return companion;
       },
       { now: () => process.now(), uptimeOf: (atMs) => atMs },
-      (message) => {
+      (_, message) => {
         world.history.tell(this.name, () => `warns: ${message}`);
       },
     );

@@ -131,7 +131,7 @@ export const MUTATIONS: readonly PlannedMutation[] = [
     find: `    await watchForLoss(held, renewals, tools, signal);`,
     replace: `    const stopBelieving = clock.every(500, () => {
       deadline.extendTo(clock.now() + timing.ttlMs - timing.marginMs(timing.ttlMs));
-      tools.deadMansSwitch.feed(deadline.atMs + 200);
+      tools.watchdog.feed(deadline.atMs + 200);
     });
     signal.addEventListener('abort', stopBelieving);
     await watchForLoss(held, renewals, tools, signal);`,
@@ -171,7 +171,7 @@ export const MUTATIONS: readonly PlannedMutation[] = [
   {
     name: 'the switch is not fed after a renewal',
     file: 'src/lock/renewal-loop.ts',
-    find: `        this.#feedSwitch();
+    find: `        this.#feedWatchdog();
         this.#provenRevision`,
     replace: `        this.#provenRevision`,
     within: 1_000,
@@ -180,22 +180,22 @@ export const MUTATIONS: readonly PlannedMutation[] = [
     name: 'the switch is not fed before the 0',
     file: 'src/lock/renewal-loop.ts',
     find: `    this.#provenRevision = held.createRevision;
-    this.#feedSwitch();`,
+    this.#feedWatchdog();`,
     replace: `    this.#provenRevision = held.createRevision;`,
     within: 20_000,
   },
   {
     name: 'the switch is given a whole lease from the reply',
     file: 'src/lock/renewal-loop.ts',
-    find: `feed(this.#deadline.atMs + SWITCH_GRACE_MS);`,
+    find: `feed(this.#deadline.atMs + WATCHDOG_GRACE_MS);`,
     replace: `feed(this.#tools.clock.now() + this.#tools.timing.ttlMs);`,
     within: 20_000,
   },
   {
     name: 'the switch is fed but not started',
     file: 'src/lock/watchdog.ts',
-    find: `companion?.write(`,
-    replace: `if (limitMs < 0) companion?.write(`,
+    find: `process?.write(`,
+    replace: `if (limitMs < 0) process?.write(`,
     within: 20_000,
   },
   {

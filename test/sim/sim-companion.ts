@@ -1,4 +1,4 @@
-import type { Companion } from '../../src/lock/watchdog.ts';
+import type { WatchdogProcess } from '../../src/lock/watchdog.ts';
 import type { SimProcess } from './sim-process.ts';
 import type { Appointment } from './timeline.ts';
 
@@ -6,10 +6,10 @@ import type { Appointment } from './timeline.ts';
 const LONGEST_SLEEP_MS = 10_000;
 
 /**
- * The process that COMPANION_SCRIPT of src/lock/watchdog.ts makes, step by step: the last line that has come, `/proc/uptime`
+ * The process that WATCHDOG_SCRIPT of src/lock/watchdog.ts makes, step by step: the last line that has come, `/proc/uptime`
  * against that limit, waiting with `read -t`, which stands still in suspend, and SIGKILL when there is no line in time.
  */
-export class SimCompanion implements Companion {
+export class SimCompanion implements WatchdogProcess {
   alive = true;
   /** Not scheduled until then: the machine is overloaded, or somebody stopped it. */
   frozenUntilMs = 0;
@@ -50,6 +50,10 @@ export class SimCompanion implements Companion {
     this.#master.act(() => {
       this.#step();
     });
+  }
+
+  isStopped(): boolean {
+    return false;
   }
 
   end(): void {

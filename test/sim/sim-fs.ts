@@ -21,6 +21,10 @@ export function readlinkSync(path: string): string {
   throw new Error(`ENOENT: ${path}`);
 }
 
+export function readdirSync(path: string): string[] {
+  throw new Error(`ENOENT: ${path}`);
+}
+
 export function hostname(): string {
   return runningProcess().machine.name;
 }

@@ -12,7 +12,8 @@ const NOT_PRINTED: readonly RegExp[] = [
   /^Usage: /,
   /^ctdb_etcd_lock … \(commit/,
   /^Warning: …( \[…\]\n)?$/,
-  /\$\{|\$SCRIPT|\$limit/, // the companion's script
+  /\$\{|\$SCRIPT|\$limit/, // the watchdog's script
+  /^exec "\$0"|^testparm -s -d 4/, // for a shell
   /\r\n/, // a request of HTTP
   /^timeout:1 attempts:2$|^exit …$/, // for the C library, and for a shell
   /^wait is over$/,

@@ -1,4 +1,4 @@
-import type { DeadMansSwitch } from '../../src/lock/watchdog.ts';
+import type { Watchdog } from '../../src/lock/watchdog.ts';
 import type { LeaseId } from '../../src/cluster/member.ts';
 import { formatHolder } from '../../src/lock/holder-record.ts';
 import type { Host, ProcessIdentity } from '../../src/lock/local-host.ts';
@@ -62,7 +62,7 @@ export class FakeStage {
     return this.fakes.flatMap(({ calls }) => calls);
   }
 
-  readonly deadMansSwitch: DeadMansSwitch = {
+  readonly watchdog: Watchdog = {
     start: () => {
       this.fed.push('start');
     },
@@ -92,20 +92,21 @@ export class FakeStage {
       self: this.self,
       hostName: 'fs1',
       parentPid: () => this.parentPid,
+      readsAnswer: () => false,
       isDead: () => this.isDead,
       isEnding: () => false,
     };
   }
 
   tools(): LifecycleTools {
-    const { clock, timing, members, log, host, deadMansSwitch } = this;
+    const { clock, timing, members, log, host, watchdog } = this;
     return {
       members,
       clock,
       timing,
       host,
       log,
-      deadMansSwitch,
+      watchdog,
       status: makeStatusPipe(
         (byte) => {
           this.onWrite();

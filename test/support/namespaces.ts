@@ -5,10 +5,11 @@ const AS_ROOT = getuid?.() === 0 ? [] : ['--map-root-user'];
 
 /**
  * A command in front of another that puts it into a PID namespace with a /proc of its own: as its PID 1, as in a
- * container whose command it is, or as a child of its PID 1.
+ * container whose command it is, or as a child of its PID 1; or as such a child that sees the /proc of the host.
  */
-export function inPidNamespace(as: 'asInit' | 'asChild'): string[] {
-  const unshare = ['unshare', ...AS_ROOT, '--pid', '--fork', '--kill-child', '--mount-proc'];
+export function inPidNamespace(as: 'asInit' | 'asChild' | 'asChildWithForeignProc'): string[] {
+  const proc = as === 'asChildWithForeignProc' ? [] : ['--mount-proc'];
+  const unshare = ['unshare', ...AS_ROOT, '--pid', '--fork', '--kill-child', ...proc];
   // The shell must not exec its only command, which it would do with the last one.
   return as === 'asInit' ? unshare : [...unshare, 'sh', '-c', '"$@"; exit $?', 'sh'];
 }

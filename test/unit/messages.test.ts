@@ -55,7 +55,7 @@ test('every identifier in the source is an entry of the failure guide', () => {
       ...text.matchAll(/\bid: '([^']+)'/g),
       ...text.matchAll(/new (?:TlsFile|Setup|Usage)Error\(\s*'([^']+)'/g),
       ...text.matchAll(/\bconfigError\(\s*'([^']+)'/g),
-      ...text.matchAll(/\b(?:log|complain)\.\w+\(\s*'([^']+)'/g),
+      ...text.matchAll(/\b(?:(?:log|complain)\.\w+|warnOnce)\(\s*'([^']+)'/g),
       ...text.matchAll(/\bformatLine\('([^']+)'/g),
       ...text.matchAll(/'((?:net|tls|auth|etcd)-[a-z0-9-]+)'/g),
     ].flatMap(([, ...ids]) => ids);

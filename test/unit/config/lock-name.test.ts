@@ -78,6 +78,14 @@ for (const [hostName, name] of [
   });
 }
 
+test("a name that smb.conf sets is a name, even the host's own", async () => {
+  const run: RunCommand = (command) => Promise.resolve(exited(command === 'sh' ? '1\n' : 'NODE1\n'));
+  assert.equal(await findLockName(SOURCES, run), 'NODE1');
+  const none: RunCommand = (command) =>
+    Promise.resolve(command === 'sh' ? exited('0\n', 1) : exited('NODE1\n'));
+  await assert.rejects(findLockName(SOURCES, none), /host's own name/);
+});
+
 test('the name in the lock string must be what testparm prints', async () => {
   const given = { ...SOURCES, givenName: 'FILES' };
   assert.equal(await findLockName(given, answering(exited('FILES\n')).run), 'FILES');

@@ -129,6 +129,7 @@ async function judge(scene: Scene): Promise<{ verdict: Verdict; atMs: number; re
     self: process,
     hostName: 'fs1',
     parentPid: () => 2,
+    readsAnswer: () => false,
     isDead: () => isDead || (endsAtMs !== undefined && clock.now() >= endsAtMs),
     isEnding: () => endsAtMs !== undefined && clock.now() < endsAtMs,
   };

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { describe, it } from 'node:test';
-import { spawnCompanion } from '../../../src/process/watchdog-process.ts';
+import { spawnWatchdogProcess } from '../../../src/process/watchdog-process.ts';
 import type { ConnectionId } from '../../../src/cluster/member.ts';
 import { EXIT } from '../../../src/lock/lifecycle.ts';
 import { KindEtcd, headerOf, type FakeCall } from '../../support/fake-member.ts';
@@ -343,7 +343,7 @@ void describe('law 10: nothing else holds our stdout', () => {
     const startTicks = Number(readFileSync('/proc/self/stat', 'latin1').split(') ')[1]?.split(' ')[19]);
     const identity = { bootId: '', namespaces: '', pid: process.pid, startTicks };
     const { promise, resolve } = Promise.withResolvers<string>();
-    const companion = spawnCompanion(identity, resolve);
+    const companion = spawnWatchdogProcess(identity, true, resolve);
     const child = await waitFor('a child', () =>
       readFileSync(`/proc/self/task/${process.pid}/children`, 'latin1')
         .split(' ')

@@ -66,7 +66,7 @@ function hostOf(files: Readonly<Record<string, string>>, living: readonly number
     if (living.includes(pid)) return true;
     throw Object.assign(new Error('kill ESRCH'), { code: 'ESRCH' });
   };
-  return makeLinuxHost({ pid: US, ppid: 1, kill }, (path) => {
+  return makeLinuxHost({ pid: US, ppid: 1, kill }, undefined, (path) => {
     const text = all[path];
     if (text === undefined || text === '') throw new Error(`ENFILE: file table overflow, open '${path}'`);
     return text;

@@ -1,0 +1,76 @@
+import { readFileSync, readlinkSync, statfsSync } from 'node:fs';
+
+/**
+ * What of /proc may be believed. In containers, /proc can belong to another pid namespace (`unshare -p` without
+ * `--mount-proc`, `nsenter -p`, a /proc of the host that is mounted from outside), and single files of it can be made by
+ * lxcfs, a FUSE program that can hang and that counts the uptime from the start of the container.
+ */
+export interface Procfs {
+  /** Why /proc/PID is not the process that has that pid here, as a clause; undefined when it is. */
+  readonly foreignBecause: string | undefined;
+  /** Why /proc/uptime is not the kernel's own clock, as a clause; undefined when it is. */
+  readonly noUptimeBecause: string | undefined;
+}
+
+/** The files and calls that are needed; the tests have their own. */
+export interface ProcfsAccess {
+  readonly readlink: (path: string) => string;
+  readonly read: (path: string) => string;
+  /** `f_type` of statfs(2). */
+  readonly fileSystemType: (path: string) => number;
+}
+
+/** PROC_SUPER_MAGIC of the kernel's include/uapi/linux/magic.h. */
+const PROC_SUPER_MAGIC = 0x9fa0;
+
+const REAL: ProcfsAccess = {
+  readlink: (path) => readlinkSync(path),
+  read: (path) => readFileSync(path, 'latin1'),
+  fileSystemType: (path) => statfsSync(path).type,
+};
+
+const UPTIME = '/proc/uptime';
+
+/** Looks at /proc once. Opens no file that a program outside the kernel could answer for. */
+export function inspectProcfs(pid: number, access: ProcfsAccess = REAL): Procfs {
+  const foreignBecause = whyForeign(pid, access);
+  return { foreignBecause, noUptimeBecause: whyNoUptime(access) };
+}
+
+function whyForeign(pid: number, { readlink, read }: ProcfsAccess): string | undefined {
+  let self: string;
+  let status: string;
+  try {
+    self = readlink('/proc/self');
+    status = read('/proc/self/status');
+  } catch {
+    return '/proc does not show this process';
+  }
+  if (self !== String(pid)) return `/proc/self is ${self}, and this process has pid ${pid}`;
+  // One pid for each namespace from that of /proc down to the process's own; by chance the first can be the pid as well.
+  const pids = /^NSpid:\s*(.*)$/m.exec(status)?.[1]?.trim().split(/\s+/) ?? [self];
+  return pids.length === 1 ? undefined : '/proc belongs to a pid namespace above that of this process';
+}
+
+/**
+ * Anything that is mounted on the file is found in mountinfo first, which the kernel makes: to open the file, or to ask for
+ * its file system, is a question to the program that serves it, and a hung one does not answer.
+ */
+function whyNoUptime({ read, fileSystemType }: ProcfsAccess): string | undefined {
+  try {
+    const mount = mountOn(UPTIME, read('/proc/self/mountinfo'));
+    if (mount !== undefined) return `${mount} is mounted on ${UPTIME}`;
+    return fileSystemType(UPTIME) === PROC_SUPER_MAGIC ? undefined : `${UPTIME} is not on procfs`;
+  } catch {
+    return `${UPTIME} cannot be read`;
+  }
+}
+
+/** The type of the file system that is mounted on `path` itself; undefined when none is. See proc_pid_mountinfo(5). */
+function mountOn(path: string, mountinfo: string): string | undefined {
+  for (const line of mountinfo.split('\n')) {
+    const [before = '', after = ''] = line.split(' - ');
+    if (before.split(' ')[4] === path) return after.split(' ')[0];
+  }
+  return undefined;
+}

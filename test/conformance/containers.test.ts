@@ -1,0 +1,119 @@
+// The packed binary where /proc, PATH or the parent is not what it is on a plain host: in containers, and beside a hung mount.
+import assert from 'node:assert/strict';
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { EtcdCluster } from '../support/etcd-cluster.ts';
+import { LockBench } from '../support/lock-bench.ts';
+import { inOwnMounts, inPidNamespace } from '../support/namespaces.ts';
+import { removeTemporaryDirectory, temporaryDirectory } from '../support/processes.ts';
+import { TcpProxy } from '../support/tcp-proxy.ts';
+import { waitFor } from '../support/wait.ts';
+
+const FUSE = fileURLToPath(new URL('../support/fuse-stand-in.py', import.meta.url));
+const TTL_S = 3;
+
+/** A command in front of another that gives it a file or directory `path` that a FUSE program serves. */
+function withFuseOn(path: string, pidFile: string): string[] {
+  const mounted = `grep -q ' ${path} ' /proc/self/mountinfo`;
+  return inOwnMounts(
+    `python3 ${FUSE} ${path} ${pidFile} & until ${mounted} && [ -s ${pidFile} ]; do sleep 0.02; done`,
+  );
+}
+
+/** Stops the FUSE program: everything that asks it for something waits from then on. */
+async function hang(pidFile: string): Promise<void> {
+  const pid = await waitFor('the FUSE program', () => existsSync(pidFile) && readFileSync(pidFile, 'latin1'));
+  process.kill(Number(pid), 'SIGSTOP');
+}
+
+/** Long enough for the lease to end, were it not renewed. */
+async function twoTtl(): Promise<void> {
+  const fromMs = performance.now();
+  const isOver = (): boolean => performance.now() > fromMs + 2_000 * TTL_S;
+  await waitFor('two TTL', isOver, { withinMs: 4_000 * TTL_S });
+}
+
+void describe('in a container', () => {
+  let cluster: EtcdCluster;
+  let folder: string;
+  before(async () => {
+    cluster = await EtcdCluster.start();
+    folder = await temporaryDirectory('containers');
+  });
+  after(async () => {
+    await cluster.stop();
+    removeTemporaryDirectory(folder);
+  });
+
+  test('an lxcfs that hangs on /proc/uptime: a frozen helper is killed before its lease ends', async () => {
+    const pidFile = join(folder, 'lxcfs-1');
+    await using bench = await LockBench.make(
+      cluster,
+      { lock_ttl: TTL_S },
+      withFuseOn('/proc/uptime', pidFile),
+    );
+    const holder = await bench.hold();
+    const lease = (await bench.key())?.leaseHex ?? '';
+    await hang(pidFile);
+    await twoTtl();
+    assert.match(holder.stderr, /^Warning: The kernel's uptime is not used \(fuse\.lxcfs is mounted on/m);
+    assert.equal(holder.endOfFileAtMs, undefined, holder.stderr);
+    holder.signal('SIGSTOP');
+    await holder.endOfFile(TTL_S * 1_000);
+    assert.ok((await cluster.leases()).includes(lease), 'the lease lives on when CTDB sees end of file');
+    assert.equal((await holder.exited()).signal, 'SIGKILL');
+  });
+
+  test('an lxcfs that hangs on /proc/uptime: a helper whose etcd is silent ends by its deadline', async () => {
+    const pidFile = join(folder, 'lxcfs-2');
+    await using proxy = await TcpProxy.start(cluster.hosts);
+    await using bench = await LockBench.make(
+      cluster,
+      { lock_ttl: TTL_S, hosts: proxy.endpoint },
+      withFuseOn('/proc/uptime', pidFile),
+    );
+    const holder = await bench.hold();
+    const lease = (await bench.key())?.leaseHex ?? '';
+    await hang(pidFile);
+    proxy.blackHole();
+    await holder.endOfFile(TTL_S * 1_000);
+    assert.ok((await cluster.leases()).includes(lease), 'the lease lives on when CTDB sees end of file');
+    assert.equal((await holder.exited()).status, 4);
+  });
+
+  test('a /proc of another pid namespace: a living holder is not taken for dead', async () => {
+    await using bench = await LockBench.make(cluster, {}, inPidNamespace('asChildWithForeignProc'));
+    const holder = await bench.hold();
+    assert.match(holder.stderr, /^Warning: A dead holder on this host is not recognized \(/m);
+    for (let round = 0; round < 3; round += 1) {
+      const contender = await bench.run();
+      assert.equal(await contender.answer(), '1', contender.stderr);
+    }
+    await bench.renewed((await bench.key())?.leaseHex ?? '');
+    assert.equal(holder.endOfFileAtMs, undefined, holder.stderr);
+    assert.equal((await holder.release()).status, 0);
+  });
+
+  test('a parent that is PID 1 and reads the answer is a parent', async () => {
+    await using bench = await LockBench.make(cluster, {}, inPidNamespace('asInit'));
+    const holder = await bench.hold();
+    const contender = await bench.run();
+    assert.equal(await contender.answer(), '1', contender.stderr);
+    assert.equal((await holder.release()).status, 0);
+    assert.deepEqual([holder.stderr, await bench.leftovers()], ['', []]);
+  });
+
+  test('a directory of PATH that hangs costs a holder nothing', async () => {
+    const pidFile = join(folder, 'path');
+    const directory = join(folder, 'hung');
+    mkdirSync(directory);
+    await using bench = await LockBench.make(cluster, { lock_ttl: TTL_S }, withFuseOn(directory, pidFile));
+    await hang(pidFile);
+    const holder = await bench.hold({ env: { PATH: `${directory}:/usr/bin:/bin` } });
+    await twoTtl();
+    assert.equal(holder.endOfFileAtMs, undefined, holder.stderr);
+    assert.equal((await holder.release()).status, 0);
+  });
+});
