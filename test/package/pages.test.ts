@@ -1,4 +1,4 @@
-// docs/running-etcd.md, docs/migration.md and docs/upgrade.md, done as they say: etcd by hand, a cluster of CTDB from a lock
+// docs/running-etcd.md and docs/migration.md, done as they say: etcd by hand, a cluster of CTDB from a lock
 // file to the package and back, from the helper in Python to the package, members restarted, a database that is full. What
 // stands in for the machines of a site: `systemctl` starts and stops CTDB itself, and onnode goes to the nodes without ssh.
 import assert from 'node:assert/strict';
