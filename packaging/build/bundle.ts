@@ -6,8 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { bundledPackages } from '../release/components.ts';
 import { fail, kilobytes, say } from './report.ts';
-import { FORMER_PRIVATE_NAME, privateNames } from './private-names.ts';
-import { checkStandIns, ETCD3, standIns, versionOf } from './stand-ins.ts';
+import { ETCD3, protoLoader, versionOf } from './proto-loader.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -29,7 +28,6 @@ function commit(): string {
 
 /** Bundles `entry` and writes `outFile`: a function expression that takes `require`, in plain ASCII. */
 export async function bundle(entry: string, outFile: string): Promise<void> {
-  checkStandIns();
   const info = {
     version: versionOf(join(ROOT, 'package.json')),
     commit: commit(),
@@ -54,11 +52,7 @@ export async function bundle(entry: string, outFile: string): Promise<void> {
     define: { __dirname: '"."' },
     banner: { js: `(function(require){"use strict";const __BUILD__=${JSON.stringify(info)};` },
     footer: { js: '})' },
-    inject: [join(import.meta.dirname, 'performance.ts')],
-    plugins: [standIns(), privateNames()],
-    mangleProps: FORMER_PRIVATE_NAME,
-    // Fields are assigned, not defined: see there.
-    tsconfigRaw: { compilerOptions: { useDefineForClassFields: false } },
+    plugins: [protoLoader()],
     metafile: true,
     logLevel: 'silent',
   });

@@ -21,8 +21,8 @@ interface PackageJson {
   readonly homepage?: string;
 }
 
-// Our own files, and the modules that the bundler makes up out of them (packaging/build/stand-ins.ts).
-const OURS = /^(codec:|lazy:|src\/|packaging\/)/;
+// Our own files, and the module that the bundler makes up out of them (packaging/build/proto-loader.ts).
+const OURS = /^(codec:|src\/|packaging\/)/;
 
 // The one kind of licence that a package may have without a word from us; another one is a decision.
 const ACCEPTED = new Set(['MIT', 'Apache-2.0', 'BSD-2-Clause', 'BSD-3-Clause', 'ISC', '0BSD']);

@@ -1,22 +1,22 @@
-import { setMaxListeners } from 'node:events';
+import { type Channel, status } from '@grpc/grpc-js';
 import type { Clock, Disposer } from '../base/clock.ts';
+import type { EtcdChannel } from './channel.ts';
 import { type Dial, dial } from './dial.ts';
-import { fieldsOf, type GrpcOptions, withDefaults } from './grpc-options.ts';
-import { type CallEvents, GrpcCall, type RpcStatus, STATUS } from '../grpc-call.ts';
-import { hpackBlock, hpackText } from '../hpack.ts';
-import { keepAlive } from '../http2-keepalive.ts';
-import type { Http2Session } from '../http2-session.ts';
+import { channelOptions } from './grpc-options.ts';
 
 // A failed connection is kept for what it says to calls until the next dial is due, which no configuration puts off
 // for longer than this (grpc.max_reconnect_backoff_ms).
 const REMAINS_MS = 10_000;
 
-// Far below what a server or a proxy gives an answer to its PING (gRPC's own default is 20 s); and no holder wakes up for it,
-// because it does so for other reasons that often.
-const PING_PATIENCE_MS = 500;
+/** How a call ended (grpc, `doc/statuscodes.md`). */
+export interface RpcStatus {
+  readonly code: number;
+  readonly details: string;
+  /** Why there was no connection to make the call on. Never there in what came from the other side. */
+  readonly connectError?: Error;
+}
 
-// Tokens: a proxy on the way may not enter them in its tables.
-const isSecret = (name: string): boolean => name === 'token' || name === 'authorization';
+const DROPPED: RpcStatus = { code: status.UNAVAILABLE, details: 'Connection dropped' };
 
 /** What all connections to one endpoint are made from. */
 export interface ConnectionOptions {
@@ -27,52 +27,43 @@ export interface ConnectionOptions {
   readonly grpcOptions: Readonly<Record<string, string | number>>;
 }
 
-/** A call that waits for the connection. */
-interface Waiting {
-  readonly call: GrpcCall;
-  readonly headers: Buffer;
-}
-
 // Of the connection that was made last.
 let lastId = 0;
 
-const DROPPED: RpcStatus = { code: STATUS.unavailable, details: 'Connection dropped' };
+/** A call that waits for the connection. */
+interface Waiting {
+  readonly begin: (channel: Channel) => void;
+  readonly fail: (status: RpcStatus) => void;
+}
 
 /**
- * One HTTP/2 connection to one endpoint, from the dial to the end. It never comes back: after a failure another is made.
+ * One connection to one endpoint, from the dial to the end. It never comes back: after a failure another is made.
  * Its sockets, in whatever state, are gone when it is closed.
  */
 export class EtcdConnection {
+  /** Unlike that of any other connection: calls with the same one went over the same TCP connection (see `channel.ts`). */
   readonly id = (lastId += 1);
   /** Set once the connection could not be made, on the clock's scale. */
   failedAtMs: number | undefined;
-  /** Why we closed it ourselves, in the words that a failed call gives; undefined while that is not so. */
-  closedBecause: string | undefined;
   readonly #dial: Dial;
-  readonly #options: GrpcOptions;
-  readonly #closing = new AbortController();
+  readonly #options: ConnectionOptions;
   readonly #clock: Clock;
-  #isDialled = false;
-  #session: Http2Session | undefined;
+  #stopDial: Disposer | undefined;
+  #channel: EtcdChannel | undefined;
   readonly #waiting = new Set<Waiting>();
-  /** Of each call, beside its path and what it shows the member: made once, for that is a twentieth of a renewal. */
-  readonly #commonHeaders: string;
+  #closedBecause: string | undefined;
   /** What calls get that start after the end. */
   #failure = DROPPED;
-  /** The timer of the state that it is in: dialling, idle, failed. */
+  /** The timer of the state that it is in: dialling, failed. */
   #stopTimer: Disposer = () => undefined;
-  #stopKeepalive: Disposer = () => undefined;
-  #wasReady = false;
   #isOver = false;
   #calls = 0;
 
-  constructor(how: Omit<Dial, 'signal'>, { clock, dialTimeoutMs, grpcOptions }: ConnectionOptions) {
-    this.#dial = { ...how, signal: this.#closing.signal };
-    this.#clock = clock;
-    this.#options = withDefaults(grpcOptions);
-    this.#commonHeaders = hpackText(fieldsOf(how.endpoint, this.#options), isSecret);
-    // Each socket of this connection listens to the signal, and a name can have many addresses.
-    setMaxListeners(0, this.#dial.signal);
+  constructor(how: Dial, options: ConnectionOptions) {
+    this.#dial = how;
+    this.#options = options;
+    this.#clock = options.clock;
+    const { dialTimeoutMs } = options;
     if (dialTimeoutMs === undefined) return;
     this.#after(dialTimeoutMs, () => {
       this.failedAtMs = this.#clock.now();
@@ -86,65 +77,60 @@ export class EtcdConnection {
   }
 
   get wasReady(): boolean {
-    return this.#wasReady;
+    return this.#channel !== undefined;
+  }
+
+  /** Why the connection was closed from this side under a call that ended with `status`; undefined when it was not. */
+  whyClosed(status: RpcStatus): string | undefined {
+    if (this.#closedBecause !== undefined) return this.#closedBecause;
+    // grpc-js says the same of a connection that was cut, and of one that it leaves because a ping was not answered.
+    const isSilent = status.details === DROPPED.details && this.#channel?.isCut === false;
+    return isSilent ? 'the member no longer answers (keepalive)' : undefined;
   }
 
   /** True when nothing of it is left. */
   get isClosed(): boolean {
-    return this.closedBecause !== undefined;
+    return this.#closedBecause !== undefined;
   }
 
   /** Starts to dial, unless that has been done. */
   connect(): void {
-    if (this.#isDialled || this.#isOver) return;
-    this.#isDialled = true;
-    const sessionOptions = {
-      windowBytes: this.#options['grpc-node.flow_control_window'],
-      largestBacklogBytes: this.#options['grpc-node.max_session_memory'] * 1024 * 1024,
-      afterPatience: (call: () => void) => this.#clock.at(this.#clock.now() + PING_PATIENCE_MS, call),
-    };
-    dial(this.#dial, this.#clock, sessionOptions, {
-      onReady: (session) => {
-        this.#begin(session);
+    if (this.#stopDial !== undefined || this.#isOver) return;
+    const options = channelOptions(this.#dial.endpoint, this.#options.grpcOptions);
+    this.#stopDial = dial(this.#dial, this.#clock, options, {
+      onReady: (channel) => {
+        this.#begin(channel);
       },
       onFailure: (error) => {
         this.#fail(error);
       },
-      onGoAway: () => {
-        // Told by the member to go away: calls that are under way may still be answered.
-        this.#isOver = true;
-        this.#closeIfIdle();
-      },
-      onClose: () => {
+      onEnd: () => {
+        // Calls that are under way may still be answered.
         this.#isOver = true;
         this.#closeIfIdle();
       },
     });
   }
 
-  /** Starts a call of the path's method; it waits for the connection, or fails with it. Nothing is told before this returns. */
-  startCall(path: string, metadata: Readonly<Record<string, string>>, events: CallEvents): GrpcCall {
-    const call = new GrpcCall(events, {
-      largestSentBytes: this.#options['grpc.max_send_message_length'],
-      largestReceivedBytes: this.#options['grpc.max_receive_message_length'],
-    });
+  /**
+   * Calls `begin` with the channel once the connection stands, at once if it does; or `fail`, never before this returns, when there is
+   * none. The function that is returned calls off what has not begun.
+   */
+  whenReady(begin: (channel: Channel) => void, fail: (status: RpcStatus) => void): Disposer {
+    const waiting = { begin, fail };
     if (this.#isOver) {
+      this.#waiting.add(waiting);
       queueMicrotask(() => {
-        call.fail(this.#failure);
+        if (this.#waiting.delete(waiting)) fail(this.#failure);
       });
-      return call;
-    }
-    const headers = hpackBlock(
-      hpackText([[':path', path]], isSecret),
-      this.#commonHeaders,
-      hpackText(Object.entries(metadata), isSecret),
-    );
-    if (this.#session !== undefined) call.start(this.#session, headers);
+    } else if (this.#channel !== undefined) begin(this.#channel.channel);
     else {
-      this.#waiting.add({ call, headers });
+      this.#waiting.add(waiting);
       this.connect();
     }
-    return call;
+    return () => {
+      this.#waiting.delete(waiting);
+    };
   }
 
   /** Says that a call uses this connection; the returned function says that it has ended. */
@@ -161,14 +147,12 @@ export class EtcdConnection {
 
   /** Ends the connection at once, and every call on it. */
   close(because: string): void {
-    this.closedBecause ??= because;
+    if (this.#closedBecause !== undefined) return;
+    this.#closedBecause = because;
     this.#isOver = true;
     this.#stopTimer();
-    this.#stopKeepalive();
-    if (this.#closing.signal.aborted) return;
-    this.#session?.destroy();
-    // Also the sockets that are still being set up.
-    this.#closing.abort();
+    this.#stopDial?.();
+    this.#channel?.close();
     this.#failWaiting();
   }
 
@@ -177,27 +161,16 @@ export class EtcdConnection {
     this.#stopTimer = this.#clock.at(this.#clock.now() + ms, then);
   }
 
-  #begin(session: Http2Session): void {
-    this.#session = session;
-    this.#wasReady = true;
+  #begin(channel: EtcdChannel): void {
     this.#stopTimer();
-    const options = this.#options;
-    const keepalive = {
-      timeMs: options['grpc.keepalive_time_ms'],
-      timeoutMs: options['grpc.keepalive_timeout_ms'],
-      isForIdle: options['grpc.keepalive_permit_without_calls'] === 1,
-    };
-    this.#stopKeepalive = keepAlive(session, this.#clock, keepalive, () => {
-      this.close('the member no longer answers (keepalive)');
-    });
-    for (const { call, headers } of this.#waiting) call.start(session, headers);
+    this.#channel = channel;
+    for (const { begin } of this.#waiting) begin(channel.channel);
     this.#waiting.clear();
-    this.#closeIfIdle();
   }
 
   #fail(error: Error): void {
     this.#isOver = true;
-    this.#failure = { code: STATUS.unavailable, details: error.message, connectError: error };
+    this.#failure = { code: status.UNAVAILABLE, details: error.message, connectError: error };
     this.failedAtMs = this.#clock.now();
     this.#after(REMAINS_MS, () => {
       this.close('no connection');
@@ -206,16 +179,11 @@ export class EtcdConnection {
   }
 
   #failWaiting(): void {
-    for (const { call } of this.#waiting) call.fail(this.#failure);
+    for (const { fail } of this.#waiting) fail(this.#failure);
     this.#waiting.clear();
   }
 
   #closeIfIdle(): void {
-    if (!this.#wasReady || this.#calls > 0) return;
-    if (this.#isOver) this.close('the member closed the connection');
-    else
-      this.#after(this.#options['grpc.client_idle_timeout_ms'], () => {
-        if (this.#calls === 0) this.close('nobody has used the connection (grpc.client_idle_timeout_ms)');
-      });
+    if (this.#isOver && this.wasReady && this.#calls === 0) this.close('the member closed the connection');
   }
 }

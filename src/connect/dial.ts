@@ -1,30 +1,31 @@
-import { errorText } from '../base/errors.ts';
-import { connect, type Socket, type TcpNetConnectOpts } from 'node:net';
+import type { Socket } from 'node:net';
+import type { ChannelOptions } from '@grpc/grpc-js';
 import type { Clock, Disposer } from '../base/clock.ts';
 import type { Endpoint } from '../config/config.ts';
-import { closedEarly, ConnectError, noHttp2 } from './connect-failure.ts';
-import type { Peer, TlsSuspects } from './probe.ts';
-import { Http2Session, type SessionEnd, type SessionEvents, type SessionOptions } from '../http2-session.ts';
+import { ConnectError } from './connect-failure.ts';
+import { EtcdChannel, type Greet } from './channel.ts';
+import { errorText } from '../base/errors.ts';
+import { peerOf, type TlsSuspects } from './probe.ts';
 import type { NameBook } from './dns-cache.ts';
 import { SPEAKS_TLS } from './tls-errors.ts';
 
 /** Makes TLS of a TCP connection; rejects with an error that says why there is none. */
 export type Secure = (socket: Socket, endpoint: Endpoint) => Promise<Socket>;
 
-/** How one connection is dialled. */
+/** How the connections to one endpoint are dialled. */
 export interface Dial {
   readonly endpoint: Endpoint;
   readonly names: NameBook;
   readonly secure: Secure;
   readonly suspects: TlsSuspects;
-  /** Ends every socket of the connection. */
-  readonly signal: AbortSignal;
 }
 
-/** One of the two, once: a connection on which calls can start, or why there is none. */
-export interface DialEvents extends Pick<SessionEvents, 'onGoAway' | 'onClose'> {
-  readonly onReady: (session: Http2Session) => void;
+/** One of the first two, once: a channel on which calls can start, or why there is none. */
+export interface DialEvents {
+  readonly onReady: (channel: EtcdChannel) => void;
   readonly onFailure: (error: Error) => void;
+  /** The channel has lost its connection, or is to be left. */
+  readonly onEnd: () => void;
 }
 
 // Of several addresses the next is dialled when one has not answered for this long, beside it (RFC 8305, section 5).
@@ -35,52 +36,32 @@ export function hostPort({ host, port }: Endpoint): string {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
-/** Of a socket that we end ourselves; the probes of failed connections leave such alone. */
-class Unwanted extends Error {
-  override readonly name = 'AbortError';
-}
-
-function errorOfEnd({ kind, text }: SessionEnd, isSecure: boolean): Error {
-  if (kind === 'protocol') return noHttp2(isSecure);
-  return kind === 'hungUp' ? closedEarly(isSecure) : new Error(text);
-}
-
-/** Takes in what a socket reads. */
-interface Reader {
-  take: (bytes: Buffer) => void;
-}
-
-// More than any answer of ours; whatever is larger comes in several pieces.
-const READ_BYTES = 16_384;
-
-/** Has a socket read without the machinery of a stream, which has nothing to do here. TLS cannot do without. */
-function onreadFor(reader: Reader): Pick<TcpNetConnectOpts, 'onread'> {
-  const buffer = Buffer.allocUnsafe(READ_BYTES);
-  const callback = (length: number): boolean => {
-    reader.take(buffer.subarray(0, length));
-    return true;
+/**
+ * Dials one endpoint, once, by all of its addresses: the first that speaks HTTP/2 is taken. The function that is returned ends all that
+ * has not been handed over.
+ */
+export function dial(how: Dial, clock: Clock, options: ChannelOptions, events: DialEvents): Disposer {
+  const dialler = new Dialler(how, clock, options, events);
+  dialler.start();
+  return () => {
+    dialler.stop();
   };
-  return { onread: { buffer, callback } };
-}
-
-/** Dials one endpoint, once, by all of its addresses: the first that speaks HTTP/2 is taken. */
-export function dial(how: Dial, clock: Clock, options: SessionOptions, events: DialEvents): void {
-  new Dialler(how, clock, options, events).start();
 }
 
 class Dialler {
   readonly #dial: Dial;
   readonly #clock: Clock;
-  readonly #options: SessionOptions;
+  readonly #options: ChannelOptions;
   readonly #events: DialEvents;
   readonly #tried = new Set<string>();
   readonly #untried: string[] = [];
-  readonly #sockets = new Set<Socket>();
+  /** Those that have neither failed nor been taken. */
+  readonly #channels = new Set<EtcdChannel>();
   #lastError = new Error('no address');
   #stopTimer: Disposer = () => undefined;
   #isOver = false;
 
-  constructor(dial: Dial, clock: Clock, options: SessionOptions, events: DialEvents) {
+  constructor(dial: Dial, clock: Clock, options: ChannelOptions, events: DialEvents) {
     this.#dial = dial;
     this.#clock = clock;
     this.#options = options;
@@ -88,19 +69,14 @@ class Dialler {
   }
 
   start(): void {
-    const { names, endpoint, signal } = this.#dial;
-    // The option `signal` of a socket would do as much, and load more.
-    signal.addEventListener('abort', () => {
-      this.#end();
-      this.#destroySockets(new Unwanted('the connection was closed'));
-    });
+    const { names, endpoint } = this.#dial;
     names.look(
       endpoint.host,
       (addresses) => {
         if (this.#isOver) return;
         // A second time, when what was remembered proves outdated.
         this.#untried.push(...addresses.filter((address) => !this.#tried.has(address)));
-        if (this.#sockets.size === 0) this.#next();
+        if (this.#channels.size === 0) this.#next();
       },
       (error) => {
         this.#fail(new Error(`cannot resolve: ${errorText(error)}`));
@@ -108,19 +84,16 @@ class Dialler {
     );
   }
 
-  #destroySockets(why: Error): void {
-    for (const socket of this.#sockets) socket.destroy(why);
-    this.#sockets.clear();
-  }
-
-  #end(): void {
+  stop(): void {
     this.#isOver = true;
     this.#stopTimer();
+    for (const channel of this.#channels) channel.close();
+    this.#channels.clear();
   }
 
   #fail(error: Error): void {
     if (this.#isOver) return;
-    this.#end();
+    this.stop();
     this.#events.onFailure(error);
   }
 
@@ -128,7 +101,7 @@ class Dialler {
     this.#stopTimer();
     const address = this.#untried.shift();
     if (address === undefined) {
-      if (this.#sockets.size === 0) this.#fail(this.#lastError);
+      if (this.#channels.size === 0) this.#fail(this.#lastError);
       return;
     }
     if (this.#untried.length > 0)
@@ -138,73 +111,32 @@ class Dialler {
     this.#tried.add(address);
     const { endpoint } = this.#dial;
     const peer = { host: address, port: endpoint.port };
-    const reader: Reader = { take: () => undefined };
-    const socket = connect({ ...peer, noDelay: true, ...(endpoint.secure ? {} : onreadFor(reader)) });
-    this.#sockets.add(socket);
-    const giveUp = (error: Error): void => {
-      if (!this.#sockets.delete(socket) || this.#isOver) return;
-      socket.destroy();
-      this.#lastError = error;
-      this.#next();
-    };
-    // Also later: the signal ends sockets with an error, for which there is no other listener at times.
-    socket.on('error', giveUp);
-    socket.once('connect', () => {
-      this.#greet(socket, peer, reader, giveUp);
-    });
-  }
-
-  /** TCP is up: TLS, if so configured, and HTTP/2. */
-  #greet(socket: Socket, peer: Peer, reader: Reader, giveUp: (error: Error) => void): void {
-    const { endpoint, names, secure, suspects, signal } = this.#dial;
-    names.prefer(endpoint.host, peer.host);
-    if (endpoint.secure) {
-      secure(socket, endpoint).then(
-        (secured) => {
-          if (this.#isOver) {
-            secured.destroy();
-            return;
-          }
-          this.#speak(secured, socket, reader, giveUp);
-          secured.on('data', (bytes) => {
-            reader.take(bytes);
-          });
-        },
-        (error: unknown) => {
-          giveUp(error instanceof Error ? error : new Error(String(error)));
-        },
-      );
-    } else if (suspects.take(endpoint)) giveUp(new ConnectError(SPEAKS_TLS));
-    else {
-      suspects.watch(endpoint, socket, peer, signal);
-      this.#speak(socket, socket, reader, giveUp);
-    }
-  }
-
-  #speak(secured: Socket, socket: Socket, reader: Reader, giveUp: (error: Error) => void): void {
-    let isReady = false;
-    const session = new Http2Session(secured, this.#options, {
+    const channel = new EtcdChannel(peer, endpoint.secure, this.#options, greeting(this.#dial, address), {
       onReady: () => {
-        if (this.#isOver) {
-          session.destroy();
-          return;
-        }
-        isReady = true;
-        this.#end();
-        this.#sockets.delete(socket);
-        this.#destroySockets(new Unwanted('another address was quicker'));
-        this.#events.onReady(session);
+        this.#channels.delete(channel);
+        this.stop();
+        this.#events.onReady(channel);
       },
-      onGoAway: () => {
-        if (isReady) this.#events.onGoAway();
+      onFailure: (error) => {
+        this.#channels.delete(channel);
+        if (this.#isOver) return;
+        this.#lastError = error;
+        this.#next();
       },
-      onClose: (end) => {
-        if (isReady) this.#events.onClose(end);
-        else giveUp(errorOfEnd(end, this.#dial.endpoint.secure));
-      },
+      onEnd: this.#events.onEnd,
     });
-    reader.take = (bytes) => {
-      session.take(bytes);
-    };
+    this.#channels.add(channel);
   }
+}
+
+/** TCP is up: TLS, if so configured. */
+function greeting({ endpoint, names, secure, suspects }: Dial, address: string): Greet {
+  return (socket, signal) => {
+    names.prefer(endpoint.host, address);
+    if (endpoint.secure) return secure(socket, endpoint);
+    if (suspects.take(endpoint)) return Promise.reject(new ConnectError(SPEAKS_TLS));
+    const peer = peerOf(socket);
+    if (peer !== undefined) suspects.watch(endpoint, socket, peer, signal);
+    return Promise.resolve(socket);
+  };
 }

@@ -11,7 +11,7 @@ const LET_GO = 'the connection was closed by us';
 
 /** What leads to one endpoint: its connection of the moment, replaced whenever that has ended or is in doubt. */
 export class EtcdLink {
-  readonly #how: Omit<Dial, 'signal' | 'endpoint'>;
+  readonly #how: Omit<Dial, 'endpoint'>;
   readonly #options: ConnectionOptions;
   readonly #firstBackoffMs: number;
   readonly #longestBackoffMs: number;
@@ -22,7 +22,7 @@ export class EtcdLink {
   /** Connections that were replaced and still serve a call. */
   readonly #retired = new Set<EtcdConnection>();
 
-  constructor(endpoint: Endpoint, how: Omit<Dial, 'signal' | 'endpoint'>, options: ConnectionOptions) {
+  constructor(endpoint: Endpoint, how: Omit<Dial, 'endpoint'>, options: ConnectionOptions) {
     this.#endpoint = endpoint;
     this.#how = how;
     how.names.expect(endpoint.host);
@@ -57,7 +57,7 @@ export class EtcdLink {
       if (connection.wasReady) this.#how.names.lookAhead(this.#options.clock.now());
       return connection;
     }
-    if (connection?.failedAtMs !== undefined && connection.closedBecause === undefined) {
+    if (connection?.failedAtMs !== undefined && !connection.isClosed) {
       const now = this.#options.clock.now();
       if (this.#backoffMs === 0 || connection.wasReady) this.#backoffMs = this.#firstBackoffMs;
       if (now < connection.failedAtMs + this.#backoffMs) return connection;

@@ -1,13 +1,10 @@
-/** What gRPC to etcd goes by: the options of a connection, and what each call says of itself. */
+/** What grpc-js is told for each connection to etcd. */
+import type { ChannelOptions } from '@grpc/grpc-js';
 import type { Endpoint } from '../config/config.ts';
 import { hostPort } from './dial.ts';
-import type { HeaderField } from '../hpack.ts';
-import { DEFAULT_WINDOW_BYTES } from '../http2-frames.ts';
 
-const USER_AGENT = 'grpc-node-ctdb_etcd_lock';
-
-/** The configuration's `grpc.*` keys, and what holds without them. */
-const DEFAULT_OPTIONS = {
+/** What holds where the configuration has no `grpc.*` key. */
+const DEFAULT_OPTIONS: ChannelOptions = {
   // A watch is the only call that can be silent for long. etcd counts pings that come more often than every 5 s
   // (--grpc-keepalive-min-time) as an attack and closes the connection, so 10 s keep clear of that; they are sent only
   // while a call is open, as etcd demands.
@@ -18,30 +15,15 @@ const DEFAULT_OPTIONS = {
   // and somebody's large one in the lock's directory must not be in our way.
   'grpc.max_receive_message_length': 2 * 1024 * 1024,
   'grpc.max_send_message_length': 16 * 1024 * 1024,
-  'grpc.client_idle_timeout_ms': 30 * 60_000,
+  // Megabytes that one connection may take of what a server sends; without it grpc-js sets no limit.
   'grpc-node.max_session_memory': 10,
-  'grpc-node.flow_control_window': DEFAULT_WINDOW_BYTES,
-  'grpc.primary_user_agent': '',
-  'grpc.secondary_user_agent': '',
-  'grpc.default_authority': '',
+  'grpc.primary_user_agent': 'ctdb_etcd_lock',
 };
 
-export type GrpcOptions = Readonly<typeof DEFAULT_OPTIONS>;
-
-/** @param configured has been checked: see `grpc-options.ts` */
-export function withDefaults(configured: Readonly<Record<string, string | number>>): GrpcOptions {
-  return { ...DEFAULT_OPTIONS, ...configured };
-}
-
-/** The header fields of each call, beside its path and what it shows the member. */
-export function fieldsOf(endpoint: Endpoint, options: GrpcOptions): HeaderField[] {
-  const userAgent = [options['grpc.primary_user_agent'], USER_AGENT, options['grpc.secondary_user_agent']];
-  return [
-    [':method', 'POST'],
-    [':scheme', endpoint.secure ? 'https' : 'http'],
-    [':authority', options['grpc.default_authority'] || hostPort(endpoint)],
-    ['te', 'trailers'],
-    ['content-type', 'application/grpc'],
-    ['user-agent', userAgent.filter((part) => part !== '').join(' ')],
-  ];
+/** @param configured the `grpc.*` keys, which have been checked: see `grpc-options.ts` */
+export function channelOptions(
+  endpoint: Endpoint,
+  configured: Readonly<Record<string, string | number>>,
+): ChannelOptions {
+  return { ...DEFAULT_OPTIONS, 'grpc.default_authority': hostPort(endpoint), ...configured };
 }

@@ -1,19 +1,11 @@
+import { connect as connectHttp2 } from 'node:http2';
 import { connect as connectTcp, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import type { Endpoint } from '../config/config.ts';
-import { frame, PREFACE, TYPE } from '../http2-frames.ts';
-
-/** Where a connection has been: the numeric address and the port. */
-export interface Peer {
-  readonly host: string;
-  readonly port: number;
-}
+import type { Peer } from './channel.ts';
 
 // A member that speaks answers within a round trip; one that does not must not use up the time of the attempt.
 const LIMIT_MS = 500;
-
-/** What a client begins with, and SETTINGS without any. */
-const GREETING = Buffer.concat([PREFACE, ...frame(TYPE.settings, 0, 0)]);
 
 /** Where `socket` leads; undefined when it has been closed. */
 export function peerOf({ remoteAddress, remotePort }: Socket): Peer | undefined {
@@ -27,14 +19,14 @@ export function speaksPlainHttp2(peer: Peer): Promise<boolean> {
   const { promise, resolve } = Promise.withResolvers<boolean>();
   const socket = connectTcp(peer);
   socket.setTimeout(LIMIT_MS, () => socket.destroy());
-  socket.once('connect', () => socket.write(GREETING));
-  // The server's own preface comes in one piece: a SETTINGS frame, its type in the fourth byte.
-  socket.once('data', (bytes) => {
-    resolve(bytes[3] === TYPE.settings);
-    socket.destroy();
+  // The socket says where the session leads; the name is needed and not used.
+  const session = connectHttp2('http://member', { createConnection: () => socket });
+  session.once('remoteSettings', () => {
+    resolve(true);
+    session.destroy();
   });
-  socket.on('error', () => undefined);
-  socket.once('close', () => {
+  session.on('error', () => undefined);
+  session.once('close', () => {
     resolve(false);
   });
   return promise;

@@ -1,21 +1,24 @@
+import { type Channel, status as STATUS } from '@grpc/grpc-js';
+import type { ILeaseKeepAliveResponse } from 'etcd3/lib/rpc.js';
 import { errorText, EtcdError } from '../base/errors.ts';
 import type { ConnectionId } from '../cluster/member.ts';
-import type { EtcdConnection } from '../connect/connection.ts';
+import type { RpcStatus } from '../connect/connection.ts';
+import { startKeepAlive, StreamEnded } from './keepalive.ts';
 import type { EtcdLink } from '../connect/endpoint-link.ts';
-import { type Method, methodOf, type StreamCalls, type UnaryCalls } from './methods.ts';
-import { type CallEvents, type GrpcCall, type RpcStatus, STATUS } from '../grpc-call.ts';
-
-/** What a call shows the member beside its message: a token, a wish. */
-export type Metadata = Readonly<Record<string, string>>;
+import {
+  type CallMetadata,
+  type Started,
+  startUnary,
+  type UnaryAnswer,
+  type UnaryName,
+  type UnaryRequest,
+} from './methods.ts';
 
 /** An answer, and the connection that the call ran on. */
 export interface Answered<Message> {
   readonly message: Message;
   readonly connection: ConnectionId;
 }
-
-/** Unknown: the member closed the call in good order and said nothing. */
-const NO_ANSWER: RpcStatus = { code: STATUS.unknown, details: 'the call ended without an answer' };
 
 /** A call that failed, as etcd or the network says it, before that is put in our words. */
 export class CallFailure extends Error {
@@ -37,73 +40,42 @@ export function givenUp(endpoint: string, signal: AbortSignal): EtcdError {
   return new EtcdError('timeout', endpoint, message);
 }
 
-/** The bytes of a request that is made again and again; `callUnary` and `callOnStream` take them in its place. */
-export function encoded<Name extends keyof UnaryCalls | keyof StreamCalls>(
-  name: Name,
-  request: (UnaryCalls & StreamCalls)[Name]['request'],
-): Buffer {
-  return methodOf(name).requestSerialize(request);
-}
-
-/** Begins a call with its first message. Messages that come are handed on decoded; one that cannot be ends the call. */
-export function startCall<Request, Response>(
-  connection: EtcdConnection,
-  { path, requestSerialize, responseDeserialize }: Method<Request, Response>,
-  request: Request | Buffer,
-  isLast: boolean,
-  metadata: Metadata,
-  onMessage: (message: Response) => void,
-  onEnd: CallEvents['onEnd'],
-): GrpcCall {
-  // Before the call: one whose message cannot be made must not be left open.
-  const body = Buffer.isBuffer(request) ? request : requestSerialize(request);
-  const call = connection.startCall(path, metadata, {
-    onMessage: (bytes) => {
-      let message: Response;
-      try {
-        message = responseDeserialize(bytes);
-      } catch (error) {
-        call.cancel();
-        onEnd({ code: STATUS.internal, details: `Response message parsing error: ${errorText(error)}` });
-        return;
-      }
-      onMessage(message);
-    },
-    onEnd,
-  });
-  call.send(body, isLast);
-  return call;
+/** What grpc-js says of a call that failed; what else was thrown is a fault on this side. */
+export function statusFrom(error: unknown): RpcStatus {
+  if (error instanceof Error && 'code' in error && 'details' in error) {
+    const { code, details } = error;
+    if (typeof code === 'number' && typeof details === 'string') return { code, details };
+    // grpc-js fails in its own words about a message that is compressed in an unknown way.
+    return { code: STATUS.INTERNAL, details: 'Received a message that cannot be unpacked' };
+  }
+  return { code: error instanceof StreamEnded ? STATUS.UNKNOWN : STATUS.INTERNAL, details: errorText(error) };
 }
 
 /**
  * Runs one call on the link's connection of the moment. Whoever aborts because of time, by their own clock, makes the
- * connection suspect: it is replaced, and what else runs on it ends.
- *
- * @param isStream the first message is the answer; otherwise that is the only one, and counts once the call has ended well
+ * connection suspect: it is replaced, and what else runs on it ends. Rejects with `CallFailure`, or with `EtcdError` of kind `timeout`
+ * when aborted.
  */
-function run<Request, Response>(
+function run<T>(
   link: EtcdLink,
   signal: AbortSignal,
-  method: Method<Request, Response>,
-  request: Request | Buffer,
-  metadata: Metadata,
-  isStream: boolean,
-): Promise<Answered<Response>> {
-  const { promise, resolve, reject } = Promise.withResolvers<Answered<Response>>();
+  start: (channel: Channel) => Started<T>,
+): Promise<Answered<T>> {
+  const { promise, resolve, reject } = Promise.withResolvers<Answered<T>>();
   if (signal.aborted) {
     reject(givenUp(link.name, signal));
     return promise;
   }
   const connection = link.current();
   const release = connection.hold();
-  let call: GrpcCall | undefined;
-  let answer: Response | undefined;
+  let call: Started<T> | undefined;
   const end = (): void => {
     signal.removeEventListener('abort', onAbort);
     release();
   };
   const onAbort = (): void => {
     reject(givenUp(link.name, signal));
+    callOff();
     call?.cancel();
     const reason: unknown = signal.reason;
     if (reason === 'timeout' || reason === 'outrun')
@@ -111,69 +83,60 @@ function run<Request, Response>(
     end();
   };
   const fail = (status: RpcStatus): void => {
-    reject(new CallFailure(status, connection.closedBecause));
+    reject(new CallFailure(status, connection.whyClosed(status)));
     end();
   };
-  const onMessage = (message: Response): void => {
-    if (isStream) {
-      resolve({ message, connection: connection.id as ConnectionId });
-      end();
-    } else if (answer === undefined) answer = message;
-    else {
-      call?.cancel();
-      fail({ code: STATUS.unimplemented, details: 'Too many responses received' });
+  const begin = (channel: Channel): void => {
+    try {
+      call = start(channel);
+    } catch (error) {
+      // The channel was closed in the same moment, or the metadata cannot be sent.
+      fail({ code: STATUS.UNAVAILABLE, details: errorText(error) });
+      return;
     }
-  };
-  const onEnd = (status: RpcStatus): void => {
-    if (status.code !== STATUS.ok) fail(status);
-    else if (isStream) fail(NO_ANSWER);
-    else if (answer === undefined) fail({ code: STATUS.unimplemented, details: 'No message received' });
-    else {
-      resolve({ message: answer, connection: connection.id as ConnectionId });
-      end();
-    }
+    call.answer.then(
+      (message) => {
+        resolve({ message, connection: connection.id as ConnectionId });
+        end();
+      },
+      (error: unknown) => {
+        fail(statusFrom(error));
+      },
+    );
   };
   signal.addEventListener('abort', onAbort, { once: true });
-  try {
-    call = startCall(connection, method, request, true, metadata, onMessage, onEnd);
-  } catch (error) {
-    fail({ code: STATUS.internal, details: `Request message serialization failure: ${errorText(error)}` });
-  }
+  const callOff = connection.whenReady(begin, fail);
   return promise;
 }
 
-/** One message there and one back. Rejects with `CallFailure`, or with `EtcdError` of kind `timeout` when aborted. */
-export async function callUnary<Name extends keyof UnaryCalls>(
+/** One message there and one back. */
+export async function callUnary<Name extends UnaryName>(
   link: EtcdLink,
   signal: AbortSignal,
   name: Name,
-  request: UnaryCalls[Name]['request'] | Buffer,
-  metadata: Metadata,
-): Promise<UnaryCalls[Name]['response']> {
+  request: UnaryRequest<Name>,
+  metadata: CallMetadata,
+): Promise<UnaryAnswer<Name>> {
   return (await callUnaryAnswered(link, signal, name, request, metadata)).message;
 }
 
 /** Like `callUnary`, for those who ask which connection it was. */
-export function callUnaryAnswered<Name extends keyof UnaryCalls>(
+export function callUnaryAnswered<Name extends UnaryName>(
   link: EtcdLink,
   signal: AbortSignal,
   name: Name,
-  request: UnaryCalls[Name]['request'] | Buffer,
-  metadata: Metadata,
-): Promise<Answered<UnaryCalls[Name]['response']>> {
-  return run(link, signal, methodOf(name), request, metadata, false);
+  request: UnaryRequest<Name>,
+  metadata: CallMetadata,
+): Promise<Answered<UnaryAnswer<Name>>> {
+  return run(link, signal, (channel) => startUnary(channel, name, request, metadata));
 }
 
-/**
- * Like `callUnary`, over a stream of its own that ends after one message each way: an answer on it can only be the answer
- * to this request.
- */
-export function callOnStream<Name extends keyof StreamCalls>(
+/** One renewal of a lease, on the connection's stream for that. */
+export function callKeepAlive(
   link: EtcdLink,
   signal: AbortSignal,
-  name: Name,
-  request: StreamCalls[Name]['request'] | Buffer,
-  metadata: Metadata,
-): Promise<Answered<StreamCalls[Name]['response']>> {
-  return run(link, signal, methodOf(name), request, metadata, true);
+  leaseId: string,
+  metadata: CallMetadata,
+): Promise<Answered<ILeaseKeepAliveResponse>> {
+  return run(link, signal, (channel) => startKeepAlive(channel, leaseId, metadata));
 }

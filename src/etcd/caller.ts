@@ -1,10 +1,11 @@
 import type { Config } from '../config/config.ts';
 import { errorText, EtcdError } from '../base/errors.ts';
-import { CallFailure, type Metadata } from './call.ts';
+import { CallFailure } from './call.ts';
 import { etcdErrorFrom } from './errors.ts';
 import type { EtcdLink } from '../connect/endpoint-link.ts';
 import { EtcdLogin } from './login.ts';
 import { StrangeAnswer } from './messages.ts';
+import type { CallMetadata } from './methods.ts';
 
 /** One endpoint as a caller sees it: the way there, our login, and what goes wrong put in our words. */
 export class EtcdCaller {
@@ -26,7 +27,7 @@ export class EtcdCaller {
   async ask<T>(
     key: string | undefined,
     signal: AbortSignal,
-    send: (metadata: Metadata) => Promise<T>,
+    send: (metadata: CallMetadata) => Promise<T>,
   ): Promise<T> {
     try {
       const pass = await this.login.pass(signal);

@@ -13,12 +13,13 @@ import type {
   TimeToLiveAnswer,
   WatchHandlers,
 } from '../cluster/member.ts';
-import { callOnStream, callUnary, callUnaryAnswered, encoded, type Metadata } from './call.ts';
+import { callKeepAlive, callUnary, callUnaryAnswered } from './call.ts';
 import { EtcdCaller } from './caller.ts';
 import { followRecords } from '../connect/discovery.ts';
 import type { EtcdLink } from '../connect/endpoint-link.ts';
 import { makeLinks } from '../connect/endpoint-links.ts';
 import * as messages from './messages.ts';
+import type { CallMetadata } from './methods.ts';
 import { EtcdVersion } from './version.ts';
 import { watchRange } from './watch.ts';
 import { discover, makeResolveSrv } from '../connect/srv.ts';
@@ -55,19 +56,8 @@ export async function makeMembers(config: Config, { clock, onWarning }: Transpor
 }
 
 /** A member without a leader says so at once, with this, instead of being silent until it has one. */
-function withLeader(metadata: Metadata): Metadata {
+function withLeader(metadata: CallMetadata): CallMetadata {
   return { ...metadata, hasleader: 'true' };
-}
-
-/** Remembers what was made of the last argument: a holder asks the same of its lease and its key for months. */
-function rememberingLast<Argument, Result>(
-  make: (argument: Argument) => Result,
-): (argument: Argument) => Result {
-  let last: { readonly argument: Argument; readonly result: Result } | undefined;
-  return (argument) => {
-    if (last?.argument !== argument) last = { argument, result: make(argument) };
-    return last.result;
-  };
 }
 
 /** One endpoint over the network: etcd's messages put in our types, and its errors in our words. */
@@ -75,10 +65,6 @@ class EtcdMember implements Member {
   readonly #caller: EtcdCaller;
   readonly #link: EtcdLink;
   readonly #version: EtcdVersion;
-  readonly #keepAliveRequest = rememberingLast((leaseId: LeaseId) =>
-    encoded('leaseKeepAlive', { ID: leaseId }),
-  );
-  readonly #keyRequest = rememberingLast((key: string) => encoded('range', messages.keyRequest(key)));
 
   constructor(caller: EtcdCaller) {
     this.#caller = caller;
@@ -110,15 +96,8 @@ class EtcdMember implements Member {
   }
 
   keepAlive(leaseId: LeaseId, { signal }: CallOptions): Promise<LeaseAnswer> {
-    const request = this.#keepAliveRequest(leaseId);
     return this.#ask(undefined, signal, async (metadata) => {
-      const { message, connection } = await callOnStream(
-        this.#link,
-        signal,
-        'leaseKeepAlive',
-        request,
-        metadata,
-      );
+      const { message, connection } = await callKeepAlive(this.#link, signal, leaseId, metadata);
       return { ...messages.leaseAnswerFrom(leaseId, message), connection };
     });
   }
@@ -139,7 +118,7 @@ class EtcdMember implements Member {
   }
 
   readKey(key: string, { signal }: CallOptions): Promise<RangeAnswer> {
-    const request = this.#keyRequest(key);
+    const request = messages.keyRequest(key);
     return this.#ask(key, signal, async (metadata) =>
       messages.rangeAnswerFrom(await callUnary(this.#link, signal, 'range', request, metadata)),
     );
@@ -201,7 +180,7 @@ class EtcdMember implements Member {
   #ask<T>(
     key: string | undefined,
     signal: AbortSignal,
-    send: (metadata: Metadata) => Promise<T>,
+    send: (metadata: CallMetadata) => Promise<T>,
   ): Promise<T> {
     return this.#caller.ask(key, signal, (metadata) => send(withLeader(metadata)));
   }

@@ -1,7 +1,8 @@
 import type { TlsConfig } from '../config/config.ts';
 import { explainConnectError } from '../connect/connect-errors.ts';
 import { errorText, EtcdError, type EtcdErrorKind } from '../base/errors.ts';
-import type { RpcStatus } from '../grpc-call.ts';
+import type { RpcStatus } from '../connect/connection.ts';
+import { STRANGE_TYPE } from './grpc-only.ts';
 
 /** What a message about a failed call can refer to. */
 export interface ErrorContext {
@@ -177,6 +178,12 @@ export function etcdErrorFrom(status: RpcStatus, context: ErrorContext): EtcdErr
           'net-gateway',
         )
       : new EtcdError('notEtcd', endpoint, `not etcd: HTTP status ${httpStatus}`, NOT_ETCD);
+  }
+  if (details.startsWith(STRANGE_TYPE)) {
+    const type = details.slice(STRANGE_TYPE.length).replaceAll('"', '');
+    const message =
+      type === '' ? 'not etcd: the answer has no content type' : `not etcd: the answer is ${type}`;
+    return new EtcdError('notEtcd', endpoint, message, NOT_ETCD);
   }
   if (details.startsWith('Response message parsing error')) {
     return new EtcdError('notEtcd', endpoint, 'not etcd: the answer cannot be decoded', NOT_ETCD);

@@ -1,14 +1,15 @@
 import type { LoginConfig } from '../config/config.ts';
 import { EtcdError } from '../base/errors.ts';
-import { CallFailure, callUnary, type Metadata } from './call.ts';
+import { CallFailure, callUnary } from './call.ts';
 import { isAuthOff, isLoginWanted, isStaleLogin } from './errors.ts';
 import type { EtcdLink } from '../connect/endpoint-link.ts';
 import { SharedCall } from './shared-call.ts';
+import type { CallMetadata } from './methods.ts';
 import { readSmallFile } from '../base/small-file.ts';
 
 /** What a call shows the member. */
 export interface Pass {
-  readonly metadata: Metadata;
+  readonly metadata: CallMetadata;
   /** False when no login is configured, or when the member said that authentication is off. */
   readonly hasToken: boolean;
 }
@@ -79,7 +80,7 @@ export class EtcdLogin {
   }
 
   async #logIn(signal: AbortSignal): Promise<Pass> {
-    let metadata: Metadata = {};
+    let metadata: CallMetadata = {};
     let hasToken = false;
     if (this.#config !== undefined) {
       const request = { name: this.#config.username, password: passwordOf(this.#config, this.#link.name) };

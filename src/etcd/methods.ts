@@ -1,65 +1,154 @@
-import { credentials } from '@grpc/grpc-js';
+/** etcd's calls, on the clients that etcd3 generates from `rpc.proto`. */
+import {
+  type CallOptions,
+  type Channel,
+  type Client,
+  type ClientUnaryCall,
+  credentials,
+  Metadata,
+  type ServiceError,
+} from '@grpc/grpc-js';
 import { Host } from 'etcd3/lib/connection-pool.js';
+import {
+  AuthClient,
+  ClusterClient,
+  type ICallable,
+  KVClient,
+  LeaseClient,
+  MaintenanceClient,
+  type Services,
+  WatchClient,
+} from 'etcd3/lib/rpc.js';
 import type * as rpc from 'etcd3/lib/rpc.js';
+import { grpcOnly } from './grpc-only.ts';
 
-interface Exchange<Request, Response> {
-  readonly request: Request;
-  readonly response: Response;
-}
+type ServiceName = keyof typeof Services;
 
-/** The calls of etcd's `rpc.proto` that we use: one message there, one back. */
-export interface UnaryCalls {
-  readonly range: Exchange<rpc.IRangeRequest, rpc.IRangeResponse>;
-  readonly txn: Exchange<rpc.ITxnRequest, rpc.ITxnResponse>;
-  readonly leaseGrant: Exchange<rpc.ILeaseGrantRequest, rpc.ILeaseGrantResponse>;
-  readonly leaseRevoke: Exchange<rpc.ILeaseRevokeRequest, rpc.ILeaseRevokeResponse>;
-  readonly leaseTimeToLive: Exchange<rpc.ILeaseTimeToLiveRequest, rpc.ILeaseTimeToLiveResponse>;
-  readonly authenticate: Exchange<rpc.IAuthenticateRequest, rpc.IAuthenticateResponse>;
-  readonly status: Exchange<rpc.IStatusRequest, rpc.IStatusResponse>;
-  readonly alarm: Exchange<rpc.IAlarmRequest, rpc.IAlarmResponse>;
-  readonly memberList: Exchange<rpc.IMemberListRequest, rpc.IMemberListResponse>;
-}
+/** The calls with one message there and one back. */
+const UNARY = {
+  range: (on: OneCall, request: rpc.IRangeRequest) => new KVClient(on).range(request),
+  txn: (on: OneCall, request: rpc.ITxnRequest) => new KVClient(on).txn(request),
+  leaseGrant: (on: OneCall, request: rpc.ILeaseGrantRequest) => new LeaseClient(on).leaseGrant(request),
+  leaseRevoke: (on: OneCall, request: rpc.ILeaseRevokeRequest) => new LeaseClient(on).leaseRevoke(request),
+  leaseTimeToLive: (on: OneCall, request: rpc.ILeaseTimeToLiveRequest) =>
+    new LeaseClient(on).leaseTimeToLive(request),
+  authenticate: (on: OneCall, request: rpc.IAuthenticateRequest) => new AuthClient(on).authenticate(request),
+  status: (on: OneCall) => new MaintenanceClient(on).status(),
+  alarm: (on: OneCall, request: rpc.IAlarmRequest) => new MaintenanceClient(on).alarm(request),
+  memberList: (on: OneCall, request: rpc.IMemberListRequest) => new ClusterClient(on).memberList(request),
+};
 
 /** The calls that are streams both ways. */
-export interface StreamCalls {
-  readonly leaseKeepAlive: Exchange<rpc.ILeaseKeepAliveRequest, rpc.ILeaseKeepAliveResponse>;
-  readonly watch: Exchange<rpc.IWatchRequest, rpc.IWatchResponse>;
+const STREAMS = {
+  leaseKeepAlive: (on: OneCall) => new LeaseClient(on).leaseKeepAlive(),
+  watch: (on: OneCall) => new WatchClient(on).watch(),
+};
+
+export type UnaryName = keyof typeof UNARY;
+export type StreamName = keyof typeof STREAMS;
+/** A message without fields for the calls whose generated method takes none. */
+export type UnaryRequest<Name extends UnaryName> =
+  Parameters<(typeof UNARY)[Name]> extends [OneCall, infer Request]
+    ? Request
+    : Readonly<Record<string, never>>;
+export type UnaryAnswer<Name extends UnaryName> = Awaited<ReturnType<(typeof UNARY)[Name]>>;
+export type Stream<Name extends StreamName> = Awaited<ReturnType<(typeof STREAMS)[Name]>>;
+
+/** What a call shows the member beside its message: a token, a wish. */
+export type CallMetadata = Readonly<Record<string, string>>;
+
+/** A call that was started: how it ends, and the way to give it up. */
+export interface Started<T> {
+  /** Rejects with grpc-js's error, or another one. */
+  readonly answer: Promise<T>;
+  readonly cancel: () => void;
 }
 
-type Calls = UnaryCalls & StreamCalls;
+const hosts = new WeakMap<Channel, Host>();
 
-const SERVICE_OF = {
-  range: 'KV',
-  txn: 'KV',
-  leaseGrant: 'Lease',
-  leaseRevoke: 'Lease',
-  leaseTimeToLive: 'Lease',
-  leaseKeepAlive: 'Lease',
-  watch: 'Watch',
-  authenticate: 'Auth',
-  status: 'Maintenance',
-  alarm: 'Maintenance',
-  memberList: 'Cluster',
-} as const satisfies Record<keyof Calls, string>;
-
-/** One of etcd's calls: where it goes, and its messages as bytes. */
-export interface Method<Request, Response> {
-  /** `/package.Service/Method`. */
-  readonly path: string;
-  readonly requestSerialize: (request: Request) => Buffer;
-  /** Throws when the bytes are no such message. */
-  readonly responseDeserialize: (bytes: Buffer) => Response;
+/** etcd3's clients on that channel. */
+function clientsOn(channel: Channel): Host {
+  const known = hosts.get(channel);
+  if (known !== undefined) return known;
+  // With a channel given, neither name nor credentials are used.
+  const options = { channelOverride: channel, interceptors: [grpcOnly] };
+  const host = new Host('member', credentials.createInsecure(), options);
+  hosts.set(channel, host);
+  return host;
 }
 
-type Methods = { readonly [Name in keyof Calls]: Method<Calls[Name]['request'], Calls[Name]['response']> };
+/** Starts a call with one message there and one back. */
+export function startUnary<Name extends UnaryName>(
+  channel: Channel,
+  name: Name,
+  request: UnaryRequest<Name>,
+  metadata: CallMetadata,
+): Started<UnaryAnswer<Name>> {
+  const call = new OneCall(clientsOn(channel), metadata);
+  const start: (on: OneCall, request: never) => Promise<unknown> = UNARY[name];
+  return { answer: start(call, request as never) as Promise<UnaryAnswer<Name>>, cancel: call.cancel };
+}
 
-let host: Host | undefined;
+/** Opens a stream. */
+export function openStream<Name extends StreamName>(
+  channel: Channel,
+  name: Name,
+  metadata: CallMetadata,
+): Started<Stream<Name>> {
+  const call = new OneCall(clientsOn(channel), metadata);
+  const open: (on: OneCall) => Promise<unknown> = STREAMS[name];
+  return { answer: open(call) as Promise<Stream<Name>>, cancel: call.cancel };
+}
 
-/** The call as etcd3 has it, on the clients that it generates from `rpc.proto`; they are never connected. */
-export function methodOf<Name extends keyof Calls>(name: Name): Methods[Name] {
-  // A channel of our own keeps the clients from making one.
-  host ??= new Host('', credentials.createInsecure(), { channelOverride: {} as never });
-  // etcd3 types what it generates as a bare client; the methods are there, and what they are made of is on them.
-  const client = host.getServiceClient(SERVICE_OF[name]) as unknown as Methods;
-  return client[name];
+/** A method of the clients that grpc-js makes, as etcd3 uses them. */
+type StartUnary = (
+  request: unknown,
+  metadata: Metadata,
+  options: CallOptions,
+  done: (error: ServiceError | null, answer?: unknown) => void,
+) => ClientUnaryCall;
+
+/**
+ * What etcd3's clients make their calls on, in the place of etcd3's pool of connections, which would repeat calls and choose hosts: one
+ * call, on one connection, with our metadata.
+ */
+class OneCall implements ICallable<Host> {
+  readonly callOptionsFactory = undefined;
+  readonly #clients: Host;
+  readonly #metadata = new Metadata();
+  #running: { cancel(): void } | undefined;
+
+  constructor(clients: Host, metadata: CallMetadata) {
+    this.#clients = clients;
+    for (const [name, value] of Object.entries(metadata)) this.#metadata.set(name, value);
+  }
+
+  readonly cancel = (): void => {
+    this.#running?.cancel();
+  };
+
+  exec<T>(service: ServiceName, method: string, request: unknown, options: CallOptions = {}): Promise<T> {
+    const { promise, resolve, reject } = Promise.withResolvers<T>();
+    // etcd3 types what it generates as a bare client; the methods are there.
+    const client = this.#clients.getServiceClient(service) as Client & Record<string, StartUnary>;
+    this.#running = client[method]?.(request, this.#metadata, options, (error, answer) => {
+      if (error === null) resolve(answer as T);
+      else reject(error);
+    });
+    return promise;
+  }
+
+  async withConnection<T>(
+    service: ServiceName,
+    open: (on: { resource: Host; client: Client; metadata: Metadata }) => Promise<T> | T,
+  ): Promise<T> {
+    const client = this.#clients.getServiceClient(service);
+    const stream = await open({ resource: this.#clients, client, metadata: this.#metadata });
+    this.#running = stream as T & { cancel(): void };
+    return stream;
+  }
+
+  markFailed(): void {
+    // What a failure means is decided by who made the call.
+  }
 }

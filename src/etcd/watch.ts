@@ -1,12 +1,12 @@
+import { status as STATUS } from '@grpc/grpc-js';
+import type { IWatchResponse } from 'etcd3/lib/rpc.js';
 import type { WatchHandlers } from '../cluster/member.ts';
-import { CallFailure, type Metadata, startCall } from './call.ts';
+import { CallFailure, statusFrom } from './call.ts';
+import type { RpcStatus } from '../connect/connection.ts';
 import { isLoginWanted, isStaleLogin } from './errors.ts';
 import type { EtcdCaller } from './caller.ts';
 import type { EtcdLink } from '../connect/endpoint-link.ts';
-import { methodOf, type StreamCalls } from './methods.ts';
-import { type RpcStatus, STATUS } from '../grpc-call.ts';
-
-type Response = StreamCalls['watch']['response'];
+import { type CallMetadata, openStream, type Started, type Stream } from './methods.ts';
 
 /** What a watch tells; `onEnd` at most once, and nothing after it. */
 export interface WatchEvents extends Pick<WatchHandlers, 'onDelete' | 'onPut'> {
@@ -59,7 +59,7 @@ interface WatchEnd {
 /** One watch, to its end. */
 function watchOnce(
   link: EtcdLink,
-  metadata: Metadata,
+  metadata: CallMetadata,
   range: WatchedRange,
   fromRevision: bigint,
   events: WatchEvents,
@@ -68,25 +68,27 @@ function watchOnce(
   const { promise, resolve } = Promise.withResolvers<WatchEnd>();
   if (signal.aborted) {
     // Stopped while we logged in, or before that; nobody looks at how it ended.
-    resolve({ error: new CallFailure({ code: STATUS.unknown, details: 'stopped' }), hasTold: false });
+    resolve({ error: new CallFailure({ code: STATUS.UNKNOWN, details: 'stopped' }), hasTold: false });
     return promise;
   }
   const connection = link.current();
   const release = connection.hold();
+  let opening: Started<Stream<'watch'>> | undefined;
   let hasTold = false;
   const end = (status: RpcStatus): void => {
     signal.removeEventListener('abort', onStop);
     release();
-    resolve({ error: new CallFailure(status, connection.closedBecause), hasTold });
+    resolve({ error: new CallFailure(status, connection.whyClosed(status)), hasTold });
   };
   const cancel = (details: string): void => {
-    call.cancel();
-    end({ code: STATUS.unknown, details });
+    callOff();
+    opening?.cancel();
+    end({ code: STATUS.UNKNOWN, details });
   };
   const onStop = (): void => {
     cancel('stopped');
   };
-  const onMessage = (response: Response): void => {
+  const onData = (response: IWatchResponse): void => {
     for (const { type } of response.events) {
       if (signal.aborted) return; // by what it told, or before
       hasTold = true;
@@ -97,18 +99,25 @@ function watchOnce(
     if (response.compact_revision !== '0') cancel(`compacted at ${response.compact_revision}`);
     else cancel(response.cancel_reason === '' ? 'cancelled by the member' : response.cancel_reason);
   };
-  const onEnd = (status: RpcStatus): void => {
-    end(
-      status.code === STATUS.ok
-        ? { code: STATUS.unavailable, details: 'the member ended the watch' }
-        : status,
-    );
+  const onOpen = (stream: Stream<'watch'>): void => {
+    stream.on('data', onData);
+    stream.on('error', (error) => {
+      end(statusFrom(error));
+    });
+    stream.on('end', () => {
+      end({ code: STATUS.UNAVAILABLE, details: 'the member ended the watch' });
+    });
+    if (signal.aborted) stream.cancel();
+    else stream.write({ create_request: { ...range, start_revision: fromRevision.toString() } });
   };
 
   signal.addEventListener('abort', onStop, { once: true });
-  const request = { create_request: { ...range, start_revision: fromRevision.toString() } };
-  // With it the watch ends when the member has no leader, instead of being silent.
-  const withLeader = { ...metadata, hasleader: 'true' };
-  const call = startCall(connection, methodOf('watch'), request, false, withLeader, onMessage, onEnd);
+  const callOff = connection.whenReady((channel) => {
+    // With it the watch ends when the member has no leader, instead of being silent.
+    opening = openStream(channel, 'watch', { ...metadata, hasleader: 'true' });
+    opening.answer.then(onOpen, (error: unknown) => {
+      end(statusFrom(error));
+    });
+  }, end);
   return promise;
 }

@@ -5,7 +5,7 @@ import { messagesOf, type Message } from './messages.ts';
 // the manual page, the metrics in monitoring.md. The relations between times are a fault of the program when they do not hold. What gRPC and HTTP/2 say
 // of a call are words like etcd's own: the guide has what they become.
 const ELSEWHERE =
-  /^(config\/(config-keys|value-checks|grpc-keys|config-key|timing)|commands\/(help|openmetrics|status-metrics)|grpc-call|hpack|http2-.*)$/;
+  /^(config\/(config-keys|value-checks|grpc-keys|config-key|timing)|commands\/(help|openmetrics|status-metrics))$/;
 
 /** Texts of the source that nobody reads. */
 const NOT_PRINTED: readonly RegExp[] = [
@@ -20,10 +20,9 @@ const NOT_PRINTED: readonly RegExp[] = [
   /^netbios name$/,
   /^an answer$/,
   // As other clients of gRPC say it: see ELSEWHERE.
-  /^(Connection dropped|Too many responses received|No message received)$/,
-  /^(Response message parsing error|Request message serialization failure): …$/,
+  /^(Connection dropped|Received a message that cannot be unpacked|Received content type )$/,
   // Between the parts of the dialler.
-  /^(no address|another address was quicker|the connection was closed)$/,
+  /^(no address|this channel has had its connection|given up)$/,
   /^cluster\/(cluster lock|recovery lock|leader timeout)$/,
   // Compared with what etcd says.
   /^(requested lease not found|no leader|leader changed|not leader|not a primary lessor|proposal dropped)$/,

@@ -1,0 +1,233 @@
+/**
+ * One connection as grpc-js knows it: a channel to one address, which has one socket, once.
+ *
+ * Renewals rely on that. A channel of grpc-js dials again by itself when its connection is lost, and may keep a second one in its pool.
+ * So every socket has to pass `OneSocketCredentials` before a byte of HTTP/2 is sent over it, and only the first one may: whatever two
+ * calls on one channel have in common, it is this one TCP connection. The channel is closed as soon as it leaves the state READY, so that
+ * later calls fail instead of waiting for a dial that is refused.
+ */
+import type { Socket } from 'node:net';
+import {
+  CallCredentials,
+  Channel,
+  ChannelCredentials,
+  type ChannelOptions,
+  connectivityState,
+  experimental,
+  Metadata,
+} from '@grpc/grpc-js';
+import { closedEarly, noHttp2 } from './connect-failure.ts';
+import { errorText } from '../base/errors.ts';
+
+/** A numeric address and a port. */
+export interface Peer {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** What is done with a TCP connection before HTTP/2 is spoken over it, such as TLS; rejects with an error that says why it will not do. */
+export type Greet = (socket: Socket, signal: AbortSignal) => Promise<Socket>;
+
+export interface ChannelEvents {
+  /** Calls can start. Called at most once, before `onEnd`. */
+  readonly onReady: () => void;
+  /** There will be no connection. Called at most once, and nothing after it. */
+  readonly onFailure: (error: Error) => void;
+  /** The connection is lost, or the member has asked to leave it: calls under way may still be answered, new ones fail. */
+  readonly onEnd: () => void;
+}
+
+const SCHEME = 'ctdb-etcd';
+const ADDRESS_OPTION = 'ctdb_etcd_lock.address';
+
+/** The address that grpc-js hands to `net.connect`, with the signal that ends the socket in whatever state it is. */
+interface Address extends Peer {
+  readonly signal: AbortSignal;
+}
+
+// grpc-js must not dial a second time: its back-off is longer than any connection is kept after a failure.
+const NEVER_MS = 3_600_000;
+
+/** What no configuration changes: nothing is repeated, sent elsewhere, or taken from the environment. */
+const FIXED_OPTIONS: ChannelOptions = {
+  'grpc.enable_retries': 0,
+  'grpc.service_config_disable_resolution': 1,
+  'grpc.enable_http_proxy': 0,
+  'grpc.use_local_subchannel_pool': 1,
+  'grpc.enable_channelz': 0,
+  'grpc.initial_reconnect_backoff_ms': NEVER_MS,
+  'grpc.max_reconnect_backoff_ms': NEVER_MS,
+};
+
+/** Answers grpc-js's question for addresses with the one that the channel was made for. */
+class OneAddressResolver implements experimental.Resolver {
+  readonly #listener: experimental.ResolverListener;
+  readonly #address: Address;
+  #isStarted = false;
+
+  constructor(
+    _target: experimental.GrpcUri,
+    listener: experimental.ResolverListener,
+    options: ChannelOptions,
+  ) {
+    this.#listener = listener;
+    this.#address = options[ADDRESS_OPTION] as Address;
+  }
+
+  static getDefaultAuthority(target: experimental.GrpcUri): string {
+    return target.path;
+  }
+
+  /** Called for the first dial, and again after a failure, which ends the channel. */
+  updateResolution(): void {
+    if (this.#isStarted) return;
+    this.#isStarted = true;
+    queueMicrotask(() => {
+      this.#listener(experimental.statusOrFromValue([{ addresses: [this.#address] }]), {}, null, '');
+    });
+  }
+
+  destroy(): void {
+    // Nothing is open.
+  }
+}
+
+experimental.registerResolver(SCHEME, OneAddressResolver);
+
+/** Lets one socket through, once, after it was greeted. */
+class OneSocketCredentials extends ChannelCredentials {
+  readonly #isSecure: boolean;
+  readonly #greet: (socket: Socket) => Promise<Socket>;
+  #isUsed = false;
+
+  constructor(isSecure: boolean, greet: (socket: Socket) => Promise<Socket>) {
+    super();
+    this.#isSecure = isSecure;
+    this.#greet = greet;
+  }
+
+  override _isSecure(): boolean {
+    return this.#isSecure;
+  }
+
+  override _equals(other: ChannelCredentials): boolean {
+    return this === other;
+  }
+
+  override _createSecureConnector(): experimental.SecureConnector {
+    return {
+      connect: async (socket) => {
+        // A socket is ended by its signal with an error, for which there is no other listener at times.
+        socket.on('error', () => undefined);
+        if (this.#isUsed) throw new Error('this channel has had its connection');
+        this.#isUsed = true;
+        return { socket: await this.#greet(socket), secure: this.#isSecure };
+      },
+      waitForReady: () => Promise.resolve(),
+      getCallCredentials: () => CallCredentials.createEmpty(),
+      destroy: () => undefined,
+    };
+  }
+}
+
+export class EtcdChannel {
+  readonly channel: Channel;
+  readonly #events: ChannelEvents;
+  readonly #isSecure: boolean;
+  readonly #closing = new AbortController();
+  #socket: Socket | undefined;
+  /** Why the socket was not let through. */
+  #refusal: Error | undefined;
+  #wasReady = false;
+  #isOver = false;
+
+  constructor(peer: Peer, isSecure: boolean, options: ChannelOptions, greet: Greet, events: ChannelEvents) {
+    this.#events = events;
+    this.#isSecure = isSecure;
+    const { signal } = this.#closing;
+    const credentials = new OneSocketCredentials(isSecure, async (socket) => {
+      try {
+        this.#socket = await greet(socket, signal);
+        return this.#socket;
+      } catch (error) {
+        this.#refusal = error instanceof Error ? error : new Error(String(error));
+        throw error;
+      }
+    });
+    const address: Address = { ...peer, signal };
+    // The target is a name for logs alone; what calls show as their authority is an option.
+    this.channel = new Channel(`${SCHEME}:member`, credentials, {
+      ...options,
+      ...FIXED_OPTIONS,
+      [ADDRESS_OPTION]: address,
+    });
+    this.#watch();
+    this.channel.getConnectivityState(true);
+  }
+
+  /** True when the connection has ended or was never there; false when it stands and says nothing. */
+  get isCut(): boolean {
+    return this.#socket?.destroyed !== false;
+  }
+
+  /** Ends the connection, or the attempt to make one, at once, and every call on it. */
+  close(): void {
+    this.#isOver = true;
+    if (this.#closing.signal.aborted) return;
+    this.channel.close();
+    // Closing a channel leaves sockets open that are being set up or that wait for an answer.
+    this.#closing.abort();
+  }
+
+  #watch(): void {
+    if (this.#isOver) return;
+    const state = this.channel.getConnectivityState(false);
+    if (state === connectivityState.READY) {
+      this.#wasReady = true;
+      this.#events.onReady();
+    } else if (this.#wasReady) {
+      this.#isOver = true;
+      this.#events.onEnd();
+      // Not from within grpc-js's own change of state.
+      queueMicrotask(() => {
+        this.channel.close();
+      });
+      return;
+    } else if (state === connectivityState.TRANSIENT_FAILURE) {
+      this.#isOver = true;
+      this.#explain();
+      return;
+    }
+    this.channel.watchConnectivityState(state, Infinity, () => {
+      this.#watch();
+    });
+  }
+
+  /** grpc-js tells why it cannot connect only to a call: this one goes nowhere, for there is no connection. */
+  #explain(): void {
+    const call = this.channel.createCall('/', Infinity, null, null, null);
+    call.start(new Metadata(), {
+      onReceiveMetadata: () => undefined,
+      onReceiveMessage: () => undefined,
+      onReceiveStatus: ({ details }) => {
+        if (this.#closing.signal.aborted) return;
+        this.#events.onFailure(this.#refusal ?? failureFrom(details, this.#isSecure));
+        this.close();
+      },
+    });
+  }
+}
+
+// grpc-js 1.14, load-balancer-pick-first.ts and transport.ts: the last error, in some cases with the time when it happened.
+const LAST_ERROR = /^No connection established\. Last error: (?:Error: )?(.*)\. Resolution note: /s;
+const WHEN = /\s*\(\d{4}-[0-9T:.-]+Z\)$/;
+
+/** What grpc-js says of a connection that it could not make, as an error. */
+function failureFrom(details: string, isSecure: boolean): Error {
+  const text = (LAST_ERROR.exec(details)?.[1] ?? details).replace(WHEN, '');
+  if (text === 'Protocol error' || text.includes('NGHTTP2')) return noHttp2(isSecure);
+  if (/^(Failed to connect|Socket closed|Connection closed before starting HTTP\/2 handshake)$/.test(text)) {
+    return closedEarly(isSecure);
+  }
+  return new Error(errorText(text));
+}
