@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Makes a checkout on Debian 12 with Node 20 and npm ready for the tests and the demo: npm's packages, Debian's
-# packages, three releases of etcd, the built binary. Does only what is missing; a second run changes nothing.
+# packages, the releases of etcd in Debian, the built binary. Does only what is missing; a second run changes nothing.
 # As root, missing Debian packages are installed; otherwise they are unpacked into .cache/root. The etcd packages are
-# always unpacked, into .cache/etcd/, because three releases cannot be installed at once.
+# always unpacked, into .cache/etcd/, because several releases cannot be installed at once.
 #
 # Usage: test/setup.sh [--no-build | --npm-only]
 set -euo pipefail
@@ -31,6 +31,7 @@ install_npm_packages
 if [ "${1-}" = --npm-only ]; then exit; fi
 install_debian_packages "${debian_packages[@]}"
 unpack_etcd_releases "${releases[@]}"
+unpack_newer_etcd sid experimental
 unpack_packages prometheus "${prometheus_packages[@]}"
 
 # The binary is built last, and only when something that it is made of is younger.

@@ -1,6 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { EtcdCluster } from '../support/etcd-cluster.ts';
+import { releaseThatTakes } from '../support/etcd-programs.ts';
 import { ctdbEnvironment, type Helper, type MutexParent } from '../support/mutex-parent.ts';
 import { RUNTIME_FLAGS } from '../../packaging/build/flags.ts';
 import type { Stage } from './stage.ts';
@@ -37,7 +38,7 @@ const PRINT_AND_STAY = `require('fs').writeSync(1,'0');setInterval(()=>{},1e9)`;
 
 /** One member, with API v2, for the helper in Python; the others get the same. */
 export function startEtcd(): Promise<EtcdCluster> {
-  return EtcdCluster.start({ args: ['--enable-v2'] });
+  return EtcdCluster.start({ release: releaseThatTakes('--enable-v2'), args: ['--enable-v2'] });
 }
 
 /** Writes a config file and returns the CTDB_BASE, as seen on the stage, that leads to it. */

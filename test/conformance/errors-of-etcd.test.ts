@@ -6,13 +6,13 @@ import { after, before, describe, test } from 'node:test';
 import { Authority } from '../support/certificates.ts';
 import { DnsServer } from '../support/dns-server.ts';
 import { CAUSES, type Cause } from '../support/error-causes.ts';
-import { ETCD_RELEASES } from '../support/etcd-cluster.ts';
+import { LATEST_RELEASE } from '../support/etcd-programs.ts';
 import { guideEntries } from '../support/failure-guide.ts';
 import { HelperBase } from '../support/helper-base.ts';
 import { temporaryDirectory } from '../support/processes.ts';
 
 const PAGE = new URL('../../docs/error-table.md', import.meta.url);
-const RELEASE = ETCD_RELEASES.find((release) => release === process.env['ETCD_RELEASE']) ?? '3.5-forky';
+const RELEASE = LATEST_RELEASE;
 
 // design.md, section 5: the first byte, whatever happens, and what a busy machine may add to it.
 const ANSWER_MS = 4_000;

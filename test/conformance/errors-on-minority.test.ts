@@ -7,6 +7,7 @@ import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Authority, type CertificateWishes } from '../support/certificates.ts';
 import { EtcdCluster } from '../support/etcd-cluster.ts';
+import { LATEST_RELEASE } from '../support/etcd-programs.ts';
 import { HelperBase } from '../support/helper-base.ts';
 import { temporaryDirectory } from '../support/processes.ts';
 import { TcpProxy } from '../support/tcp-proxy.ts';
@@ -36,7 +37,7 @@ test('while holding, a fault of one member is silent and costs nothing', async (
     const caFile = authority.certFile;
     const options =
       signer === undefined ? {} : { tls: { caFile, ...(await signer.issue(certificate)), clientCertAuth } };
-    return stack.use(await EtcdCluster.start({ release: '3.5-forky', members, ...options }));
+    return stack.use(await EtcdCluster.start({ release: LATEST_RELEASE, members, ...options }));
   };
   const [cluster, leaderless] = await Promise.all([
     start(authority, { members: 3 }),

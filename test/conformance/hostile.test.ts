@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
 import { Authority } from '../support/certificates.ts';
 import { EtcdCluster } from '../support/etcd-cluster.ts';
+import { LATEST_RELEASE } from '../support/etcd-programs.ts';
 import { HelperBase } from '../support/helper-base.ts';
 import { HOSTILITIES, HostileEndpoint, type Hostility } from '../support/hostile.ts';
 import type { Helper } from '../support/mutex-parent.ts';
@@ -57,7 +58,7 @@ void describe('a hostile endpoint', { concurrency: 4 }, () => {
     const { certFile, keyFile } = await authority.issue();
     caFile = authority.certFile;
     tls = { cert: await readFile(certFile), key: await readFile(keyFile) };
-    cluster = await EtcdCluster.start({ release: '3.5-forky', tls: { caFile, certFile, keyFile } });
+    cluster = await EtcdCluster.start({ release: LATEST_RELEASE, tls: { caFile, certFile, keyFile } });
     // What is normal: one that takes the lock over TLS, and lets go.
     await using base = await HelperBase.make({
       hosts: cluster.hosts,

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { Authority, joinFiles, replaceFile, type CertificateFiles } from '../support/certificates.ts';
 import { EtcdCluster, etcdPackageVersion, type EtcdctlOptions } from '../support/etcd-cluster.ts';
+import { ADDED_RELEASES } from '../support/etcd-programs.ts';
 import { HelperBase } from '../support/helper-base.ts';
 import { loginsOf, renewedOnce, restartOneByOne, setPassword } from '../support/live-cluster.ts';
 import { temporaryDirectory } from '../support/processes.ts';
@@ -54,7 +55,7 @@ async function writeHalf(target: string, source: string): Promise<void> {
 }
 
 void describe('a holder', { concurrency: 2 }, () => {
-  for (const release of ['3.5-forky', '3.4'] as const) {
+  for (const release of ['3.5-forky', '3.4', ...ADDED_RELEASES]) {
     test(`on etcd ${etcdPackageVersion(release)} lives through logins that expire, restarts, new certificates, users and roles with one lease`, async (t) => {
       await using stack = new AsyncDisposableStack();
       const directory = await temporaryDirectory('life');

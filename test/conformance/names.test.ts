@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
 import { DnsServer } from '../support/dns-server.ts';
 import { EtcdCluster } from '../support/etcd-cluster.ts';
+import { LATEST_RELEASE } from '../support/etcd-programs.ts';
 import { HelperBase } from '../support/helper-base.ts';
 import { renewedOnce } from '../support/live-cluster.ts';
 import type { Settings } from '../support/lock-bench.ts';
@@ -34,7 +35,7 @@ testWithOwnNames(import.meta.url, () => {
     before(async () => {
       dns = await DnsServer.start('127.0.0.1', 53);
       // The same port everywhere, for a name with several addresses; the third has IPv6 only.
-      cluster = await EtcdCluster.start({ members: 3, release: '3.5-forky' });
+      cluster = await EtcdCluster.start({ members: 3, release: LATEST_RELEASE });
     });
     after(async () => {
       await cluster.stop();
@@ -95,7 +96,7 @@ testWithOwnNames(import.meta.url, () => {
 
     test('a name with several addresses, the first of them dead', async () => {
       // The system puts 127.0.0.1 before any other address of the loopback (RFC 6724, rule 9): that is the dead one.
-      await using live = await EtcdCluster.start({ release: '3.5-forky', address: () => '127.0.0.9' });
+      await using live = await EtcdCluster.start({ release: LATEST_RELEASE, address: () => '127.0.0.9' });
       const livePort = live.member(0).clientPort;
       const rule = `--append INPUT --destination 127.0.0.1 --protocol tcp --dport ${livePort} --jump DROP`;
       await runChecked('iptables', rule.split(' '));
@@ -106,7 +107,7 @@ testWithOwnNames(import.meta.url, () => {
     });
 
     test('a name with nothing but IPv6, and an address in brackets', async () => {
-      await using sixth = await EtcdCluster.start({ release: '3.5-forky', address: () => '[::1]' });
+      await using sixth = await EtcdCluster.start({ release: LATEST_RELEASE, address: () => '[::1]' });
       dns.zones.set('six.test', { addresses: ['::1'] });
       for (const host of ['six.test', '[::1]']) {
         const held = await hold({ hosts: `${host}:${sixth.member(0).clientPort}` }, sixth);

@@ -5,6 +5,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { EtcdCluster } from '../support/etcd-cluster.ts';
+import { LATEST_RELEASE } from '../support/etcd-programs.ts';
 import { HelperBase } from '../support/helper-base.ts';
 import { counterOf, renewedOnce, setPassword } from '../support/live-cluster.ts';
 import { monotonicMs, type Helper } from '../support/mutex-parent.ts';
@@ -24,7 +25,7 @@ void describe('a password that is changed under a holder', () => {
   let passwordFile: string;
   before(async () => {
     passwordFile = join(await temporaryDirectory('password'), 'password');
-    cluster = await EtcdCluster.start({ release: '3.5-forky' });
+    cluster = await EtcdCluster.start({ release: LATEST_RELEASE });
     await cluster.etcdctl(['user', 'add', 'root:rootpw']);
     await cluster.etcdctl(['user', 'grant-role', 'root', 'root']);
     await cluster.etcdctl(['role', 'add', 'ctdb']);

@@ -8,6 +8,7 @@ import { after, before, describe, test } from 'node:test';
 import { runAdmin } from '../support/admin-command.ts';
 import { Authority, encryptKey } from '../support/certificates.ts';
 import { EtcdCluster } from '../support/etcd-cluster.ts';
+import { LATEST_RELEASE } from '../support/etcd-programs.ts';
 import { GrpcStandIn } from '../support/grpc-stand-in.ts';
 import { HelperBase } from '../support/helper-base.ts';
 import type { Settings } from '../support/lock-bench.ts';
@@ -60,7 +61,7 @@ void describe('a secret', () => {
     const authority = await Authority.make(directory, 'authority');
     const [server, client] = [await authority.issue(), await authority.issue({ commonName: 'somebody' })];
     const tls = { caFile: authority.certFile, ...server, clientCertAuth: true };
-    cluster = await EtcdCluster.start({ release: '3.5-forky', tls });
+    cluster = await EtcdCluster.start({ release: LATEST_RELEASE, tls });
     relay = await TcpProxy.start(cluster.hosts);
     const asClient = { certFile: client.certFile, keyFile: client.keyFile };
     const etcdctl = (...words: string[]): Promise<string> => cluster.etcdctl(words, asClient);

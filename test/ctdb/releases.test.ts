@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
+import { ADDED_RELEASES, DEFAULT_RELEASE, etcdVersion } from '../support/etcd-programs.ts';
 import { waitFor } from '../support/wait.ts';
 import { Bed, SHORT } from './support/bed.ts';
 import { Judge, longestElectionS } from './support/judge.ts';
@@ -10,9 +11,16 @@ const RECOVERIES = SHORT ? 5 : 200;
 
 const RELEASES = { trixie: '4.22', forky: '4.25' } as const;
 
-for (const release of ['trixie', 'forky'] as const) {
-  void it(`CTDB ${RELEASES[release]} starts, recovers, stops and crashes with its lock in etcd`, async (test) => {
-    await using bed = await Bed.make({ release });
+// Each on the etcd of the other tests, and the later one on every etcd that was added to Debian's.
+const PAIRS = [
+  { release: 'trixie', etcd: DEFAULT_RELEASE },
+  ...[DEFAULT_RELEASE, ...ADDED_RELEASES].map((etcd) => ({ release: 'forky', etcd }) as const),
+] as const;
+
+for (const { release, etcd } of PAIRS) {
+  const name = `CTDB ${RELEASES[release]} starts, recovers, stops and crashes with its lock in etcd ${etcdVersion(etcd)}`;
+  void it(name, async (test) => {
+    await using bed = await Bed.make({ release }, etcd);
     const { ctdb } = bed;
     let leader = await ctdb.allOk();
     assert.match(await leader.ctdb('version'), new RegExp(RELEASES[release].replace('.', '\\.')));

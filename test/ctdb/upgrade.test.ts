@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import { startEtcd } from './support/bed.ts';
+import { startEtcdWithV2 } from './support/bed.ts';
 import { CtdbCluster } from './support/cluster.ts';
 import { Judge } from './support/judge.ts';
 
 void it('a node that was upgraded leaves the lock to the helper in Python, and takes it when that has gone', async () => {
-  await using etcd = await startEtcd(['--enable-v2']);
+  await using etcd = await startEtcdWithV2();
   // Nodes 0 and 1 still run the helper in Python, node 2 runs ours; the lock string is the same.
   await using ctdb = await CtdbCluster.boot({
     etcd,

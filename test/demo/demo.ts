@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { hostname } from 'node:os';
 import { EtcdCluster, etcdPackageVersion } from '../support/etcd-cluster.ts';
+import { DEFAULT_RELEASE } from '../support/etcd-programs.ts';
 import { LockBench } from '../support/lock-bench.ts';
 import { helperProgram, MutexParent } from '../support/mutex-parent.ts';
 import type { Helper } from '../support/mutex-parent.ts';
@@ -174,9 +175,9 @@ async function demo(
   assert.deepEqual(await bench.leftovers(), []);
 }
 
-const etcdVersion = etcdPackageVersion('3.4');
+const etcdVersion = etcdPackageVersion(DEFAULT_RELEASE);
 console.log(`CTDB’s cluster lock in etcd, on ${hostname()}`);
-say((await runChecked(helperProgram(), ['--version'])) + `etcd ${etcdVersion}, as in Debian 12`);
+say((await runChecked(helperProgram(), ['--version'])) + `etcd ${etcdVersion}`);
 
 const pids: number[] = [];
 {

@@ -7,6 +7,7 @@ import { after, before, describe, test } from 'node:test';
 import { runAdmin } from '../support/admin-command.ts';
 import { Authority } from '../support/certificates.ts';
 import { EtcdCluster } from '../support/etcd-cluster.ts';
+import { LATEST_RELEASE } from '../support/etcd-programs.ts';
 import { counterOf } from '../support/live-cluster.ts';
 import { LockBench } from '../support/lock-bench.ts';
 import { helperProgram } from '../support/mutex-parent.ts';
@@ -158,7 +159,7 @@ void test('check --plugin counts the days of the certificate that ends first', a
   const server = await authority.issue({ commonName: 'etcd' });
   const client = await authority.issue({ commonName: 'client', validFromDays: -9, validToDays: 5 });
   await using cluster = await EtcdCluster.start({
-    release: '3.5-forky',
+    release: LATEST_RELEASE,
     tls: { caFile: authority.certFile, ...server },
   });
   await using bench = await LockBench.make(cluster, {

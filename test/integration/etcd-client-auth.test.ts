@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { leaseHex } from '../../src/cluster/member.ts';
 import { ETCD_RELEASES, EtcdCluster, etcdPackageVersion } from '../support/etcd-cluster.ts';
+import { LATEST_RELEASE } from '../support/etcd-programs.ts';
 import { temporaryDirectory } from '../support/processes.ts';
 import { errorOf, newLeaseId, reach, recordWatch, withinMs } from '../support/transport.ts';
 import { waitFor } from '../support/wait.ts';
@@ -204,7 +205,7 @@ async function startSigning(ttlS: number): Promise<EtcdCluster> {
   writeFileSync(publicFile, publicKey);
   writeFileSync(privateFile, privateKey);
   const token = `jwt,pub-key=${publicFile},priv-key=${privateFile},sign-method=RS256,ttl=${ttlS}s`;
-  const cluster = await EtcdCluster.start({ release: '3.5-forky', args: [`--auth-token=${token}`] });
+  const cluster = await EtcdCluster.start({ release: LATEST_RELEASE, args: [`--auth-token=${token}`] });
   await setUp(cluster);
   await cluster.etcdctl(['auth', 'enable']);
   return cluster;

@@ -16,6 +16,7 @@ import {
   type CertificateFiles,
 } from '../support/certificates.ts';
 import { EtcdCluster } from '../support/etcd-cluster.ts';
+import { LATEST_RELEASE } from '../support/etcd-programs.ts';
 import { temporaryDirectory } from '../support/processes.ts';
 import { errorOf, reach, withinMs } from '../support/transport.ts';
 import { waitFor } from '../support/wait.ts';
@@ -176,7 +177,7 @@ for (const cipher of ['TLS 1.2', 'TLS 1.3']) {
         cipher === 'TLS 1.3'
           ? await start(server, true)
           : await EtcdCluster.start({
-              release: '3.5-forky',
+              release: LATEST_RELEASE,
               tls: { caFile: authority.certFile, ...server, clientCertAuth: true },
               args: ['--tls-max-version=TLS1.2'],
             });

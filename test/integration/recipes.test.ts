@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { runAdmin } from '../support/admin-command.ts';
 import { EtcdCluster, etcdProgram } from '../support/etcd-cluster.ts';
+import { LATEST_RELEASE } from '../support/etcd-programs.ts';
 import { runChecked, temporaryDirectory } from '../support/processes.ts';
 
 const PAGE = new URL('../../docs/tls-and-auth.md', import.meta.url);
@@ -67,7 +68,7 @@ test('the recipes make an etcd with TLS and logins on which check finds nothing'
     join(directory, name),
   );
   const tls = { caFile: caFile ?? '', certFile: certFile ?? '', keyFile: keyFile ?? '' };
-  const cluster = await EtcdCluster.start({ release: '3.5-forky', members: 3, tls });
+  const cluster = await EtcdCluster.start({ release: LATEST_RELEASE, members: 3, tls });
   clusters.push(cluster);
 
   await shell(here(`${users}\n${look}`, cluster));
@@ -82,7 +83,7 @@ test('the recipes make an etcd with TLS and logins on which check finds nothing'
   await copyFile(join(directory, 'ctdb-key.pem'), join(directory, 'etcd-client-key.pem'));
   await chmod(join(directory, 'etcd-client-key.pem'), 0o600);
   const strict = await EtcdCluster.start({
-    release: '3.5-forky',
+    release: LATEST_RELEASE,
     members: 3,
     tls: { ...tls, clientCertAuth: true },
   });

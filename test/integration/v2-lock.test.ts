@@ -3,7 +3,8 @@ import { describe, it } from 'node:test';
 import type { Endpoint } from '../../src/config/config.ts';
 import { makeRealClock } from '../../src/process/real-clock.ts';
 import { findV2Lock, v2LockDirectory, type V2Lock, type V2Tools } from '../../src/etcd/v2-lock.ts';
-import { EtcdCluster } from '../support/etcd-cluster.ts';
+import { EtcdCluster, ETCD_RELEASES } from '../support/etcd-cluster.ts';
+import { releaseThatTakes } from '../support/etcd-programs.ts';
 import { waitFor } from '../support/wait.ts';
 
 const DIRECTORY = v2LockDirectory('_ctdb', 'SMB');
@@ -29,7 +30,11 @@ const find = (etcd: EtcdCluster): Promise<V2Lock | undefined> =>
 
 void describe('a lock in etcd v2', () => {
   void it('is found, with the node that holds it, until it ends', async () => {
-    await using etcd = await EtcdCluster.start({ args: ['--enable-v2'], members: 3 });
+    await using etcd = await EtcdCluster.start({
+      release: releaseThatTakes('--enable-v2'),
+      args: ['--enable-v2'],
+      members: 3,
+    });
     assert.equal(await find(etcd), undefined);
     const first = await enqueue(etcd, '0123456789abcdef_2', 60);
     await enqueue(etcd, 'fedcba9876543210_0', 60);
@@ -47,7 +52,7 @@ void describe('a lock in etcd v2', () => {
   });
 
   void it('is not looked for twice where the server has no API v2', async () => {
-    for (const release of ['3.4', '3.5-forky'] as const) {
+    for (const release of ETCD_RELEASES) {
       await using etcd = await EtcdCluster.start({ release });
       const fromMs = clock.now();
       assert.equal(await find(etcd), undefined);

@@ -76,17 +76,64 @@ unpack_etcd_releases() {
   done
 }
 
+# Looks once a day whether Debian has 3.6 or a later line of etcd where the next release is made, and unpacks it under the name
+# of its line, such as `3.6`. That it cannot look is no failure: nothing depends on it.
+# Usage: unpack_newer_etcd CODENAME…
+unpack_newer_etcd() {
+  local stamp=$cache/etcd/.looked-for-newer codename
+  if [ -n "$(find "$stamp" -mmin -1440 2>/dev/null)" ]; then return; fi
+  for codename; do
+    if ! (unpack_if_newer "$codename"); then say "cannot look for a newer etcd in Debian $codename"; fi
+  done
+  rm -rf "$cache/apt"
+  touch "$stamp"
+}
+
+# The line of etcd that a Debian version belongs to, such as `3.6` for `3.6.14-1`; nothing for one before 3.6.
+newer_line_of() {
+  local line
+  line=$(printf '%s' "$1" | sed -n 's/^\([0-9]*:\)\?\([0-9]\+\.[0-9]\+\)\..*/\2/p')
+  if [ -n "$line" ] && dpkg --compare-versions "$line" ge 3.6; then printf '%s\n' "$line"; fi
+}
+
+# One release's etcd when that is of a line from 3.6 on.
+unpack_if_newer() {
+  local codename=$1 state=$cache/apt/$1 keyring version line
+  keyring=$(find "$cache/etcd" -maxdepth 1 -name 'debian-archive-keyring.*' | head -n 1)
+  keyring=${keyring:-/usr/share/keyrings/debian-archive-keyring.gpg}
+  fetch_lists "$(debian_mirror)" "$codename" || return 1
+  version=$(private_apt "$state" apt-cache madison etcd-server | awk -F ' *[|] *' 'NR == 1 { print $2 }')
+  line=$(newer_line_of "$version")
+  if [ -z "$line" ]; then
+    say "Debian $codename has no etcd from 3.6 on (${version:-none at all})"
+  elif [ ! -x "$cache/etcd/$version/usr/bin/etcdctl" ]; then
+    unpack_etcd "$(debian_mirror)" "$codename" "$line" && say "etcd $line is $version"
+  fi
+}
+
+# Makes the state of a private apt for one release of Debian, and fetches its lists. Reads `keyring`.
+fetch_lists() {
+  local mirror=$1 codename=$2 state=$cache/apt/$2
+  mkdir -p "$state/lists/partial" "$state/archives/partial" "$state/debs" "$cache/etcd"
+  printf 'deb [signed-by=%s] %s %s main\n' "$keyring" "$mirror" "$codename" >"$state/sources.list"
+  private_apt "$state" apt-get -o APT::Update::Error-Mode=any update
+}
+
 # Fetches one release's etcd. Reads and sets `keyring`: each release of Debian ships the keys that sign the next one,
 # and its archive was verified by the keys of the one before, so the chain starts with the machine's own keyring.
 unpack_etcd() {
   local mirror=$1 codename=$2 name=$3 state=$cache/apt/$2 version deb
-  mkdir -p "$state/lists/partial" "$state/archives/partial" "$state/debs" "$cache/etcd"
-  printf 'deb [signed-by=%s] %s %s main\n' "$keyring" "$mirror" "$codename" >"$state/sources.list"
-  private_apt "$state" apt-get update
-  (cd "$state/debs" && private_apt "$state" apt-get download etcd-server etcd-client debian-archive-keyring)
-
-  dpkg -x "$(echo "$state"/debs/debian-archive-keyring_*.deb)" "$state/keys"
-  keyring=$(find "$state/keys/usr/share/keyrings" -name 'debian-archive-keyring.*' | sort | head -n 1)
+  fetch_lists "$mirror" "$codename"
+  (cd "$state/debs" && private_apt "$state" apt-get download etcd-server etcd-client)
+  # experimental has no keyring of its own: it is signed as the others are.
+  if (cd "$state/debs" && private_apt "$state" apt-get download debian-archive-keyring); then
+    dpkg -x "$(echo "$state"/debs/debian-archive-keyring_*.deb)" "$state/keys"
+    keyring=$(find "$state/keys/usr/share/keyrings" -name 'debian-archive-keyring.*' | sort | head -n 1)
+    # Kept for a look at later releases.
+    rm -f "$cache"/etcd/debian-archive-keyring.*
+    cp "$keyring" "$cache/etcd/debian-archive-keyring.${keyring##*.}"
+    keyring=$(echo "$cache"/etcd/debian-archive-keyring.*)
+  fi
 
   version=$(dpkg-deb -f "$(echo "$state"/debs/etcd-server_*.deb)" Version)
   rm -rf "$cache/etcd/$version.new" "${cache:?}/etcd/$version"

@@ -1,30 +1,14 @@
 import type { ChildProcess } from 'node:child_process';
-import { createWriteStream, existsSync, readFileSync, realpathSync } from 'node:fs';
+import { createWriteStream, readFileSync, rmSync } from 'node:fs';
 import { once } from 'node:events';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { DEFAULT_RELEASE, etcdProgram, etcdTakes, type EtcdRelease, hasProgram } from './etcd-programs.ts';
 import { freePort } from './ports.ts';
-import { removeTemporaryDirectory, run, spawnTied, temporaryDirectory } from './processes.ts';
+import { removeTemporaryDirectory, run, runChecked, spawnTied, temporaryDirectory } from './processes.ts';
 import type { Finished } from './processes.ts';
 import { waitFor } from './wait.ts';
 
-/** The releases of etcd that test/setup.sh unpacks, by Debian release: bookworm, trixie, forky. */
-export const ETCD_RELEASES = ['3.4', '3.5-trixie', '3.5-forky'] as const;
-export type EtcdRelease = (typeof ETCD_RELEASES)[number];
-
-const CACHE = fileURLToPath(new URL('../../.cache/etcd/', import.meta.url));
-
-/** Where the programs of a release are: `etcd`, `etcdctl`. */
-export function etcdProgram(release: EtcdRelease, name: 'etcd' | 'etcdctl'): string {
-  const program = join(CACHE, release, 'usr/bin', name);
-  if (!existsSync(program)) throw new Error(`Cannot find ${program}: run test/setup.sh first`);
-  return program;
-}
-
-/** The exact version of a release's Debian package, such as `3.4.23-4+b4`. */
-export function etcdPackageVersion(release: EtcdRelease): string {
-  return realpathSync(join(CACHE, release)).split('/').at(-1) ?? release;
-}
+export { ETCD_RELEASES, etcdPackageVersion, etcdProgram, type EtcdRelease } from './etcd-programs.ts';
 
 export interface ClusterTls {
   /** PEM files. The server certificate has to name every member's address. */
@@ -36,7 +20,7 @@ export interface ClusterTls {
 }
 
 export interface ClusterOptions {
-  /** '3.4' unless said otherwise. */
+  /** `DEFAULT_RELEASE` unless said otherwise. */
   readonly release?: EtcdRelease;
   /** How many members; 1 unless said otherwise. */
   readonly members?: number;
@@ -44,6 +28,14 @@ export interface ClusterOptions {
   readonly tls?: ClusterTls;
   /** More arguments for every member, such as `--quota-backend-bytes=16777216`. */
   readonly args?: readonly string[];
+  /** More arguments for the member with this index alone. */
+  readonly memberArgs?: (index: number) => readonly string[];
+  /**
+   * Makes every member a cluster of its own. `unnamed`: with etcd's defaults, as when somebody has forgotten to join them;
+   * all of them then have one and the same cluster ID and member ID, and each needs a network namespace of its own.
+   * `named`: with names and tokens of their own, and so with unlike IDs.
+   */
+  readonly separate?: 'unnamed' | 'named';
   /** The address of the member with this index; 127.0.0.1 unless said otherwise. */
   readonly address?: (index: number) => string;
   /** A command in front of the member's own, which has to exec it, such as `['ip', 'netns', 'exec', NAME]`. */
@@ -175,24 +167,24 @@ export class EtcdMember {
 export class EtcdCluster implements AsyncDisposable {
   readonly release: EtcdRelease;
   readonly members: readonly EtcdMember[];
-  readonly #directory: string;
+  readonly #founding: { readonly directory: string; readonly initialCluster: string };
   readonly #tls: ClusterTls | undefined;
 
   private constructor(
     release: EtcdRelease,
     members: readonly EtcdMember[],
-    directory: string,
+    founding: { readonly directory: string; readonly initialCluster: string },
     tls: ClusterTls | undefined,
   ) {
     this.release = release;
     this.members = members;
-    this.#directory = directory;
+    this.#founding = founding;
     this.#tls = tls;
   }
 
   /** Starts all members and resolves when every one of them is healthy. */
   static async start(options: ClusterOptions = {}): Promise<EtcdCluster> {
-    const release = options.release ?? '3.4';
+    const release = options.release ?? DEFAULT_RELEASE;
     const directory = await temporaryDirectory('etcd');
     const places = await Promise.all(
       Array.from({ length: options.members ?? 1 }, async (_, index) => {
@@ -203,7 +195,9 @@ export class EtcdCluster implements AsyncDisposable {
         return { name: `member${index + 1}`, address, ports, directory };
       }),
     );
-    const initialCluster = places.map(({ name, address, ports }) => `${name}=http://${address}:${ports[1]}`);
+    const initialCluster = places
+      .map(({ name, address, ports }) => `${name}=http://${address}:${ports[1]}`)
+      .join(',');
     const scheme = options.tls === undefined ? 'http' : 'https';
     const members = places.map((place, index) => {
       const { name, address, ports } = place;
@@ -212,22 +206,27 @@ export class EtcdCluster implements AsyncDisposable {
       const command = [
         ...(options.wrap?.(index) ?? []),
         etcdProgram(release, 'etcd'),
-        `--name=${name}`,
         `--data-dir=${join(directory, name)}`,
         `--listen-client-urls=${clientUrl}`,
         `--advertise-client-urls=${clientUrl}`,
-        `--listen-peer-urls=${peerUrl}`,
-        `--initial-advertise-peer-urls=${peerUrl}`,
         `--listen-metrics-urls=http://${address}:${ports[2]}`,
-        `--initial-cluster=${initialCluster.join(',')}`,
-        `--initial-cluster-token=${directory}`,
-        '--logger=zap',
+        ...(options.separate === 'unnamed'
+          ? []
+          : [
+              `--name=${name}`,
+              `--listen-peer-urls=${peerUrl}`,
+              `--initial-advertise-peer-urls=${peerUrl}`,
+              `--initial-cluster=${options.separate === 'named' ? `${name}=${peerUrl}` : initialCluster}`,
+              `--initial-cluster-token=${options.separate === 'named' ? `${directory}-${name}` : directory}`,
+            ]),
+        ...(etcdTakes(release, '--logger') ? ['--logger=zap'] : []),
         ...tlsArguments(options.tls),
         ...(options.args ?? []),
+        ...(options.memberArgs?.(index) ?? []),
       ];
       return new EtcdMember({ ...place, command });
     });
-    const cluster = new EtcdCluster(release, members, directory, options.tls);
+    const cluster = new EtcdCluster(release, members, { directory, initialCluster }, options.tls);
     try {
       for (const member of members) member.start();
       await Promise.all(members.map((member) => member.healthy()));
@@ -252,11 +251,38 @@ export class EtcdCluster implements AsyncDisposable {
   /** Kills all members and removes their data. */
   async stop(): Promise<void> {
     await Promise.all(this.members.map((member) => member.stop()));
-    removeTemporaryDirectory(this.#directory);
+    removeTemporaryDirectory(this.#founding.directory);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop();
+  }
+
+  /** Saves the store into a file, as for a backup. */
+  async saveSnapshot(file: string): Promise<void> {
+    await this.etcdctl(['snapshot', 'save', file], { endpoints: this.member(0).endpoint });
+  }
+
+  /**
+   * Kills all members and puts the store of a backup in the place of their data, with the names, URLs and token that they
+   * had, so that the cluster keeps its ID. The members are to be started after it.
+   */
+  async restoreSnapshot(file: string): Promise<void> {
+    await Promise.all(this.members.map((member) => member.stop()));
+    const { directory, initialCluster } = this.#founding;
+    // 3.6 has moved it from etcdctl to etcdutl.
+    const tool = hasProgram(this.release, 'etcdutl') ? 'etcdutl' : 'etcdctl';
+    for (const { name, address, peerPort, dataDirectory } of this.members) {
+      rmSync(dataDirectory, { recursive: true });
+      const restore = [
+        ...['snapshot', 'restore', file, `--name=${name}`, `--data-dir=${dataDirectory}`],
+        ...[`--initial-cluster=${initialCluster}`, `--initial-cluster-token=${directory}`],
+        `--initial-advertise-peer-urls=http://${address}:${peerPort}`,
+      ];
+      await runChecked(etcdProgram(this.release, tool), restore, {
+        env: { ...process.env, ETCDCTL_API: '3' },
+      });
+    }
   }
 
   /** The arguments by which `etcdctl` finds this cluster. */
