@@ -32,8 +32,26 @@ function descendantsOf(pid: number): number[] {
   return childrenOf(pid).flatMap((child) => [child, ...descendantsOf(child)]);
 }
 
+/** The program that a process runs; undefined when it is gone. */
+function programOf(pid: number): string | undefined {
+  try {
+    return readlinkSync(`/proc/${pid}/exe`);
+  } catch {
+    return undefined;
+  }
+}
+
+/** The helper's children, all of which run a program of their own: one between fork and exec is still the helper itself. */
+async function childrenThatRun(helper: Helper): Promise<number[]> {
+  const own = programOf(helper.pid);
+  return waitFor('each child runs a program of its own', () => {
+    const children = descendantsOf(helper.pid);
+    return children.every((child) => programOf(child) !== own) && children;
+  });
+}
+
 /** Nothing but descriptor 1 of the helper is the answer's pipe, and nothing above 2 was inherited. */
-function assertStreamsAreItsOwn(helper: Helper): void {
+async function assertStreamsAreItsOwn(helper: Helper): Promise<void> {
   const own = descriptors(helper.pid);
   assert.equal(own.get(1), helper.answerPipe);
   assert.equal(own.get(0), '/dev/null');
@@ -47,7 +65,7 @@ function assertStreamsAreItsOwn(helper: Helper): void {
     ([fd, what]) => what === helper.leaked[0] && isReadable(helper.pid, fd),
   );
   assert.deepEqual(stderrReaders, [], 'it reads its own stderr');
-  for (const child of descendantsOf(helper.pid)) {
+  for (const child of await childrenThatRun(helper)) {
     for (const [fd, what] of descriptors(child)) {
       assert.notEqual(what, helper.answerPipe, `child ${child} has stdout as ${fd}`);
       if (fd > 2) assert.ok(!helper.leaked.includes(what), `child ${child} inherited ${fd}, ${what}`);
@@ -82,14 +100,14 @@ void describe('stdout and stderr', () => {
   test('a holder keeps no inherited descriptor above 2, and none of its children has its stdout', async () => {
     await using bench = await LockBench.make(cluster);
     const holder = await bench.hold();
-    assertStreamsAreItsOwn(holder);
+    await assertStreamsAreItsOwn(holder);
     await bench.renewed((await bench.key())?.leaseHex ?? '');
-    assertStreamsAreItsOwn(holder);
+    await assertStreamsAreItsOwn(holder);
   });
 
   test('nor does one whose descriptors somebody has listed before it was the program', async () => {
     await using bench = await LockBench.make(cluster);
-    assertStreamsAreItsOwn(await bench.hold({ lookedAt: true }));
+    await assertStreamsAreItsOwn(await bench.hold({ lookedAt: true }));
   });
 
   test('testparm and ctdb are run without our stdout, our stderr and CTDB’s descriptors', async () => {

@@ -188,10 +188,18 @@ export class MutexParent implements AsyncDisposable {
   readonly #process: ChildProcess;
   readonly #helpers = new Map<string, Helper>();
   readonly #starting = new Map<string, (helper: Helper) => void>();
+  /** Rejects when the parent ends: it will start no helper any more. */
+  readonly #end: Promise<never>;
   #count = 0;
 
   private constructor(process: ChildProcess) {
     this.#process = process;
+    this.#end = once(process, 'exit').then(([status, signal]: (number | string | null)[]) => {
+      throw new Error(`The mutex parent has ended with ${String(status ?? signal)}, and starts no helper`);
+    });
+    // Only a run that waits for a helper is interested; a command to a parent that has ended goes nowhere.
+    this.#end.catch(() => undefined);
+    process.stdin?.on('error', () => undefined);
     if (process.stdout === null) throw new Error('The mutex parent has no stdout');
     createInterface({ input: process.stdout }).on('line', (line) => {
       this.#accept(JSON.parse(line) as ParentEvent);
@@ -219,7 +227,7 @@ export class MutexParent implements AsyncDisposable {
     const id = `h${this.#count}`;
     const started = new Promise<Helper>((resolve) => this.#starting.set(id, resolve));
     this.#send({ do: 'start', id, argv: [program, ...args], env, ...how });
-    return within(`helper ${id} starts`, 30_000, started);
+    return within(`helper ${id} starts`, 30_000, Promise.race([started, this.#end]));
   }
 
   /** SIGKILL to the parent alone: no signal reaches its helpers, and nothing more is heard of them from here. */

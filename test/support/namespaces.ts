@@ -29,7 +29,11 @@ export function inOwnMounts(setUp: string): string[] {
   return ['unshare', ...AS_ROOT, '--mount', 'sh', '-c', `${setUp} && exec "$@"`, 'sh'];
 }
 
-/** A shell command that puts a line of text in the place of a file of the system. */
+/**
+ * A shell command that puts a line of text in the place of a file of the system. The mount keeps the text; the temporary
+ * file that it came from is removed at once.
+ */
 export function withOwnFile(file: string, text: string): string {
-  return `own=$(mktemp -d)/file && printf '${text}\\n' > "$own" && mount --bind "$own" "$(readlink -f ${file})"`;
+  const mount = `mount --bind "$own" "$(readlink -f ${file})"`;
+  return `own=$(mktemp) && chmod 644 "$own" && printf '${text}\\n' > "$own" && ${mount} && rm "$own"`;
 }
