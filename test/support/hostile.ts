@@ -68,6 +68,7 @@ function pump(
 const TYPE = {
   data: 0,
   headers: 1,
+  priority: 2,
   rst: 3,
   settings: 4,
   push: 5,
@@ -77,6 +78,7 @@ const TYPE = {
   more: 9,
 } as const;
 const END_HEADERS = 4;
+const PADDED = 8;
 
 /** One frame of HTTP/2 (RFC 9113, section 4.1); `length` only where it is to lie. */
 function frame(
@@ -109,6 +111,22 @@ function afterGreeting(socket: AnySocket, goOn: () => void): void {
     isOn = true;
     goOn();
   });
+}
+
+/** Answers the first call with headers, then with the same frame again and again: 64 KiB of them each time. */
+function flood(socket: AnySocket, next: Buffer, hasHeaders = true): void {
+  const chunk = Buffer.concat(Array<Buffer>(Math.ceil(PUMP_BYTES / next.length)).fill(next));
+  afterGreeting(socket, () => {
+    if (hasHeaders) socket.write(frame(TYPE.headers, END_HEADERS, 1, HEADERS));
+    pump(socket, () => chunk);
+  });
+}
+
+/** A page in the place of an answer; its end may never come. */
+function page(stream: ServerHttp2Stream, status: number, text: string, isWhole = true): void {
+  stream.respond({ ':status': status, 'content-type': 'text/html; charset=utf-8' });
+  if (isWhole) stream.end(text);
+  else stream.write(text);
 }
 
 function respond(stream: ServerHttp2Stream, headers: Record<string, string> = {}): void {
@@ -214,6 +232,85 @@ export const HOSTILITIES: readonly Hostility[] = [
           Array.from({ length: 200 }, () => [frame(TYPE.ping, 0, 0, random.bytes(8)), SETTINGS]).flat(),
         ),
       );
+    },
+  },
+  {
+    kind: 'DATA without content',
+    onSocket: (socket) => {
+      flood(socket, frame(TYPE.data, 0, 1, Buffer.alloc(0)));
+    },
+  },
+  {
+    kind: 'DATA with padding alone',
+    // Flag PADDED: 255 bytes of it, behind their number.
+    onSocket: (socket) => {
+      flood(socket, frame(TYPE.data, PADDED, 1, Buffer.concat([Buffer.from([255]), Buffer.alloc(255)])));
+    },
+  },
+  {
+    kind: 'a message of 2 MiB, a byte in each DATA',
+    onSocket: (socket) => {
+      afterGreeting(socket, () => {
+        socket.write(frame(TYPE.headers, END_HEADERS, 1, HEADERS));
+        socket.write(frame(TYPE.data, 0, 1, wrapped('', 0, 2 * 1024 * 1024)));
+        const chunk = Buffer.concat(Array<Buffer>(800).fill(frame(TYPE.data, 0, 1, Buffer.alloc(1))));
+        // 200 kB/s: slower than the others, for each byte costs the work of a frame.
+        pump(socket, () => chunk, 40);
+      });
+    },
+  },
+  {
+    kind: 'HEADERS for streams that nobody has opened',
+    onSocket: (socket) => {
+      flood(socket, frame(TYPE.headers, END_HEADERS, 101, HEADERS));
+    },
+  },
+  {
+    kind: 'SETTINGS without end',
+    onSocket: (socket) => {
+      flood(socket, SETTINGS, false);
+    },
+  },
+  {
+    kind: 'PING without end',
+    onSocket: (socket) => {
+      flood(socket, frame(TYPE.ping, 0, 0, Buffer.alloc(8)), false);
+    },
+  },
+  {
+    kind: 'PRIORITY without end',
+    onSocket: (socket) => {
+      flood(socket, frame(TYPE.priority, 0, 1, Buffer.alloc(5)), false);
+    },
+  },
+  {
+    kind: 'resets without end',
+    onSocket: (socket) => {
+      flood(socket, frame(TYPE.rst, 0, 1, Buffer.alloc(4)), false);
+    },
+  },
+  {
+    kind: 'frames of an unknown type without end',
+    onSocket: (socket) => {
+      flood(socket, frame(0xbe, 0, 1, Buffer.alloc(8)));
+    },
+  },
+  {
+    kind: 'a page of HTML with HTTP 200',
+    onCall: (stream) => {
+      page(stream, 200, '<html><h1>Welcome</h1></html>');
+    },
+  },
+  {
+    kind: 'HTTP 404 whose end never comes',
+    onCall: (stream) => {
+      page(stream, 404, 'Not found', false);
+    },
+  },
+  {
+    kind: 'HTTP 431',
+    onCall: (stream) => {
+      page(stream, 431, 'Request header fields too large');
     },
   },
   {
