@@ -6,7 +6,7 @@ import { parseArgs } from 'node:util';
 import { setMaxListeners } from 'node:events';
 import { makeLinuxHost } from '../../src/process/linux-host.ts';
 import { makeRealClock } from '../../src/process/real-clock.ts';
-import { EtcdCluster, etcdPackageVersion, type EtcdRelease } from '../support/etcd-cluster.ts';
+import { EtcdCluster, etcdPackageVersion } from '../support/etcd-cluster.ts';
 import { describeMachine, watchBusyness } from './machine.ts';
 import { familyWorkOf } from './process-figures.ts';
 import { replaceSection } from './publish.ts';
@@ -47,7 +47,7 @@ const PROBES_PER_S = 2;
 
 const counts = values.holders.split(',').map(Number);
 const windowMs = Number(values.seconds) * 1_000;
-const release = values.release as EtcdRelease;
+const release = values.release;
 setMaxListeners(0);
 
 const say = (text: string): void => {
