@@ -122,23 +122,21 @@ for (const release of SHORT ? (['bookworm'] as const) : CTDB_RELEASES) {
     // A check that hangs: the monitor event goes on in no time, says so, and starts no second one.
     from = node.log.end;
     setOptions(node, { INTERVAL: 6 });
-    const checkOf = (): number | undefined =>
-      node.processes().find(({ command }) => command.includes('check --plugin'))?.pid;
-    const hung = await waitFor(
-      'a check runs, and stands still',
-      () => {
-        const pid = checkOf();
-        if (pid !== undefined) sendSignal(pid, 'SIGSTOP');
-        return pid;
-      },
-      { withinMs: 60_000, everyMs: 5 },
-    );
+    // By its name: for a moment it is still setsid.
+    const checks = (): number[] =>
+      node
+        .processes()
+        .filter(({ command, title }) => title === 'ctdb_etcd_lock' && command.includes('check --plugin'))
+        .map(({ pid }) => pid);
+    const checkOf = (): number | undefined => checks()[0];
+    // A member that does not answer makes each check last for seconds, so that one can be stopped before its end.
+    member.freeze();
+    await next();
+    const hung = await waitFor('a check runs', checkOf, { withinMs: 60_000, everyMs: 20 });
+    sendSignal(hung, 'SIGSTOP');
+    member.thaw();
     await node.log.awaitLine(/^46\.etcdlock: CTDB LOCK UNKNOWN - the check that began \d+ s ago/, from);
-    const checks = node.processes().filter(({ command }) => command.includes('check --plugin'));
-    assert.deepEqual(
-      checks.map(({ pid }) => pid),
-      [hung],
-    );
+    assert.deepEqual(checks(), [hung]);
     const took = Number(/46\.etcdlock +OK +([\d.]+)/.exec(await statusOf())?.[1]);
     assert.ok(took < 5, `the monitor event took ${took} s beside a check that hangs`);
     assert.equal(await flagsOf(bed, node), 'OK');
