@@ -14,6 +14,7 @@ import { inspectProcfs, type Procfs } from './process/procfs.ts';
 import { findLockName } from './config/lock-name.ts';
 import type { Log } from './base/log.ts';
 import { Members } from './cluster/members.ts';
+import { MemberWatch } from './lock/member-watch.ts';
 import { lockDirectory } from './lock/lock-key.ts';
 import { makeRealClock, uptimeReader } from './process/real-clock.ts';
 import { makeCommands } from './process/run-command.ts';
@@ -153,12 +154,21 @@ export async function helpCtdb(
     return pnn === undefined || written === undefined ? undefined : formatHolder({ ...written, pnn });
   };
 
+  const asked = new Members(members, clock, timing, (error) => {
+    log.attempt(error.id, `${error.endpoint}: ${error.message}`);
+  });
+  const memberWatch = new MemberWatch(members, {
+    clock,
+    timing,
+    log,
+    preferred: () => asked.preferred.endpoint,
+  });
+
   return live(
     { directory, startedAtMs },
     {
-      members: new Members(members, clock, timing, (error) => {
-        log.attempt(error.id, `${error.endpoint}: ${error.message}`);
-      }),
+      members: asked,
+      watchMembers: ({ key }) => memberWatch.start(key),
       clock,
       timing,
       host,

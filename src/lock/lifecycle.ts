@@ -22,6 +22,8 @@ export type LifecycleTools = Omit<AcquireTools & HoldTools, 'onSession' | 'paren
    * undefined: nothing to add. Never rejects.
    */
   readonly laterValue?: () => Promise<string | undefined>;
+  /** Begins to look at the members while the lock is held; says what it finds, and decides nothing. */
+  readonly watchMembers?: (held: HeldKey) => Disposer;
 };
 
 // etcd's silence is reported by whoever asked it, with what each member said, before the general limit strikes.
@@ -111,7 +113,10 @@ export async function live(errand: Errand, tools: LifecycleTools): Promise<ExitS
     }
     void completeValue(held, deadline, tools);
     log.info('info-took', `Took lock ${held.key}, create revision ${held.createRevision.toString()}`);
-    return await end(await holding, tools, letGo);
+    const stopWatching = tools.watchMembers?.(held);
+    const reason = await holding;
+    stopWatching?.();
+    return await end(reason, tools, letGo);
   } catch (error) {
     // A fault of the program. Whatever it is, it must not look like a lock that is held.
     status.answer(STATUS.error);
