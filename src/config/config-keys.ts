@@ -1,14 +1,6 @@
-import {
-  absolutePath,
-  anyText,
-  clusterId,
-  hostName,
-  oneOf,
-  seconds,
-  wholeNumber,
-  yesOrNo,
-} from './value-checks.ts';
+import { absolutePath, anyText, clusterId, oneOf, seconds, wholeNumber, yesOrNo } from './value-checks.ts';
 import { addressesOf, addressOf, srvDomain } from './endpoints.ts';
+import { hostName } from './host.ts';
 import { type Key, type KeyParts, makeKey } from './config-key.ts';
 import { keyDirectory, lockName } from './name-checks.ts';
 import { LONGEST_TTL_MS } from './timing.ts';

@@ -1,6 +1,6 @@
-import { isIPv6 } from 'node:net';
 import { quote } from '../base/quote.ts';
-import { type Checked, type Checker, hostName, isHostName } from './value-checks.ts';
+import { hostName, hostOf } from './host.ts';
+import type { Checked, Checker } from './value-checks.ts';
 import type { Endpoint } from './config.ts';
 
 /** One endpoint as written; what the text leaves out is undefined. */
@@ -21,14 +21,14 @@ function portOf(text: string): number | undefined {
 
 /** Splits `host`, `host:port`, `[v6]`, `[v6]:port` or a bare IPv6 address; the port is '' when there is none. */
 function splitAuthority(text: string): { host: string; port: string | undefined } | undefined {
-  if (isIPv6(text)) return { host: text, port: undefined };
   const bracketed = /^\[([^\]]*)\](?::(.*))?$/.exec(text);
   if (bracketed !== null) {
     const [, host = '', port] = bracketed;
-    return isIPv6(host) ? { host, port } : undefined;
+    // Brackets are for IPv6 only.
+    return host.includes(':') ? { host, port } : undefined;
   }
   const [host = '', port, ...rest] = text.split(':');
-  return rest.length === 0 && isHostName(host) ? { host, port } : undefined;
+  return rest.length === 0 ? { host, port } : { host: text, port: undefined };
 }
 
 const WANT_ADDRESS = 'host, host:port or [IPv6 address]:port, with or without https://';
@@ -56,9 +56,11 @@ function parsed(text: string): Checked<Address> {
     return { want: 'a host and port without a path behind them, for etcd v3 has none' };
   const parts = splitAuthority(authority);
   if (parts === undefined) return { want: WANT_ADDRESS };
+  const host = hostOf(parts.host, WANT_ADDRESS, 'dial');
+  if ('want' in host) return host;
   const port = parts.port === undefined ? undefined : portOf(parts.port);
   if (parts.port !== undefined && port === undefined) return { want: 'a port from 1 to 65535 after a host' };
-  return { value: { secure: scheme === undefined ? undefined : scheme === 'https', host: parts.host, port } };
+  return { value: { secure: scheme === undefined ? undefined : scheme === 'https', host: host.value, port } };
 }
 
 /** Reads endpoints separated by commas or white space; at least one. Pure, never throws. */

@@ -1,5 +1,3 @@
-import { isIPv4, isIPv6 } from 'node:net';
-
 /** The text of a key is not what the key takes. */
 export interface Refusal {
   /** A noun phrase that follows "want". */
@@ -62,24 +60,6 @@ export function anyText(want: string): Checker<string> {
 /** The path of a file. CTDB starts us in `/` and an administrator elsewhere, so a relative path would be two files. */
 export function absolutePath(want: string): Checker<string> {
   return (text) => (text.startsWith('/') ? { value: text } : { want });
-}
-
-// A host name by RFC 1123, plus the underscore that internal names often have.
-const LABEL = /^[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?$/i;
-const LONGEST_NAME = 253;
-
-/** True for what a resolver can be asked for, or an IPv4 address; `10.0.0.256` is neither. */
-export function isHostName(text: string): boolean {
-  if (isIPv4(text)) return true;
-  const name = text.endsWith('.') ? text.slice(0, -1) : text;
-  const labels = name.split('.');
-  if (name.length > LONGEST_NAME || !labels.every((label) => LABEL.test(label))) return false;
-  return !/^[0-9]+$/.test(labels.at(-1) ?? '');
-}
-
-/** A host name or an address without a port. */
-export function hostName(want: string): Checker<string> {
-  return (text) => (isHostName(text) || isIPv6(text) ? { value: text } : { want });
 }
 
 const LARGEST_UINT64 = 2n ** 64n - 1n;

@@ -1,0 +1,71 @@
+import { isIPv4, isIPv6 } from 'node:net';
+import { domainToASCII } from 'node:url';
+import { nameOfCharacter } from '../base/character.ts';
+import type { Checked, Checker } from './value-checks.ts';
+
+// A host name by RFC 1123, plus the underscore that internal names often have.
+const LABEL = /^[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?$/i;
+const LONGEST_NAME = 253;
+
+/** True for what a resolver can be asked for, or an IPv4 address; `10.0.0.256` is neither. */
+export function isHostName(text: string): boolean {
+  if (isIPv4(text)) return true;
+  const name = text.endsWith('.') ? text.slice(0, -1) : text;
+  const labels = name.split('.');
+  if (name.length > LONGEST_NAME || !labels.every((label) => LABEL.test(label))) return false;
+  return !/^[0-9]+$/.test(labels.at(-1) ?? '');
+}
+
+// What a reader does not see must not decide which host is dialled; the conversion to ASCII would drop it in silence.
+const UNSEEN = /[\p{C}\p{Z}\p{Default_Ignorable_Code_Point}]/u;
+
+// What may stand in an international name beside ASCII: letters, their marks and digits. A full stop has other forms too.
+const INTERNATIONAL_NAME = /^[\p{L}\p{M}\p{N}\p{S}._\u3002\uff0e\uff61-]+$/u;
+
+/** An international name in the form that DNS and certificates have (`xn--…`, UTS #46). */
+function asciiName(text: string, want: string): Checked<string> {
+  const [unseen] = UNSEEN.exec(text) ?? [];
+  if (unseen !== undefined) return { want: `${want}; it has ${nameOfCharacter(unseen)}`, asAscii: true };
+  const name = INTERNATIONAL_NAME.test(text) ? domainToASCII(text) : '';
+  return isHostName(name) ? { value: name } : { want };
+}
+
+const LINK_LOCAL = /^fe[89ab]/i;
+
+// Node's own idea of a zone (`net.isIPv6`), less the colon, in the length of an interface's name (IFNAMSIZ).
+const ZONE = /^[a-z0-9.-]{1,15}$/i;
+
+/** An IPv6 address, its zone as the system has it: a URI writes `%25` for the percent sign (RFC 6874). */
+function ipv6Address(text: string, want: string, needsZone: boolean): Checked<string> {
+  const [address = '', written] = text.split(/%(.*)/s, 2);
+  if (!isIPv6(address)) return { want };
+  if (written === undefined) {
+    return needsZone && LINK_LOCAL.test(address)
+      ? { want: `the interface of a link-local address: [${address}%eth0]:2379` }
+      : { value: address };
+  }
+  const zone = /^25./.test(written) ? written.slice(2) : written;
+  const [beforeColon, port] = zone.split(':', 2);
+  if (port !== undefined)
+    return { want: `an IPv6 address with a port in brackets: [${address}%${beforeColon ?? ''}]:${port}` };
+  return ZONE.test(zone)
+    ? { value: `${address}%${zone}` }
+    : { want: 'after the % an interface name of at most 15 letters, digits, "." and "-"' };
+}
+
+/**
+ * A host name or an address without a port, in the form in which it is dialled. Pure, never throws.
+ *
+ * @param use 'dial': a link-local address needs its interface; 'name': it is only compared
+ */
+export function hostOf(text: string, want: string, use: 'dial' | 'name'): Checked<string> {
+  if (text.includes(':')) return ipv6Address(text, want, use === 'dial');
+  // eslint-disable-next-line no-control-regex -- all of ASCII is meant
+  if (!/^[\u0000-\u007f]*$/.test(text)) return asciiName(text, want);
+  return isHostName(text) ? { value: text } : { want };
+}
+
+/** A host name or an address without a port. */
+export function hostName(want: string): Checker<string> {
+  return (text) => hostOf(text, want, 'name');
+}
