@@ -11,7 +11,7 @@ import { makeLinuxHost } from './process/linux-host.ts';
 import { inspectProcfs } from './process/procfs.ts';
 import { makeRealClock } from './process/real-clock.ts';
 import { makeCommands } from './process/run-command.ts';
-import { endProcess } from './process/end-process.ts';
+import { boundLookUps, endProcess } from './process/end-process.ts';
 import { makeStatusPipe, STATUS } from './lock/answer-pipe.ts';
 import { makeStderrLog, openStderr } from './process/stderr-log.ts';
 
@@ -43,6 +43,7 @@ function commandRuntime(): CommandRuntime {
   };
   process.on('SIGINT', onInterrupt);
   process.on('SIGTERM', onInterrupt);
+  boundLookUps(process.env);
   const clock = makeRealClock();
   return {
     clock,

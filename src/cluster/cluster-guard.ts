@@ -74,6 +74,7 @@ export class ClusterGuard {
       describe: (key, value, createRevision, call) =>
         checked(true, () => member.describe(key, value, createRevision, call)),
       watch: (key, fromRevision, handlers) => member.watch(key, fromRevision, handlers),
+      waitsFor: () => member.waitsFor?.(),
       connect: () => {
         member.connect();
       },

@@ -1,4 +1,5 @@
 import { EtcdError, type EtcdErrorKind } from '../base/errors.ts';
+import type { Obstacle } from './member.ts';
 
 /** What one member's failure means for the question as a whole. */
 export function meaningOf(kind: EtcdErrorKind): 'askAgain' | 'askOthers' | 'final' {
@@ -30,10 +31,38 @@ export function asEtcdError(error: unknown, endpoint: string): EtcdError {
   return new EtcdError('unknown', endpoint, text);
 }
 
-/** An attempt that was given up for want of an answer. */
-export function silence(endpoint: string, silentMs: number): EtcdError {
-  const message = `no answer within ${(silentMs / 1000).toFixed(1)} s`;
-  return new EtcdError('timeout', endpoint, message, 'check the member, its disk, the network and firewalls');
+/**
+ * An attempt that was given up without an answer.
+ *
+ * @param obstacle what it still waited for
+ */
+export function silence(endpoint: string, silentMs: number, obstacle?: Obstacle): EtcdError {
+  const within = `within ${(silentMs / 1000).toFixed(1)} s`;
+  switch (obstacle) {
+    case 'name':
+      return new EtcdError(
+        'timeout',
+        endpoint,
+        'no answer from DNS about this host',
+        'check the name servers in /etc/resolv.conf, or put the host into /etc/hosts',
+        'net-dns',
+      );
+    case 'login':
+      return new EtcdError(
+        'timeout',
+        endpoint,
+        `no answer to the login ${within}`,
+        'check the load of the member, and its --bcrypt-cost: a password keeps the cost with which it was set',
+        'auth-slow',
+      );
+    case undefined:
+      return new EtcdError(
+        'timeout',
+        endpoint,
+        `no answer ${within}`,
+        'check the member, its disk, the network and firewalls',
+      );
+  }
 }
 
 // The kinds that tell an administrator most come first; the error as a whole takes its kind and remedy from there.

@@ -96,6 +96,9 @@ export interface WatchHandlers {
   readonly onEnd: (reason: string) => void;
 }
 
+/** What the calls to a member wait for before they can be made: the address of its host, or the check of a password. */
+export type Obstacle = 'name' | 'login';
+
 /**
  * One endpoint of the cluster. Calls reject with `EtcdError`, and with nothing else. No call is ever repeated, timed out
  * or sent elsewhere below this interface, except that an expired login is renewed once.
@@ -139,6 +142,8 @@ export interface Member {
   ): Promise<{ readonly header: Header; readonly succeeded: boolean }>;
   /** Watches one key from `fromRevision` on, with `hasleader`. Returns the way to stop it. Never throws. */
   watch(key: string, fromRevision: bigint, handlers: WatchHandlers): () => void;
+  /** What calls wait for now; undefined when that is the connection, or the answer itself. */
+  readonly waitsFor?: () => Obstacle | undefined;
   /** Opens the connection ahead of the first call. Never throws. */
   connect(): void;
   /** Closes the connection; the member is not used again. */

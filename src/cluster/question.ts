@@ -7,6 +7,8 @@ import { asEtcdError, meaningOf, silence, summary } from './member-failures.ts';
 export interface AskTiming {
   /** One attempt on one member. */
   readonly attemptMs: number;
+  /** One attempt in which the member checks a password; as long as any other unless said otherwise. */
+  readonly loginMs?: number;
   /** From the start of one attempt until the next member is asked as well. */
   readonly hedgeDelayMs: number;
   /** From a failure of a member until it is asked again. */
@@ -14,7 +16,7 @@ export interface AskTiming {
 }
 
 /** What a member needs to be asked anything. */
-export type Askable = Pick<Member, 'endpoint' | 'close'>;
+export type Askable = Pick<Member, 'endpoint' | 'close' | 'waitsFor'>;
 
 /** Asks one member. Must be safe to call again, on the same member or another, whatever became of earlier calls. */
 export type Ask<M extends Askable, T> = (member: M, call: CallOptions) => Promise<T>;
@@ -42,7 +44,7 @@ export interface QuestionOptions<M extends Askable> {
 interface Attempt {
   readonly controller: AbortController;
   readonly startedAtMs: number;
-  readonly stopTimer: Disposer;
+  stopTimer: Disposer;
 }
 
 /** The state of one member within one question. */
@@ -60,15 +62,23 @@ class Candidate<M extends Askable> {
     this.member = member;
   }
 
-  /** What the last attempt failed with; a timeout when there was none. */
-  get failure(): EtcdError {
-    return this.#failure ?? new EtcdError('timeout', this.member.endpoint, 'no answer');
+  /** What the last attempt failed with; silence until `nowMs` when none has failed yet. */
+  failureAt(nowMs: number): EtcdError {
+    const silentMs = this.attempt === undefined ? undefined : nowMs - this.attempt.startedAtMs;
+    return this.silenceWithin(silentMs, true);
   }
 
-  /** @param withinMs how long the last attempt had; it tells less than an earlier failure when it was cut short. */
-  silenceWithin(withinMs: number, wasCutShort: boolean): EtcdError {
+  /**
+   * @param withinMs how long the last attempt had; undefined when there was none
+   * @param wasCutShort then it tells less than an earlier failure
+   */
+  silenceWithin(withinMs: number | undefined, wasCutShort: boolean): EtcdError {
     const known = wasCutShort ? this.#failure : undefined;
-    return known ?? silence(this.member.endpoint, withinMs);
+    if (known !== undefined) return known;
+    const { endpoint } = this.member;
+    return withinMs === undefined
+      ? new EtcdError('timeout', endpoint, 'no answer')
+      : silence(endpoint, withinMs, this.member.waitsFor?.());
   }
 
   failed(error: EtcdError): void {
@@ -135,7 +145,7 @@ export class Question<M extends Askable, T> {
     const { byMs, signal } = this.#options;
     const possible = this.#candidates.filter((candidate) => !candidate.ruledOut);
     if (nowMs >= byMs || possible.length === 0) {
-      this.#fail(summary(this.#candidates.map(({ failure }) => failure)));
+      this.#fail(summary(this.#candidates.map((candidate) => candidate.failureAt(nowMs))));
       return;
     }
     const idle = possible.filter((candidate) => candidate.attempt === undefined);
@@ -168,15 +178,27 @@ export class Question<M extends Askable, T> {
   #start(candidate: Candidate<M>, nowMs: number): void {
     const { clock, timing, byMs } = this.#options;
     const controller = new AbortController();
-    const endsAtMs = Math.min(nowMs + timing.attemptMs, byMs);
+    const { attemptMs, loginMs = attemptMs } = timing;
+    const end = (atMs: number): void => {
+      if (candidate.attempt !== attempt) return;
+      // A password is checked slowly on purpose (bcrypt), and to begin again would be no quicker. The others are asked beside.
+      const loginEndsAtMs = Math.min(nowMs + loginMs, byMs);
+      if (atMs < loginEndsAtMs && candidate.member.waitsFor?.() === 'login') {
+        attempt.stopTimer = clock.at(loginEndsAtMs, () => {
+          end(loginEndsAtMs);
+        });
+        return;
+      }
+      const failure = candidate.silenceWithin(atMs - nowMs, atMs < nowMs + attemptMs);
+      candidate.giveUp('timeout');
+      this.#attemptFailed(candidate, failure);
+    };
+    const endsAtMs = Math.min(nowMs + attemptMs, byMs);
     const attempt: Attempt = {
       controller,
       startedAtMs: nowMs,
       stopTimer: clock.at(endsAtMs, () => {
-        if (candidate.attempt !== attempt) return;
-        candidate.giveUp('timeout');
-        const wasCutShort = endsAtMs < nowMs + timing.attemptMs;
-        this.#attemptFailed(candidate, candidate.silenceWithin(endsAtMs - nowMs, wasCutShort));
+        end(endsAtMs);
       }),
     };
     candidate.attempt = attempt;

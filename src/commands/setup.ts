@@ -25,8 +25,9 @@ export const ASK_LIMIT_MS = 5_000;
 
 /** The endpoints as configured, or as DNS names them. @throws {SetupError} when DNS does not */
 export async function findEndpoints(config: Config, world: CommandWorld): Promise<readonly Endpoint[]> {
-  const { srvDomain, endpoints } = config;
-  const found = srvDomain === undefined ? endpoints : await discover(srvDomain, makeResolveSrv(world.clock));
+  const { srvDomain, endpoints, tlsWantedBy } = config;
+  const found =
+    srvDomain === undefined ? endpoints : await discover(srvDomain, makeResolveSrv(world.clock), tlsWantedBy);
   return config.useOtherMembers ? found : found.slice(0, 1);
 }
 

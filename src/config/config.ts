@@ -49,6 +49,8 @@ export interface Config {
   /** Never empty, unless `srvDomain` is set, which then gives the endpoints. */
   readonly endpoints: readonly Endpoint[];
   readonly srvDomain: string | undefined;
+  /** What in the file asks for TLS, such as `protocol = https` or `ca_cert`; members of `srvDomain` then have to speak it. */
+  readonly tlsWantedBy: string | undefined;
   /** False: only the first endpoint is ever used. */
   readonly useOtherMembers: boolean;
   readonly ttlMs: number;

@@ -46,6 +46,9 @@ export function configPathOf(args: Pick<ConfigChoice, 'configFile'>, env: Config
   return `${base.replace(/\/$/, '')}/etcd`;
 }
 
+// Who sets one of these believes that the line is encrypted. insecure_skip_verify = no asks for nothing.
+const TLS_KEYS: readonly Key<unknown>[] = [KEYS.cert, KEYS.caCert, KEYS.serverName];
+
 /**
  * Reads and checks the configuration.
  * @throws {ConfigError} with one line that names the file, the line, the key, the value and what was expected
@@ -109,6 +112,7 @@ export function makeConfig(
     verbosity,
     endpoints: Object.freeze(endpoints.map((endpoint) => Object.freeze(endpoint))),
     srvDomain,
+    tlsWantedBy: tlsWantedBy(settings),
     useOtherMembers: settings.getOrDefault(KEYS.allowReconnect),
     ttlMs,
     refreshMs: refreshMsOf(settings, ttlMs),
@@ -188,6 +192,12 @@ function tlsOf(settings: Settings): TlsConfig {
   };
 }
 
+/** What in the file asks for TLS, without regard to what hosts say; the first of several. */
+function tlsWantedBy(settings: Settings): string | undefined {
+  if (settings.get(KEYS.protocol) === 'https') return 'protocol = https';
+  return TLS_KEYS.find((key) => settings.has(key))?.name;
+}
+
 /** Who names certificates believes that the line is encrypted; plain text would be a silent surprise. */
 function checkTlsHasUse(settings: Settings, endpoints: readonly Endpoint[], notes: Notice[]): void {
   const plain = endpoints.filter((endpoint) => !endpoint.secure);
@@ -201,7 +211,7 @@ function checkTlsHasUse(settings: Settings, endpoints: readonly Endpoint[], note
     });
     return;
   }
-  for (const key of [KEYS.cert, KEYS.caCert, KEYS.serverName]) {
+  for (const key of TLS_KEYS) {
     if (settings.has(key))
       throw settings.refuse(key, 'protocol = https beside it, for no host is spoken to over TLS', {
         id: 'conf-tls',

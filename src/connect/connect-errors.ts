@@ -45,7 +45,7 @@ const SOCKET_ERRORS: readonly (readonly [codes: RegExp, failure: ConnectFailure]
       id: 'net-dns',
       kind: 'unavailable',
       message: 'no answer from DNS about this host',
-      remedy: 'check DNS on this host',
+      remedy: 'check the name servers in /etc/resolv.conf, or put the host into /etc/hosts',
     },
   ],
   [

@@ -79,7 +79,7 @@ class Dialler {
         if (this.#channels.size === 0) this.#next();
       },
       (error) => {
-        this.#fail(new Error(`cannot resolve: ${errorText(error)}`));
+        this.#fail(error instanceof ConnectError ? error : new Error(`cannot resolve: ${errorText(error)}`));
       },
     );
   }

@@ -1,5 +1,7 @@
 import { promises as dns } from 'node:dns';
 import { isIP } from 'node:net';
+import { networkInterfaces } from 'node:os';
+import { ConnectError } from './connect-failure.ts';
 
 /** All addresses of a name, in the order in which to try them; rejects with Node's error. */
 export type Lookup = (host: string) => Promise<readonly string[]>;
@@ -8,6 +10,29 @@ export type Lookup = (host: string) => Promise<readonly string[]>;
 async function lookUp(host: string): Promise<readonly string[]> {
   const found = await dns.lookup(host, { all: true, order: 'verbatim' });
   return found.map(({ address }) => address);
+}
+
+/**
+ * An address as a socket takes it. The zone of an IPv6 address can be an interface's number, which Node does not take.
+ * @throws {ConnectError} when this host has no such interface
+ */
+function zonedAddress(address: string): string {
+  const [, zone] = address.split('%', 2);
+  if (zone === undefined) return address;
+  const interfaces = Object.entries(networkInterfaces());
+  const found = interfaces.find(
+    ([name, addresses]) =>
+      name === zone ||
+      addresses?.some((one) => one.family === 'IPv6' && one.scopeid > 0 && String(one.scopeid) === zone) ===
+        true,
+  );
+  if (found !== undefined) return address.replace(/%.*/, `%${found[0]}`);
+  throw new ConnectError({
+    id: 'net-zone',
+    kind: 'notEtcd',
+    message: `this host has no network interface "${zone}"`,
+    remedy: 'correct the interface in hosts',
+  });
 }
 
 // A name that DNS did not tell is asked for again; it must not be flooded for that.
@@ -39,7 +64,11 @@ export class NameBook {
   look(host: string, found: (addresses: readonly string[]) => void, failed: (error: unknown) => void): void {
     if (isIP(host) !== 0) {
       queueMicrotask(() => {
-        found([host]);
+        try {
+          found([zonedAddress(host)]);
+        } catch (error) {
+          failed(error);
+        }
       });
       return;
     }
@@ -57,6 +86,11 @@ export class NameBook {
         if (known === undefined) failed(error);
       },
     );
+  }
+
+  /** True while `host` is being looked up and no address of it is known. */
+  isLookingUp(host: string): boolean {
+    return this.#underWay.has(host) && !this.#known.has(host);
   }
 
   /** Notes that `host` may have to be dialled some day. */

@@ -41,6 +41,11 @@ export class EtcdLink {
     return this.#connection?.isAlive === true && this.#connection.wasReady;
   }
 
+  /** True while the address of the host is being looked up and none is known. */
+  get isLookingUp(): boolean {
+    return this.#how.names.isLookingUp(this.#endpoint.host);
+  }
+
   get endpoint(): Endpoint {
     return this.#endpoint;
   }

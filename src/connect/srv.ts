@@ -60,31 +60,58 @@ function isAbsent(error: unknown): boolean {
   return code === 'ENOTFOUND' || code === 'ENODATA';
 }
 
+/** The records of one service, as endpoints; none when DNS says that there are none. */
+async function endpointsOf(
+  { name, secure }: { readonly name: string; readonly secure: boolean },
+  answer: Promise<readonly SrvRecord[]>,
+): Promise<Endpoint[]> {
+  try {
+    return endpointsFrom(await answer, secure);
+  } catch (error) {
+    if (isAbsent(error)) return [];
+    const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);
+    throw new SetupError(
+      'srv-dns',
+      `Cannot find etcd: no answer from DNS about the SRV records of ${name} (${code}); check DNS, or set hosts instead of srv_domain`,
+      { cause: error },
+    );
+  }
+}
+
 /**
  * The members of the cluster by the SRV records of `domain`: those of the first name that has any. A question without an
  * answer ends the search, since a later name could lead to plain text where the earlier one says TLS.
- * @throws {SetupError} when there are no records, or DNS does not say
+ *
+ * @param tlsWantedBy what in the configuration asks for TLS; then the names for plain text lead nowhere
+ * @throws {SetupError} when there are no records, when they are for plain text against that wish, or when DNS does not say
  */
-export async function discover(domain: string, resolve: ResolveSrv): Promise<Endpoint[]> {
+export async function discover(
+  domain: string,
+  resolve: ResolveSrv,
+  tlsWantedBy: string | undefined,
+): Promise<Endpoint[]> {
   const questions = SERVICES.map(({ service, secure }) => {
     const name = `${service}.${domain}`;
     const answer = resolve(name);
     answer.catch(() => undefined); // looked at below, unless an earlier name has records
-    return { name, secure, answer };
+    return { service, name, secure, answer };
   });
-  for (const { name, secure, answer } of questions) {
-    try {
-      const endpoints = endpointsFrom(await answer, secure);
-      if (endpoints.length > 0) return endpoints;
-    } catch (error) {
-      if (isAbsent(error)) continue;
-      const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);
-      throw new SetupError(
-        'srv-dns',
-        `Cannot find etcd: no answer from DNS about the SRV records of ${name} (${code}); check DNS, or set hosts instead of srv_domain`,
-        { cause: error },
-      );
-    }
+  let plainService: string | undefined;
+  for (const question of questions) {
+    const isUnwanted = tlsWantedBy !== undefined && !question.secure;
+    // An unwanted name is looked at for the message only, so its failure is no failure of the search.
+    const endpoints = await endpointsOf(question, question.answer).catch((error: unknown) => {
+      if (isUnwanted) return [];
+      throw error;
+    });
+    if (endpoints.length > 0 && !isUnwanted) return endpoints;
+    if (endpoints.length > 0) plainService ??= question.service;
+  }
+  if (tlsWantedBy !== undefined && plainService !== undefined) {
+    throw new SetupError(
+      'srv-plain',
+      `Cannot find etcd: srv_domain "${domain}" has SRV records for plain text only (${plainService}), and ${tlsWantedBy} asks for TLS; publish them as _etcd-client-ssl._tcp, or set hosts instead`,
+    );
   }
   const names = SERVICES.map(({ service }) => service).join(', ');
   throw new SetupError(

@@ -1,6 +1,56 @@
+import { isIP } from 'node:net';
+import { quote } from '../base/quote.ts';
 import type { TlsConfig } from '../config/config.ts';
+import {
+  CLIENT_AUTH,
+  datesAt,
+  mayHandshake,
+  mayServe,
+  nameInLine,
+  STRONG_DIGEST,
+  weakDigestOf,
+} from './certificate-facts.ts';
 import { CHECK_HOSTS, type ConnectFailure, firstLine } from './connect-failure.ts';
-import { TlsFileError } from './tls-files.ts';
+import { TlsFileError } from './tls-file-error.ts';
+import { ownCertificate } from './tls-files.ts';
+import { DISTRUST_CODES, explainDistrust, type Shown } from './tls-trust.ts';
+
+/** The member refused the client certificate: what is wrong with it, where that can be seen from this side. */
+function refusedOwn(alert: string, tls: TlsConfig, certFile: string): ConnectFailure {
+  const own = ownCertificate(tls);
+  const refused = (fault: string, remedy: string): ConnectFailure => ({
+    id: 'tls-refused-cert',
+    kind: 'tls',
+    message: `the member refused the client certificate (${alert})${fault}`,
+    remedy,
+  });
+  if (own !== undefined) {
+    const dates = datesAt(own, new Date());
+    if (dates === 'expired') return refused(': it has expired', `renew cert "${certFile}"`);
+    if (dates === 'early')
+      return refused(': it is not yet valid', `correct this host's clock, or cert "${certFile}"`);
+    if (!mayServe(own, CLIENT_AUTH)) {
+      return refused(
+        ': it is not for clients, its extendedKeyUsage has no clientAuth',
+        `issue cert "${certFile}" with extendedKeyUsage = clientAuth`,
+      );
+    }
+    if (!mayHandshake(own)) {
+      return refused(
+        ': it is not for TLS, its keyUsage has no digitalSignature',
+        `issue cert "${certFile}" with keyUsage = digitalSignature`,
+      );
+    }
+    const digest = weakDigestOf(own);
+    if (digest !== undefined)
+      return refused(`: it is signed with ${digest}`, `cert "${certFile}": ${STRONG_DIGEST}`);
+  }
+  const issuer = own === undefined ? '' : `, which ${quote(nameInLine(own.issuer))} signed`;
+  return refused(
+    issuer,
+    `make cert "${certFile}" one that an authority in the member's --trusted-ca-file has signed, with the intermediate certificates after it`,
+  );
+}
 
 /** By the words of OpenSSL for the alert with which the member refused us. */
 export function explainAlert(text: string, tls: TlsConfig): ConnectFailure | undefined {
@@ -24,19 +74,37 @@ export function explainAlert(text: string, tls: TlsConfig): ConnectFailure | und
           remedy: 'set cert and key',
         };
       }
+      return refusedOwn(alert, tls, tls.certFile);
+    case 'protocol version':
       return {
-        id: 'tls-refused-cert',
+        id: 'tls-version',
         kind: 'tls',
-        message: `the member refused the client certificate (${alert})`,
-        remedy: `make cert "${tls.certFile}" one that is valid and that the member's authority has signed`,
+        message: 'the member refused TLS (protocol version)',
+        remedy: 'let it speak TLS 1.2 or 1.3',
       };
-    case 'handshake failure':
-      // In TLS 1.2 some members say no more than this to a client without a certificate.
-      if (tls.certFile !== undefined) break;
+    case 'unrecognized name':
       return {
         id: 'tls-refused',
         kind: 'tls',
-        message: 'the member refused TLS (handshake failure), perhaps for want of a client certificate',
+        message: 'the member refused TLS (unrecognized name)',
+        remedy: 'set server_name to a name that it serves',
+      };
+    case 'handshake failure':
+    case 'insufficient security':
+      if (tls.certFile !== undefined) {
+        return {
+          id: 'tls-refused',
+          kind: 'tls',
+          message: `the member refused TLS (${alert}): no common cipher, or a key of cert "${tls.certFile}" that it does not take`,
+          remedy:
+            'see --cipher-suites of the member, and make cert one with RSA or EC on P-256, P-384 or P-521',
+        };
+      }
+      // In TLS 1.2 some members say no more than this to a client without a certificate.
+      return {
+        id: 'tls-refused',
+        kind: 'tls',
+        message: `the member refused TLS (${alert}), perhaps because it wants a client certificate`,
         remedy: 'set cert and key',
       };
     case 'no application protocol':
@@ -67,51 +135,43 @@ export const SPEAKS_TLS: ConnectFailure = {
   remedy: 'set protocol = https',
 };
 
-/** Says what is wrong with the member's certificate, or with ours. */
-export function explainTlsError(error: unknown, tls: TlsConfig, name: string): ConnectFailure {
+/** Whether an error is about trust in the member's certificate, so that it matters which certificates the member sends. */
+export function isDistrust(error: unknown): boolean {
+  return DISTRUST_CODES.has(codeOf(error));
+}
+
+const NOTHING_SHOWN: Shown = { sent: [], authorities: [], tls: { caFile: undefined }, now: new Date(0) };
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : '';
+}
+
+/**
+ * Says what is wrong with the member's certificate, or with the client's own.
+ *
+ * @param name that the member's certificate must have
+ * @param shown what the member sends, for an error of `isDistrust`
+ */
+export function explainTlsError(
+  error: unknown,
+  tls: TlsConfig,
+  name: string,
+  shown: Shown = NOTHING_SHOWN,
+): ConnectFailure {
   if (error instanceof TlsFileError)
     return { id: error.id, kind: 'tls', message: error.message, remedy: error.remedy };
   const text = error instanceof Error ? error.message : String(error);
-  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  const code = codeOf(error);
+  if (DISTRUST_CODES.has(code)) return explainDistrust(code, text, shown);
   switch (code) {
-    case 'UNABLE_TO_VERIFY_LEAF_SIGNATURE':
-    case 'UNABLE_TO_GET_ISSUER_CERT':
-    case 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY':
-    case 'SELF_SIGNED_CERT_IN_CHAIN':
-    case 'DEPTH_ZERO_SELF_SIGNED_CERT':
-    case 'CERT_SIGNATURE_FAILURE':
-    case 'CERT_UNTRUSTED':
-    case 'CERT_REJECTED':
-    case 'INVALID_CA':
-      return {
-        id: 'tls-authority',
-        kind: 'tls',
-        message: `the member's certificate is signed by an unknown authority`,
-        remedy:
-          tls.caFile === undefined
-            ? 'set ca_cert to the PEM file of the authority that signed it'
-            : `put the authority that signed it into ca_cert "${tls.caFile}"`,
-      };
-    case 'CERT_HAS_EXPIRED':
-      return {
-        id: 'tls-expired',
-        kind: 'tls',
-        message: "the member's certificate has expired",
-        remedy: "renew it, or correct this host's clock",
-      };
-    case 'CERT_NOT_YET_VALID':
-      return {
-        id: 'tls-early',
-        kind: 'tls',
-        message: "the member's certificate is not yet valid",
-        remedy: "correct this host's clock, or the certificate",
-      };
     case 'ERR_TLS_CERT_ALTNAME_INVALID':
+      return wrongName(error, name);
+    case 'ERR_SSL_UNSUPPORTED_PROTOCOL':
       return {
-        id: 'tls-name',
+        id: 'tls-version',
         kind: 'tls',
-        message: `the member's certificate is not for "${name}"${namesOf(error)}`,
-        remedy: 'use a name from the certificate in hosts, or set server_name to one',
+        message: 'the member speaks TLS below 1.2 only',
+        remedy: 'let it speak TLS 1.2 or 1.3',
       };
     case 'ERR_SSL_WRONG_VERSION_NUMBER':
     case 'ERR_SSL_PACKET_LENGTH_TOO_LONG':
@@ -134,11 +194,30 @@ export function explainTlsError(error: unknown, tls: TlsConfig, name: string): C
   }
 }
 
-/** The names that the certificate has, for a message. */
-function namesOf(error: unknown): string {
-  if (!(error instanceof Error && 'cert' in error)) return '';
-  const names = (error.cert as { subjectaltname?: string } | undefined)?.subjectaltname;
-  return names === undefined ? '' : `, but for ${firstLine(names.replaceAll('IP Address:', 'IP:'))}`;
+/** The certificate is for other names. */
+function wrongName(error: unknown, name: string): ConnectFailure {
+  const { subjectaltname: names, subject } =
+    error instanceof Error && 'cert' in error
+      ? (error.cert as { subjectaltname?: string; subject?: { CN?: string | string[] } })
+      : {};
+  const isWrong = `the member's certificate is not for "${name}"`;
+  const wrong = (because: string, remedy: string): ConnectFailure => ({
+    id: 'tls-name',
+    kind: 'tls',
+    message: isWrong + because,
+    remedy,
+  });
+  if (isIP(name) !== 0 && names?.split(', ').includes(`DNS:${name}`) === true) {
+    return wrong(
+      `, which it has as DNS:${name} and not as IP:${name}`,
+      `issue it anew with subjectAltName = IP:${name}`,
+    );
+  }
+  const others = names?.replaceAll('IP Address:', 'IP:') ?? `CN ${String(subject?.CN ?? 'nobody')}`;
+  return wrong(
+    `, but for ${firstLine(others)}`,
+    'use a name from the certificate in hosts, or set server_name to one',
+  );
 }
 
 /** What OpenSSL says without where in its source it says so: `ID:error:CODE:LIBRARY:FUNCTION:REASON:FILE:LINE:`. */

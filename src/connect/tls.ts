@@ -3,13 +3,28 @@ import { connect, type ConnectionOptions } from 'node:tls';
 import type { Endpoint, TlsConfig } from '../config/config.ts';
 import { ConnectError } from './connect-failure.ts';
 import type { Secure } from './dial.ts';
+import type { Peer } from './channel.ts';
+import { certificateName } from './host-text.ts';
+import { certificatesOf } from './peer-certificates.ts';
 import { peerOf, speaksPlainHttp2 } from './probe.ts';
 import type { TlsFiles } from './tls-files.ts';
-import { explainTlsError, SPEAKS_NO_TLS } from './tls-errors.ts';
+import { explainTlsError, isDistrust, SPEAKS_NO_TLS } from './tls-errors.ts';
+import type { Shown } from './tls-trust.ts';
 
 /** The name that the member's certificate must have: the configured one, or what was dialled. */
 function expectedName(tls: TlsConfig, endpoint: Endpoint): string {
-  return tls.serverName ?? endpoint.host;
+  return certificateName(tls.serverName ?? endpoint.host);
+}
+
+/** Why TLS does not trust what was met at `peer`, by the certificates that it sends. */
+async function shownBy(peer: Peer, tls: TlsConfig, files: TlsFiles, name: string): Promise<Shown> {
+  const { context, authorities } = files.load();
+  return {
+    sent: await certificatesOf(peer, context, isIP(name) === 0 ? name : undefined),
+    authorities: authorities?.certificates.map(({ certificate }) => certificate) ?? [],
+    tls,
+    now: new Date(),
+  };
 }
 
 /**
@@ -26,7 +41,10 @@ export function makeSecure(tls: TlsConfig, files: TlsFiles, protocols: readonly 
     const fail = async (error: unknown): Promise<void> => {
       if (isOver) return;
       isOver = true;
-      const failure = explainTlsError(error, tls, expectedName(tls, endpoint));
+      const name = expectedName(tls, endpoint);
+      const shown =
+        peer !== undefined && isDistrust(error) ? await shownBy(peer, tls, files, name) : undefined;
+      const failure = explainTlsError(error, tls, name, shown);
       // It hung up: because it is being stopped, or because it does not speak TLS, which lasts.
       const hungUp = failure.kind === 'unavailable' && socket.errored?.name !== 'AbortError';
       const isPlain = hungUp && peer !== undefined && (await speaksPlainHttp2(peer));

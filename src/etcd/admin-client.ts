@@ -2,7 +2,14 @@ import type { Clock } from '../base/clock.ts';
 import type { Config, Endpoint } from '../config/config.ts';
 import { EtcdError } from '../base/errors.ts';
 import { clusterIdText } from '../base/ids.ts';
-import type { CallOptions, Header, KeyValue, LeaseId, TimeToLiveAnswer } from '../cluster/member.ts';
+import type {
+  CallOptions,
+  Header,
+  KeyValue,
+  LeaseId,
+  Obstacle,
+  TimeToLiveAnswer,
+} from '../cluster/member.ts';
 import type {
   AdminMember,
   Alarm,
@@ -61,6 +68,10 @@ export class EtcdAdminMember implements AdminMember {
 
   get address(): Endpoint {
     return this.#link.endpoint;
+  }
+
+  waitsFor(): Obstacle | undefined {
+    return this.#caller.waitsFor();
   }
 
   async logIn({ signal }: CallOptions): Promise<Token | undefined> {

@@ -1,6 +1,13 @@
 import type { EtcdError } from '../base/errors.ts';
 import type { Endpoint } from '../config/config.ts';
-import type { CallOptions, Header, KeyValue, LeaseId, TimeToLiveAnswer } from '../cluster/member.ts';
+import type {
+  CallOptions,
+  Header,
+  KeyValue,
+  LeaseId,
+  Obstacle,
+  TimeToLiveAnswer,
+} from '../cluster/member.ts';
 import type { Token } from './token.ts';
 
 /**
@@ -66,6 +73,8 @@ export interface AdminMember {
   /** As configured, for messages: `host:port`. */
   readonly endpoint: string;
   readonly address: Endpoint;
+  /** What calls wait for now; undefined when that is the connection, or the answer itself. */
+  readonly waitsFor?: () => Obstacle | undefined;
   /** Opens the connection and logs in. Resolves to undefined without a login, or when authentication is off. */
   logIn(call: CallOptions): Promise<Token | undefined>;
   status(call: CallOptions): Promise<MemberStatus>;

@@ -1,5 +1,6 @@
 import type { Config } from '../config/config.ts';
 import { errorText, EtcdError } from '../base/errors.ts';
+import type { Obstacle } from '../cluster/member.ts';
 import { CallFailure } from './call.ts';
 import { etcdErrorFrom } from './errors.ts';
 import type { EtcdLink } from '../connect/endpoint-link.ts';
@@ -17,6 +18,12 @@ export class EtcdCaller {
     this.link = link;
     this.login = new EtcdLogin(link, config.login, onAuthOff);
     this.#config = config;
+  }
+
+  /** What calls wait for now. */
+  waitsFor(): Obstacle | undefined {
+    if (this.link.isLookingUp) return 'name';
+    return this.login.isUnderWay ? 'login' : undefined;
   }
 
   /**

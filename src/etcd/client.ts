@@ -9,6 +9,7 @@ import type {
   LeaseId,
   LockAnswer,
   Member,
+  Obstacle,
   RangeAnswer,
   TimeToLiveAnswer,
   WatchHandlers,
@@ -38,7 +39,9 @@ export interface TransportDeps {
 export async function makeMembers(config: Config, { clock, onWarning }: TransportDeps): Promise<Member[]> {
   const { srvDomain } = config;
   const find = (): Promise<readonly Endpoint[]> =>
-    srvDomain === undefined ? Promise.resolve(config.endpoints) : discover(srvDomain, makeResolveSrv(clock));
+    srvDomain === undefined
+      ? Promise.resolve(config.endpoints)
+      : discover(srvDomain, makeResolveSrv(clock), config.tlsWantedBy);
   const endpoints = await find();
   const links = makeLinks(config, config.useOtherMembers ? endpoints : endpoints.slice(0, 1), clock);
   if (srvDomain !== undefined) followRecords(links, clock, find);
@@ -166,6 +169,10 @@ class EtcdMember implements Member {
         handlers.onEnd(this.#caller.inOurWords(error, key).message);
       },
     });
+  }
+
+  waitsFor(): Obstacle | undefined {
+    return this.#caller.waitsFor();
   }
 
   connect(): void {

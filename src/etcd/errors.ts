@@ -1,5 +1,8 @@
 import type { TlsConfig } from '../config/config.ts';
+import { shellWord } from '../config/named-files.ts';
+import { commonNameOf } from '../connect/certificate-facts.ts';
 import { explainConnectError } from '../connect/connect-errors.ts';
+import { ownCertificate } from '../connect/tls-files.ts';
 import { errorText, EtcdError, type EtcdErrorKind } from '../base/errors.ts';
 import type { RpcStatus } from '../connect/connection.ts';
 import { STRANGE_TYPE } from './grpc-only.ts';
@@ -123,23 +126,57 @@ const ETCD_ERRORS: readonly (readonly [
       remedy: 'correct username and password_file or password',
     }),
   ],
-  [
-    'user name is empty',
-    {
+  ['user name is empty', ({ tls, isSecure }) => withoutUser(isSecure ? tls : undefined)],
+  // Of a client certificate's CN, in answer to some calls.
+  ['user name not found', denied],
+  ['permission denied', denied],
+];
+
+/** The member knows the user, or the CN of the client certificate in its place, and does not let it do that. */
+function denied({ username, tls, isSecure, key }: ErrorContext): Meaning {
+  const on = key === undefined ? '' : ` on ${key}`;
+  const grant = `grant read and write: etcdctl role grant-permission --prefix=true ROLE readwrite ${directoryOf(key)}`;
+  if (username !== undefined)
+    return { kind: 'permission', message: `permission denied to user "${username}"${on}`, remedy: grant };
+  const own = isSecure ? ownCertificate(tls) : undefined;
+  if (own === undefined) return { kind: 'permission', message: `permission denied${on}`, remedy: grant };
+  const commonName = commonNameOf(own);
+  if (commonName === undefined) return withoutUser(tls);
+  const user = shellWord(commonName);
+  return {
+    id: 'auth-cn',
+    kind: 'permission',
+    message: `permission denied to "${commonName}", the CN of cert "${tls.certFile ?? ''}"${on === '' ? '' : `,${on}`}`,
+    remedy: `make that an etcd user (etcdctl user add ${user} --no-password; etcdctl user grant-role ${user} ROLE), and ${grant}`,
+  };
+}
+
+/** The member finds no user in a call: there is no login, and it takes none from the client certificate, if there is one. */
+function withoutUser(tls: TlsConfig | undefined): Meaning {
+  const own = tls?.certFile === undefined ? undefined : ownCertificate(tls);
+  if (own === undefined) {
+    return {
       kind: 'auth',
       message: 'the member wants a login',
       remedy: 'set username and password_file, or use a client certificate whose CN is an etcd user',
-    },
-  ],
-  [
-    'permission denied',
-    ({ username, key }) => ({
-      kind: 'permission',
-      message: `permission denied${username === undefined ? '' : ` to user "${username}"`}${key === undefined ? '' : ` on ${key}`}`,
-      remedy: `grant read and write: etcdctl role grant-permission --prefix=true ROLE readwrite ${directoryOf(key)}`,
-    }),
-  ],
-];
+    };
+  }
+  const commonName = commonNameOf(own);
+  const cert = `cert "${tls?.certFile ?? ''}"`;
+  return commonName === undefined
+    ? {
+        id: 'auth-no-cn',
+        kind: 'auth',
+        message: `the member wants a login, and ${cert} names no user: it has no CN`,
+        remedy: 'issue it with an etcd user as CN, or set username and password_file',
+      }
+    : {
+        id: 'auth-no-cn',
+        kind: 'auth',
+        message: `the member wants a login, and does not take the CN of ${cert} ("${commonName}") for one`,
+        remedy: 'start etcd with --client-cert-auth and --trusted-ca-file, or set username and password_file',
+      };
+}
 
 function directoryOf(key: string | undefined): string {
   return key === undefined ? 'DIRECTORY' : key.slice(0, key.lastIndexOf('/') + 1);

@@ -1,11 +1,11 @@
 import type { LoginConfig } from '../config/config.ts';
+import { readPasswordFile } from '../config/password-file.ts';
 import { EtcdError } from '../base/errors.ts';
 import { CallFailure, callUnary } from './call.ts';
 import { isAuthOff, isLoginWanted, isStaleLogin } from './errors.ts';
 import type { EtcdLink } from '../connect/endpoint-link.ts';
 import { SharedCall } from './shared-call.ts';
 import type { CallMetadata } from './methods.ts';
-import { readSmallFile } from '../base/small-file.ts';
 
 /** What a call shows the member. */
 export interface Pass {
@@ -14,21 +14,13 @@ export interface Pass {
   readonly hasToken: boolean;
 }
 
-// etcd takes passwords of at most 72 bytes (bcrypt); the rest is for a file that holds more than its first line.
-const LARGEST_PASSWORD_FILE_BYTES = 4_096;
-
 function passwordOf({ password, passwordFile }: LoginConfig, endpoint: string): string {
   if (passwordFile === undefined) return password ?? '';
-  const file = readSmallFile(passwordFile, LARGEST_PASSWORD_FILE_BYTES);
-  if (file.kind === 'file') return Buffer.from(file.bytes).toString().split(/\r?\n/, 1)[0] ?? '';
-  const problem = file.kind === 'absent' ? 'there is no such file' : file.problem;
-  throw new EtcdError(
-    'auth',
-    endpoint,
-    `cannot read password_file "${passwordFile}": ${problem}`,
-    'correct password_file',
-    'auth-file',
-  );
+  const file = readPasswordFile(passwordFile, 'UTF-8');
+  if (file.kind === 'password') return file.bytes.toString();
+  const { problem, remedy = 'correct password_file' } = file;
+  const message = `cannot read password_file "${passwordFile}": ${problem}`;
+  throw new EtcdError('auth', endpoint, message, remedy, 'auth-file');
 }
 
 /**
@@ -42,6 +34,7 @@ export class EtcdLogin {
   readonly #asking: SharedCall<Pass>;
   readonly #onAuthOff: (endpoint: string) => void;
   #pass: Pass | undefined;
+  #isSent = false;
 
   /** @param onAuthOff told when a login is configured and the member has authentication switched off */
   constructor(
@@ -64,6 +57,11 @@ export class EtcdLogin {
     if (this.#pass === undefined) this.#asking.start();
   }
 
+  /** True while the member checks the password. */
+  get isUnderWay(): boolean {
+    return this.#isSent && this.#link.isConnected;
+  }
+
   async pass(signal: AbortSignal): Promise<Pass> {
     return this.#pass ?? (await this.#asking.wait(signal));
   }
@@ -84,6 +82,7 @@ export class EtcdLogin {
     let hasToken = false;
     if (this.#config !== undefined) {
       const request = { name: this.#config.username, password: passwordOf(this.#config, this.#link.name) };
+      this.#isSent = true;
       try {
         const { token } = await callUnary(this.#link, signal, 'authenticate', request, {});
         metadata = { token };
@@ -91,6 +90,8 @@ export class EtcdLogin {
       } catch (error) {
         if (!(error instanceof CallFailure && isAuthOff(error.status))) throw error;
         this.#onAuthOff(this.#link.name);
+      } finally {
+        this.#isSent = false;
       }
     }
     this.#pass = { metadata, hasToken };

@@ -219,11 +219,11 @@ export async function lookForV2Lock(
   log: Log,
   byMs: number,
 ): Promise<{ readonly key: string; readonly value: string } | undefined> {
-  const { srvDomain, tls, login } = config;
+  const { srvDomain, tls, login, tlsWantedBy } = config;
   const endpoints =
     srvDomain === undefined
       ? config.endpoints
-      : await discover(srvDomain, makeResolveSrv(clock)).catch(() => []);
+      : await discover(srvDomain, makeResolveSrv(clock), tlsWantedBy).catch(() => []);
   const tools: V2Tools = { clock, secure: makeSecure(tls, new TlsFiles(tls), ['http/1.1']), login };
   const found = await findV2Lock(endpoints, v2LockDirectory(config.locksDir, lockName), tools, byMs);
   if (found === undefined) return undefined;

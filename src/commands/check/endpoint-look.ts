@@ -2,13 +2,17 @@ import { promises as dns } from 'node:dns';
 import { isIP } from 'node:net';
 import type { Clock } from '../../base/clock.ts';
 import { EtcdError } from '../../base/errors.ts';
-import type { Header } from '../../cluster/member.ts';
+import { silence } from '../../cluster/member-failures.ts';
+import type { CallOptions, Header } from '../../cluster/member.ts';
 import type { Config } from '../../config/config.ts';
 import type { TlsFiles } from '../../connect/tls-files.ts';
 import type { AdminMember, MemberStatus } from '../../etcd/admin.ts';
 import type { Token } from '../../etcd/token.ts';
 import { httpGet, type HttpAnswer } from './http.ts';
-import { limited } from './time.ts';
+import { CALL_LIMIT_MS, limited } from './time.ts';
+
+// What a start of the helper has for it (config/timing.ts), less the questions that follow.
+const LOGIN_LIMIT_MS = 3_500;
 
 /** What one endpoint showed. */
 export interface SeenEndpoint {
@@ -30,6 +34,8 @@ export interface Look {
   readonly seen: SeenEndpoint;
   readonly addresses: readonly string[];
   readonly roundTripMs: number;
+  /** To connect and, with a login, to have the password checked. */
+  readonly loginMs: number;
   readonly http: HttpAnswer | undefined;
   /** How far the member's wall clock is behind ours; undefined when it does not tell. */
   readonly clockGapMs: number | undefined;
@@ -49,6 +55,23 @@ async function ifAllowed<T>(asked: Promise<T>): Promise<T | undefined> {
 /** The version that a member tells everybody: `{"etcdserver":"3.5.16","etcdcluster":"3.5.0"}`. */
 function versionIn(http: HttpAnswer | undefined): string | undefined {
   return /"etcdserver":"([^"]+)"/.exec(http?.body ?? '')?.[1];
+}
+
+/** Asks one member; when that takes too long, the error says what the call waited for. */
+async function askOne<T>(
+  member: AdminMember,
+  clock: Clock,
+  call: (options: CallOptions) => Promise<T>,
+  limitMs = CALL_LIMIT_MS,
+): Promise<T> {
+  let silent: EtcdError | undefined;
+  try {
+    return await limited(clock, call, limitMs, () => {
+      silent = silence(member.endpoint, limitMs, member.waitsFor?.());
+    });
+  } catch (error) {
+    throw silent ?? error;
+  }
 }
 
 async function addressesOf(host: string): Promise<readonly string[]> {
@@ -77,21 +100,21 @@ export async function lookAt(
   { config, directory, files, clock, timedQuestions }: LookTools,
 ): Promise<Look | EtcdError> {
   try {
-    const [addresses, token] = await Promise.all([
-      addressesOf(member.address.host),
-      limited(clock, (call) => member.logIn(call)),
-    ]);
+    const askedAtMs = clock.now();
+    const token = await askOne(member, clock, (call) => member.logIn(call), LOGIN_LIMIT_MS);
+    const loginMs = clock.now() - askedAtMs;
+    const addresses = await addressesOf(member.address.host);
     // The first question opens the connection where no login did; the others are timed, and one may be unlucky.
-    let status = await ifAllowed(limited(clock, (call) => member.status(call)));
+    let status = await ifAllowed(askOne(member, clock, (call) => member.status(call)));
     let roundTripMs = Infinity;
     for (let count = 0; count < timedQuestions; count += 1) {
       const sentAtMs = clock.now();
-      status = await ifAllowed(limited(clock, (call) => member.status(call)));
+      status = await ifAllowed(askOne(member, clock, (call) => member.status(call)));
       roundTripMs = Math.min(roundTripMs, clock.now() - sentAtMs);
     }
     const header =
       status?.header ??
-      (await ifAllowed(limited(clock, (call) => member.readDirectory(directory, call))))?.header;
+      (await ifAllowed(askOne(member, clock, (call) => member.readDirectory(directory, call))))?.header;
     const http = await limited(clock, ({ signal }) =>
       httpGet(member.address, '/version', { tls: config.tls, files, signal }),
     ).catch(() => undefined);
@@ -100,6 +123,7 @@ export async function lookAt(
       seen: { member, answers: true, token, status, version: status?.version ?? versionIn(http), header },
       addresses,
       roundTripMs,
+      loginMs,
       http,
       // The date of an answer has no fractions: half a second of it is nobody's fault.
       clockGapMs: theirs === undefined ? undefined : clock.wallNow() - theirs - 500,

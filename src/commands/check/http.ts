@@ -2,6 +2,7 @@ import { request as requestPlain, type IncomingMessage, type RequestOptions } fr
 import { isIP } from 'node:net';
 import { connect, type DetailedPeerCertificate, type PeerCertificate, type TLSSocket } from 'node:tls';
 import type { Endpoint, TlsConfig } from '../../config/config.ts';
+import { certificateName } from '../../connect/host-text.ts';
 import type { TlsFiles } from '../../connect/tls-files.ts';
 
 /** What a member's HTTP side tells: etcd answers on the same port as its gRPC. */
@@ -24,7 +25,7 @@ export function httpGet(
 ): Promise<HttpAnswer> {
   const { promise, resolve, reject } = Promise.withResolvers<HttpAnswer>();
   const { host, port, secure } = endpoint;
-  const name = how.tls.serverName ?? host;
+  const name = certificateName(how.tls.serverName ?? host);
   const options: RequestOptions = { host, port, path, signal: how.signal };
   let secured: TLSSocket | undefined;
   const onAnswer = (answer: IncomingMessage): void => {

@@ -12,7 +12,7 @@ import { type LockView, viewLock } from '../lock-view.ts';
 import { SILENT_LOG, type Log } from '../../base/log.ts';
 import { Members } from '../../cluster/members.ts';
 import { shellWord } from '../../config/named-files.ts';
-import { timingOf } from '../../config/timing.ts';
+import { timingOf, type Timing } from '../../config/timing.ts';
 import { lookForV2Lock } from '../../etcd/v2-lock.ts';
 
 // Long enough for the whole check, short enough to be gone soon if this process is killed in the middle.
@@ -74,6 +74,7 @@ export async function checkLock(
   const leaseId = newLeaseId();
   try {
     await step(bench, (member, call) => unless('leaseExists', member.grant(leaseId, SCRATCH_TTL_MS, call)));
+    await reportTtl(bench, timing);
     try {
       await admin.ask(
         (member, call) => member.rehearse(directory, directory + leaseHex(leaseId), leaseId, call),
@@ -104,12 +105,33 @@ type Ask = Parameters<Members['ask']>[0];
  * Where a member was slow, another one was asked as well, and both have done it: the answer of the second is a failure of `kind`,
  * and means that it is done.
  */
-async function unless(kind: EtcdErrorKind, answer: Promise<unknown>): Promise<void> {
+async function unless<T>(kind: EtcdErrorKind, answer: Promise<T>): Promise<T | undefined> {
   try {
-    await answer;
+    return await answer;
   } catch (error) {
     if (!(error instanceof EtcdError && error.kind === kind)) throw error;
+    return undefined;
   }
+}
+
+/** A member raises a TTL that is below its own minimum, one and a half election timeouts. */
+async function reportTtl(bench: Bench, { ttlMs }: Timing): Promise<void> {
+  const leaseId = newLeaseId();
+  const lease = await bench.lock.ask(
+    (member, call) => unless('leaseExists', member.grant(leaseId, ttlMs, call)),
+    bench.world.clock.now() + STEP_LIMIT_MS,
+  );
+  await step(bench, (member, call) => unless('leaseNotFound', member.revoke(leaseId, call)));
+  // Without an answer another one was quicker to take it, and nothing is known.
+  const grantedMs = lease?.ttlMs ?? ttlMs;
+  if (grantedMs <= ttlMs) return;
+  const [granted, asked] = [grantedMs, ttlMs].map((ms) => `${Math.round(ms / 1000)} s`);
+  bench.report.warning(
+    'lease-raised',
+    `etcd grants a lease of ${granted ?? ''} where lock_ttl is ${asked ?? ''}, because of its --election-timeout: ` +
+      `a dead holder is replaced within ${Math.round(grantedMs / 1000) + 1} s and CTDB's leader timeout`,
+    `lower --election-timeout of all members to ${Math.floor((ttlMs * 2) / 3)} or less, or set lock_ttl = ${Math.round(grantedMs / 1000)}`,
+  );
 }
 
 async function step({ lock, world }: Bench, ask: Ask): Promise<void> {

@@ -2,16 +2,22 @@ import type { Clock } from '../../base/clock.ts';
 import type { CallOptions } from '../../cluster/member.ts';
 
 // Above the helper's own 1.5 s for an attempt, so that a slow member is told from a silent one.
-const CALL_LIMIT_MS = 3_000;
+export const CALL_LIMIT_MS = 3_000;
 
-/** Runs `call` with a signal that is aborted after three seconds, as the members' own calls are. */
+/**
+ * Runs `call` with a signal that is aborted after three seconds, as the members' own calls are.
+ *
+ * @param onLimit called before that
+ */
 export async function limited<T>(
   clock: Clock,
   call: (options: CallOptions) => Promise<T>,
   limitMs: number = CALL_LIMIT_MS,
+  onLimit: () => void = () => undefined,
 ): Promise<T> {
   const controller = new AbortController();
   const stopTimer = clock.at(clock.now() + limitMs, () => {
+    onLimit();
     controller.abort('timeout');
   });
   try {

@@ -44,6 +44,59 @@ function counts({ fakes }: Asked): number[] {
   return fakes.map(({ calls }) => calls.length);
 }
 
+void describe('a question that waits for a login', () => {
+  const LOGIN = { ...TIMING, loginMs: 4_500 };
+
+  /** One member that checks a password, from the start on and for as long as `isChecking` says. */
+  function askSlow(withinMs: number): Asked & { isChecking: boolean } {
+    const clock = new FakeClock();
+    const fakes: Asked['fakes'] = [new FakeMember('a:1'), new FakeMember('b:1'), new FakeMember('c:1')];
+    const [first] = fakes;
+    const slow = Object.assign(first, {
+      waitsFor: () => (asked.isChecking ? ('login' as const) : undefined),
+    });
+    const members = new Members([slow], clock, LOGIN);
+    let outcome: number | string | EtcdError = 'open';
+    const asked = { clock, fakes, members, outcome: () => outcome, isChecking: true };
+    members
+      .ask((member, call) => member.keepAlive(LEASE, call), clock.now() + withinMs)
+      .then(
+        ({ ttlMs }) => {
+          outcome = ttlMs;
+        },
+        (error: unknown) => {
+          outcome = error instanceof EtcdError ? error : String(error);
+        },
+      );
+    return asked;
+  }
+
+  void it('has three times as long, and is not asked a second time meanwhile', async () => {
+    const asked = askSlow(10_000);
+    await asked.clock.advance(4_499);
+    assert.deepEqual(counts(asked), [1, 0, 0]);
+    await asked.clock.advance(101);
+    assert.deepEqual(counts(asked), [2, 0, 0]);
+  });
+
+  void it('that is over by then has no more time than any other', async () => {
+    const asked = askSlow(10_000);
+    asked.isChecking = false;
+    await asked.clock.advance(1_600);
+    assert.deepEqual(counts(asked), [2, 0, 0]);
+  });
+
+  void it('ends with the question, and says what it waited for', async () => {
+    const asked = askSlow(3_700);
+    await asked.clock.advance(3_700);
+    const error = asked.outcome();
+    assert.ok(error instanceof EtcdError);
+    assert.equal(error.message, 'a:1: no answer to the login within 3.7 s');
+    assert.match(error.remedy ?? '', /--bcrypt-cost/);
+    assert.equal(error.id, 'auth-slow');
+  });
+});
+
 void describe('a hedged question', () => {
   void it('asks the preferred member alone as long as that may still answer', async () => {
     const asked = ask();

@@ -8,6 +8,7 @@ const DEFAULTS: Config = {
   verbosity: 0,
   endpoints: [{ secure: false, host: '127.0.0.1', port: 2379 }],
   srvDomain: undefined,
+  tlsWantedBy: undefined,
   useOtherMembers: true,
   ttlMs: 9_000,
   refreshMs: 2_000,
@@ -84,6 +85,7 @@ test('every keyword of the python-etcd client is understood', () => {
   assert.deepEqual(config, {
     ...DEFAULTS,
     endpoints: [{ secure: true, host: 'etcd1.example.com', port: 4_001 }],
+    tlsWantedBy: 'protocol = https',
     useOtherMembers: false,
     tls: { ...DEFAULTS.tls, certFile: '/etc/ssl/both.pem', caFile: '/etc/ssl/ca.pem' },
     login: { username: 'ctdb', password: `it's "a" secret`, passwordFile: undefined },
@@ -116,6 +118,7 @@ test('every new key is understood', () => {
       { secure: true, host: 'b', port: 4_001 },
       { secure: true, host: 'fd00::1', port: 2_379 },
     ],
+    tlsWantedBy: 'protocol = https',
     netbiosName: 'CLUSTER',
     watchdog: false,
     tls: {
@@ -150,12 +153,30 @@ const SAME: readonly (readonly [string, Partial<Config>])[] = [
   ['lock_ttl = +09', {}],
   ['host = 10.0.0.1:4001\nport = 5', { endpoints: [{ secure: false, host: '10.0.0.1', port: 4_001 }] }],
   ['host = https://etcd', { endpoints: [{ secure: true, host: 'etcd', port: 2_379 }] }],
-  ['protocol = HTTPS\nhost = ::1', { endpoints: [{ secure: true, host: '::1', port: 2_379 }] }],
+  [
+    'protocol = HTTPS\nhost = ::1',
+    { tlsWantedBy: 'protocol = https', endpoints: [{ secure: true, host: '::1', port: 2_379 }] },
+  ],
   ['srv_domain = example.com', { endpoints: [], srvDomain: 'example.com' }],
   [
     'srv_domain = example.com\nca_cert = /ca',
-    { endpoints: [], srvDomain: 'example.com', tls: { ...DEFAULTS.tls, caFile: '/ca' } },
+    {
+      endpoints: [],
+      srvDomain: 'example.com',
+      tlsWantedBy: 'ca_cert',
+      tls: { ...DEFAULTS.tls, caFile: '/ca' },
+    },
   ],
+  [
+    'srv_domain = bücher.example\nserver_name = größe.example',
+    {
+      endpoints: [],
+      srvDomain: 'xn--bcher-kva.example',
+      tlsWantedBy: 'server_name',
+      tls: { ...DEFAULTS.tls, serverName: 'xn--gre-6ka8i.example' },
+    },
+  ],
+  ['srv_domain = example.com\nprotocol = http', { endpoints: [], srvDomain: 'example.com' }],
   ['locks_dir = /a/b/', { locksDir: 'a/b' }],
   ['lock_prefix = /locks/', { lockPrefix: '/locks' }],
   ['allow_reconnect = off', { useOtherMembers: false }],

@@ -14,6 +14,7 @@ test('the defaults give the times of the design', () => {
     ttlMs: 9_000,
     refreshMs: 2_000,
     attemptMs: 1_500,
+    loginMs: 4_500,
     hedgeDelayMs: 250,
     retryDelayMs: 100,
     answerMs: 3_700,

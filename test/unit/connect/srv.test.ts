@@ -19,8 +19,8 @@ function record(name: string, port: number, priority = 0, weight = 0): SrvRecord
   return { name, port, priority, weight };
 }
 
-async function found(answers: Answers): Promise<string[]> {
-  const endpoints = await discover('example.com', resolver(answers));
+async function found(answers: Answers, tlsWantedBy?: string): Promise<string[]> {
+  const endpoints = await discover('example.com', resolver(answers), tlsWantedBy);
   return endpoints.map(({ secure, host, port }) => `${secure ? 'https' : 'http'}://${host}:${port}`);
 }
 
@@ -77,6 +77,22 @@ void describe('the members by SRV records', () => {
         return true;
       });
     }
+  });
+
+  test('are never for plain text where the configuration asks for TLS', async () => {
+    const plain = { '_etcd-client._tcp': [record('b', 2)], '_etcd._tcp': [record('d', 4)] };
+    await assert.rejects(found(plain, 'ca_cert'), (error: unknown) => {
+      assert.ok(error instanceof SetupError);
+      assert.equal(
+        error.message,
+        'Cannot find etcd: srv_domain "example.com" has SRV records for plain text only (_etcd-client._tcp), and ca_cert asks for TLS; publish them as _etcd-client-ssl._tcp, or set hosts instead',
+      );
+      return true;
+    });
+    const both = { ...plain, '_etcd-ssl._tcp': [record('c', 3)] };
+    assert.deepEqual(await found(both, 'ca_cert'), ['https://c:3']);
+    await assert.rejects(found({ '_etcd-client._tcp': 'ETIMEOUT' }, 'ca_cert'), /has no SRV records/);
+    await assert.rejects(found({ ...plain, '_etcd-ssl._tcp': 'ETIMEOUT' }, 'ca_cert'), /no answer from DNS/);
   });
 
   test('a failure behind a name that has records does not matter', async () => {

@@ -5,9 +5,10 @@ import { before, describe, test } from 'node:test';
 import { connect, createServer, type SecureContext } from 'node:tls';
 import type { AddressInfo } from 'node:net';
 import type { TlsConfig } from '../../../src/config/config.ts';
-import { TlsFileError, TlsFiles } from '../../../src/connect/tls-files.ts';
+import { TlsFileError } from '../../../src/connect/tls-file-error.ts';
+import { TlsFiles } from '../../../src/connect/tls-files.ts';
 import { Authority, encryptKey, replaceFile, type CertificateFiles } from '../../support/certificates.ts';
-import { temporaryDirectory } from '../../support/processes.ts';
+import { runChecked, temporaryDirectory } from '../../support/processes.ts';
 
 const NOTHING: TlsConfig = {
   caFile: undefined,
@@ -125,15 +126,15 @@ void describe('the files of TLS', () => {
       [{ caFile: pair.keyFile }, /^ca_cert ".*" has no certificate in it$/, /PEM/],
       [
         { caFile: newFile(readFileSync(pair.certFile, 'utf8').slice(0, 99)) },
-        /ends within a certificate$/,
+        /^ca_cert ".*" line 1 begins a CERTIFICATE that has no end$/,
         /PEM/,
       ],
       [
         { caFile: newFile(readFileSync(pair.certFile, 'utf8').replace(/M[A-Z]/, '!!')) },
-        /has a certificate that cannot be read$/,
+        /^ca_cert ".*" line 1: the certificate holds characters that are not base64$/,
         /PEM/,
       ],
-      [{ certFile: pair.certFile }, /^cert ".*" has no private key that can be read$/, /set key/],
+      [{ certFile: pair.certFile }, /^cert ".*" has no private key in it$/, /set key/],
       [{ ...pair, keyFile: otherPair.keyFile }, /does not belong to the certificate in cert "/, /pair/],
       [
         { ...pair, keyFile: encrypted },
@@ -157,6 +158,90 @@ void describe('the files of TLS', () => {
       assert.match(error.remedy, remedy);
       assert.doesNotMatch(`${error.message}${error.remedy}${error.stack ?? ''}`, /secret|wrong/);
     }
+  });
+
+  test('of other formats are named, with a command that makes a file of them that is taken', async () => {
+    const der = join(directory, 'one.der');
+    await runChecked('openssl', ['x509', '-in', pair.certFile, '-outform', 'DER', '-out', der]);
+    const keyDer = join(directory, 'one-key.der');
+    await runChecked('openssl', ['pkey', '-in', pair.keyFile, '-outform', 'DER', '-out', keyDer]);
+    const pkcs7 = join(directory, 'one.p7b');
+    await runChecked('openssl', [
+      ...['crl2pkcs7', '-nocrl', '-certfile', authority.certFile, '-outform', 'DER', '-out', pkcs7],
+    ]);
+    const pkcs7Pem = join(directory, 'one.p7');
+    await runChecked('openssl', ['crl2pkcs7', '-nocrl', '-certfile', authority.certFile, '-out', pkcs7Pem]);
+    const store = join(directory, 'one store.p12');
+    const intoStore = [
+      'pkcs12',
+      '-export',
+      '-in',
+      pair.certFile,
+      '-inkey',
+      pair.keyFile,
+      '-passout',
+      'pass:',
+    ];
+    await runChecked('openssl', [...intoStore, '-certfile', authority.certFile, '-out', store]);
+    const oldStore = join(directory, 'old.p12');
+    await runChecked('openssl', [...intoStore, '-legacy', '-out', oldStore]);
+    const trusted = join(directory, 'trusted.pem');
+    await runChecked('openssl', ['x509', '-in', authority.certFile, '-trustout', '-out', trusted]);
+    const wide = newFile(Buffer.from(`\ufeff${readFileSync(authority.certFile, 'utf8')}`, 'utf16le'));
+
+    const cases: readonly [what: RegExp, config: Partial<TlsConfig>, key: keyof TlsConfig][] = [
+      [/^ca_cert ".*" is DER, not PEM$/, { caFile: der }, 'caFile'],
+      [/^key ".*" is DER, not PEM$/, { ...pair, keyFile: keyDer }, 'keyFile'],
+      [/^ca_cert ".*" is PKCS#7$/, { caFile: pkcs7 }, 'caFile'],
+      [/^ca_cert ".*" line 1 begins a PKCS7, want a CERTIFICATE$/, { caFile: pkcs7Pem }, 'caFile'],
+      [/^ca_cert ".*" is PKCS#12$/, { caFile: store }, 'caFile'],
+      [/^cert ".*" is PKCS#12$/, { ...pair, certFile: store }, 'certFile'],
+      [/^key ".*" is PKCS#12$/, { ...pair, keyFile: store }, 'keyFile'],
+      [/^key ".*" is PKCS#12$/, { ...pair, keyFile: oldStore }, 'keyFile'],
+      [
+        /^ca_cert ".*" line 1 begins a TRUSTED CERTIFICATE, want a CERTIFICATE$/,
+        { caFile: trusted },
+        'caFile',
+      ],
+      [/^ca_cert ".*" is UTF-16 text$/, { caFile: wide }, 'caFile'],
+    ];
+    for (const [what, config, key] of cases) {
+      const error = refused(config);
+      assert.match(error.message, what);
+      const command = /(?:command makes|as UTF-8): (.*)$/.exec(error.remedy)?.[1] ?? '';
+      assert.notEqual(command, '', error.remedy);
+      await runChecked('sh', ['-c', command.replace('openssl pkcs12', 'openssl pkcs12 -passin pass:')]);
+      const made = / -out ('[^']+'|\S+)/.exec(command)?.[1]?.replaceAll("'", '') ?? config[key];
+      new TlsFiles({ ...NOTHING, ...config, [key]: made }).context();
+    }
+  });
+
+  test('whose key is encrypted in an old way are named, with a command that encrypts it anew', async () => {
+    const legacy = ['-provider', 'legacy', '-provider', 'default'];
+    for (const [name, how] of [
+      ['PBE-MD5-DES', ['pkcs8', '-topk8', '-v1', 'PBE-MD5-DES']],
+      ['PBE-SHA1-RC4-128', ['pkcs8', '-topk8', '-v1', 'PBE-SHA1-RC4-128']],
+      ['PBE-SHA1-RC2-40', ['pkcs8', '-topk8', '-v1', 'PBE-SHA1-RC2-40']],
+      ['DES-CBC', ['pkcs8', '-topk8', '-v2', 'des']],
+      ['DES-CBC', ['ec', '-des']],
+    ] as const) {
+      const keyFile = await encryptKey(pair.keyFile, 'keypw', join(directory, 'old-key'), [
+        ...how,
+        ...legacy,
+      ]);
+      const config = { ...pair, keyFile, keyPasswordFile: newFile('keypw\n') };
+      const error = refused(config);
+      assert.match(error.message, new RegExp(`is encrypted with ${name}, which OpenSSL 3 no longer reads$`));
+      const command = /command makes: (.*)$/.exec(error.remedy)?.[1] ?? '';
+      await runChecked('sh', ['-c', `${command} -passin pass:keypw -passout pass:keypw`]);
+      new TlsFiles({ ...NOTHING, ...config, keyFile: `${keyFile}.aes` }).context();
+    }
+    const ssh = join(directory, 'ssh-key');
+    await runChecked('ssh-keygen', ['-q', '-t', 'ecdsa', '-N', '', '-f', ssh]);
+    const error = refused({ ...pair, keyFile: ssh });
+    assert.match(error.message, /is in the format of OpenSSH$/);
+    await runChecked('sh', ['-c', `${error.remedy.replace(/^run /, '')} -N '' -P ''`]);
+    assert.match(refused({ ...pair, keyFile: ssh }).message, /does not belong to the certificate/);
   });
 
   test('without ca_cert the trust store of the system counts, the first that is there', async () => {

@@ -1,0 +1,45 @@
+import { isUtf8 } from 'node:buffer';
+import { readSmallFile } from '../base/small-file.ts';
+import { convertCommand, wideEncodingOf, withoutByteOrderMark } from './text-encoding.ts';
+
+/** The password in a file, or why it has none: a clause that follows the file's name, and a remedy. */
+export type PasswordFile =
+  | { readonly kind: 'password'; readonly bytes: Buffer }
+  | { readonly kind: 'problem'; readonly problem: string; readonly remedy: string | undefined };
+
+// etcd takes passwords of at most 72 bytes (bcrypt); the rest is for a file that holds more than its first line.
+const LARGEST_BYTES = 4_096;
+
+const LINE_FEED = 0x0a;
+const CARRIAGE_RETURN = 0x0d;
+
+/**
+ * Reads the password in the first line of a file, byte by byte as it stands there, without a byte order mark.
+ *
+ * @param encoding 'UTF-8' where the password is sent as text, so that other bytes cannot be the password; 'any' otherwise
+ */
+export function readPasswordFile(path: string, encoding: 'UTF-8' | 'any'): PasswordFile {
+  const file = readSmallFile(path, LARGEST_BYTES);
+  if (file.kind !== 'file') {
+    const problem = file.kind === 'absent' ? 'there is no such file' : file.problem;
+    return { kind: 'problem', problem, remedy: undefined };
+  }
+  const wide = wideEncodingOf(file.bytes);
+  if (wide !== undefined) return inAnotherEncoding(`it is ${wide} text`, wide, path);
+  const text = withoutByteOrderMark(file.bytes);
+  const end = text.findIndex((byte) => byte === LINE_FEED || byte === CARRIAGE_RETURN);
+  const line = Buffer.from(end === -1 ? text : text.subarray(0, end));
+  if (line.length === 0) {
+    return { kind: 'problem', problem: 'its first line is empty', remedy: 'write the password into it' };
+  }
+  if (encoding === 'UTF-8' && !isUtf8(line)) return inAnotherEncoding('it is not UTF-8', 'LATIN1', path);
+  return { kind: 'password', bytes: line };
+}
+
+function inAnotherEncoding(problem: string, encoding: string, path: string): PasswordFile {
+  return {
+    kind: 'problem',
+    problem,
+    remedy: `write it anew as UTF-8: ${convertCommand(encoding, path)}`,
+  };
+}

@@ -1,0 +1,96 @@
+import type { X509Certificate } from 'node:crypto';
+
+/** Extended key usages (RFC 5280, section 4.2.1.12). */
+export const SERVER_AUTH = '1.3.6.1.5.5.7.3.1';
+export const CLIENT_AUTH = '1.3.6.1.5.5.7.3.2';
+const ANY_USAGE = '2.5.29.37.0';
+
+// OpenSSL refuses less than 112 bits of security (its level 2): RSA below 2048 bits, curves below 224 bits, SHA-1 and MD5.
+const SMALLEST_RSA_BITS = 2_048;
+const SMALLEST_CURVE_BITS = 224;
+
+/** One field of a distinguished name such as `CN=a\nO=b`, the last where there are several. */
+function field(name: string, key: string): string | undefined {
+  return name
+    .split('\n')
+    .findLast((line) => line.startsWith(`${key}=`))
+    ?.slice(key.length + 1);
+}
+
+/** The user that etcd takes a client certificate for; undefined when it has no CN. */
+export function commonNameOf({ subject }: { readonly subject?: string | undefined }): string | undefined {
+  return subject === undefined ? undefined : field(subject, 'CN');
+}
+
+/** A distinguished name in one line: `CN=etcd authority, O=Example`. */
+export function nameInLine(name: string | undefined): string {
+  return name === undefined || name === '' ? 'without a name' : name.replaceAll('\n', ', ');
+}
+
+/** True for a certificate that signed itself: an authority's own, or one that was made without an authority. */
+export function isSelfSigned(certificate: X509Certificate): boolean {
+  return certificate.subject === certificate.issuer && certificate.checkIssued(certificate);
+}
+
+/** Why TLS refuses the key of a certificate: a noun phrase; undefined when it does not. */
+export function weakKeyOf({ publicKey }: X509Certificate): string | undefined {
+  const { modulusLength, namedCurve } = publicKey.asymmetricKeyDetails ?? {};
+  const type = (publicKey.asymmetricKeyType ?? 'unknown').toUpperCase();
+  if (modulusLength !== undefined && modulusLength < SMALLEST_RSA_BITS)
+    return `a key of ${type} with ${modulusLength} bits`;
+  const curveBits = Number(/\d{3}/.exec(namedCurve ?? '')?.[0] ?? Infinity);
+  return curveBits < SMALLEST_CURVE_BITS ? `a key on the curve ${namedCurve ?? ''}` : undefined;
+}
+
+/** The digest of a certificate's signature where TLS refuses it, such as `SHA1`. A signature of its own counts nowhere. */
+export function weakDigestOf(certificate: X509Certificate): string | undefined {
+  if (isSelfSigned(certificate)) return undefined;
+  return /sha-?1(?!\d)|md[245]/i.exec(certificate.signatureAlgorithm ?? '')?.[0].toUpperCase();
+}
+
+export const STRONG_KEY = 'issue it anew with a key of RSA with 2048 bits or EC on P-256';
+export const STRONG_DIGEST = 'issue it anew with a signature of SHA-256';
+
+/** Whether the extended key usage allows `usage`; a certificate without that extension is for everything. */
+export function mayServe({ keyUsage }: X509Certificate, usage: string): boolean {
+  // Node types it as always there; without the extension it is undefined.
+  const usages = keyUsage as string[] | undefined;
+  return usages === undefined || usages.includes(usage) || usages.includes(ANY_USAGE);
+}
+
+// id-ce-keyUsage (RFC 5280, section 4.2.1.3)
+const KEY_USAGE = Buffer.from('0603551d0f', 'hex');
+const CRITICAL = Buffer.from('0101ff', 'hex');
+
+/** The first byte of the key usage; undefined when the certificate has no such extension. */
+function keyUsageBits({ raw }: X509Certificate): number | undefined {
+  const found = raw.indexOf(KEY_USAGE);
+  if (found === -1) return undefined;
+  let at = found + KEY_USAGE.length;
+  if (raw.subarray(at, at + CRITICAL.length).equals(CRITICAL)) at += CRITICAL.length;
+  // OCTET STRING { BIT STRING { count of unused bits, bits } }
+  return raw[at] === 0x04 && raw[at + 2] === 0x03 ? raw[at + 5] : undefined;
+}
+
+// digitalSignature, keyEncipherment, keyAgreement; keyCertSign
+const FOR_TLS = 0x80 | 0x20 | 0x08;
+const FOR_SIGNING_CERTIFICATES = 0x04;
+
+/** Whether the key usage allows a handshake of TLS. */
+export function mayHandshake(certificate: X509Certificate): boolean {
+  return ((keyUsageBits(certificate) ?? FOR_TLS) & FOR_TLS) !== 0;
+}
+
+/** Whether the key usage allows to sign certificates. */
+export function maySign(certificate: X509Certificate): boolean {
+  return ((keyUsageBits(certificate) ?? FOR_SIGNING_CERTIFICATES) & FOR_SIGNING_CERTIFICATES) !== 0;
+}
+
+/** Whether the dates of a certificate exclude `now`. */
+export function datesAt(
+  { validFromDate, validToDate }: X509Certificate,
+  now: Date,
+): 'valid' | 'expired' | 'early' {
+  if (now > validToDate) return 'expired';
+  return now < validFromDate ? 'early' : 'valid';
+}

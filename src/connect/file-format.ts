@@ -1,0 +1,82 @@
+import { shellWord } from '../config/named-files.ts';
+import { convertCommand, wideEncodingOf } from '../config/text-encoding.ts';
+
+/** What a file is that is no PEM text, and the command that makes one of it. */
+export interface ForeignFormat {
+  /** A noun phrase that follows "is". */
+  readonly name: string;
+  readonly remedy: string;
+}
+
+/** What is wanted of the file: it decides what the command takes out of it. */
+export type Wanted = 'authorities' | 'certificate' | 'key';
+
+// Object identifiers in DER: signedData of PKCS#7 (RFC 2315), and RC2 with 40 bits, with which old programs encrypt PKCS#12
+// (RFC 7292, appendix C) and which OpenSSL 3 reads with -legacy only.
+const SIGNED_DATA = Buffer.from('06092a864886f70d010702', 'hex');
+const RC2_40 = Buffer.from('060a2a864886f70d010c0106', 'hex');
+
+const DER_SEQUENCE = 0x30;
+
+/** The content of the outermost SEQUENCE of DER; undefined when there is none. */
+function sequenceIn(bytes: Buffer): Buffer | undefined {
+  const [tag, length] = bytes;
+  if (tag !== DER_SEQUENCE || length === undefined) return undefined;
+  return bytes.subarray(length < 0x80 ? 2 : 2 + (length & 0x7f));
+}
+
+function startsWith(bytes: Buffer, hex: string): boolean {
+  return bytes.subarray(0, hex.length / 2).toString('hex') === hex;
+}
+
+/** The command that takes what is wanted out of a PKCS#12 file. */
+const PKCS12_OPTIONS: Readonly<Record<Wanted, string>> = {
+  authorities: '-cacerts -nokeys',
+  certificate: '-nokeys',
+  key: '-nocerts -nodes',
+};
+
+function derFormat(bytes: Buffer, path: string, wanted: Wanted): ForeignFormat | undefined {
+  const content = sequenceIn(bytes);
+  if (content === undefined) return undefined;
+  const [from, to] = [shellWord(path), shellWord(`${path}.pem`)];
+  // PFX ::= SEQUENCE { version INTEGER (3), … } (RFC 7292, section 4)
+  if (startsWith(content, '020103')) {
+    const legacy = bytes.includes(RC2_40) ? ' -legacy' : '';
+    return {
+      name: 'PKCS#12',
+      remedy: `name the file that this command makes: openssl pkcs12${legacy} -in ${from} ${PKCS12_OPTIONS[wanted]} -out ${to}`,
+    };
+  }
+  if (content.subarray(0, SIGNED_DATA.length).equals(SIGNED_DATA)) {
+    return {
+      name: 'PKCS#7',
+      remedy: `name the file that this command makes: openssl pkcs7 -inform DER -in ${from} -print_certs -out ${to}`,
+    };
+  }
+  const program = wanted === 'key' ? 'pkey' : 'x509';
+  return {
+    name: 'DER, not PEM',
+    remedy: `name the file that this command makes: openssl ${program} -inform DER -in ${from} -out ${to}`,
+  };
+}
+
+/** What a file is that holds no PEM; undefined for text of the encodings that PEM has. Pure. */
+export function foreignFormatOf(bytes: Buffer, path: string, wanted: Wanted): ForeignFormat | undefined {
+  const encoding = wideEncodingOf(bytes);
+  if (encoding !== undefined) {
+    return {
+      name: `${encoding} text`,
+      remedy: `write it anew as UTF-8: ${convertCommand(encoding, path)}`,
+    };
+  }
+  // JKS and JCEKS.
+  if (startsWith(bytes, 'feedfeed') || startsWith(bytes, 'cececece')) {
+    const store = shellWord(`${path}.p12`);
+    return {
+      name: 'a Java keystore',
+      remedy: `run keytool -importkeystore -srckeystore ${shellWord(path)} -destkeystore ${store} -deststoretype PKCS12, then openssl pkcs12 -in ${store} ${PKCS12_OPTIONS[wanted]} -out ${shellWord(`${path}.pem`)}`,
+    };
+  }
+  return derFormat(bytes, path, wanted);
+}

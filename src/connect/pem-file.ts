@@ -1,0 +1,115 @@
+import { X509Certificate } from 'node:crypto';
+import { readSmallFile } from '../base/small-file.ts';
+import { shellWord } from '../config/named-files.ts';
+import { withoutByteOrderMark } from '../config/text-encoding.ts';
+import { foreignFormatOf, type Wanted } from './file-format.ts';
+import { derOf, pemBlocks, type PemBlock } from './pem.ts';
+import { isPrivateKey } from './private-key.ts';
+import { TlsFileError } from './tls-file-error.ts';
+
+/** A certificate and where its file has it. */
+export interface FiledCertificate {
+  readonly certificate: X509Certificate;
+  /** Counted from 1. */
+  readonly line: number;
+  /** In PEM, and nothing else in it. */
+  readonly pem: string;
+}
+
+/** What a PEM file holds. */
+export interface PemFile {
+  readonly certificates: readonly FiledCertificate[];
+  readonly privateKeys: readonly PemBlock[];
+  /** Lists of revoked certificates begin in these lines; nobody looks at them. */
+  readonly revocationLines: readonly number[];
+}
+
+// Ten times the trust store of a distribution.
+const LARGEST_FILE_BYTES = 4 * 1024 * 1024;
+
+/** Reads a file that `key` of the configuration names. @throws {TlsFileError} */
+export function readTlsFile(key: string, path: string): Buffer {
+  const file = readSmallFile(path, LARGEST_FILE_BYTES);
+  if (file.kind === 'file') return Buffer.from(file.bytes);
+  const problem = file.kind === 'absent' ? 'there is no such file' : file.problem;
+  throw new TlsFileError('tls-file', `cannot read ${key} "${path}": ${problem}`, `correct ${key}`);
+}
+
+// The second is an older name of the first.
+const CERTIFICATE_LABELS = ['CERTIFICATE', 'X509 CERTIFICATE'];
+
+/** Labels of what may stand beside certificates and is looked at elsewhere or by nobody. */
+const isBeside = (block: PemBlock): boolean =>
+  isPrivateKey(block) || block.label === 'PUBLIC KEY' || block.label.endsWith('PARAMETERS');
+
+/** The command that makes a PEM file with certificates of a block with another label. */
+function remedyFor(label: string, path: string): string {
+  const [from, to] = [shellWord(path), shellWord(`${path}.pem`)];
+  switch (label) {
+    case 'TRUSTED CERTIFICATE':
+      return `name the file that this command makes: openssl storeutl -certs -out ${to} ${from}`;
+    case 'PKCS7':
+    case 'CMS':
+      return `name the file that this command makes: openssl pkcs7 -in ${from} -print_certs -out ${to}`;
+    case 'CERTIFICATE REQUEST':
+    case 'NEW CERTIFICATE REQUEST':
+      return 'that is a request: name the certificate that the authority made of it';
+    default:
+      return 'remove it, or write CERTIFICATE there if it is one';
+  }
+}
+
+function certificateIn(key: string, path: string, block: PemBlock): FiledCertificate {
+  const fail = (problem: string): TlsFileError =>
+    new TlsFileError(
+      'tls-pem-line',
+      `${key} "${path}" line ${block.line}: ${problem}`,
+      `make ${key} a PEM file with certificates`,
+    );
+  const der = derOf(block);
+  if (der === undefined) throw fail('the certificate holds characters that are not base64');
+  try {
+    const lines = der.toString('base64').replace(/.{64}/g, '$&\n').trimEnd();
+    const pem = `-----BEGIN CERTIFICATE-----\n${lines}\n-----END CERTIFICATE-----\n`;
+    return { certificate: new X509Certificate(der), line: block.line, pem };
+  } catch {
+    throw fail('the certificate cannot be read');
+  }
+}
+
+/**
+ * Reads all of a PEM file. Nothing in it is passed over in silence that could have been meant as a certificate: TLS would
+ * do without it, and refuse members for that.
+ *
+ * @param key of the configuration, for messages
+ * @throws {TlsFileError} that names the line
+ */
+export function readPemFile(key: string, path: string, bytes: Buffer, wanted: Wanted): PemFile {
+  const foreign = foreignFormatOf(bytes, path, wanted);
+  if (foreign !== undefined)
+    throw new TlsFileError('tls-format', `${key} "${path}" is ${foreign.name}`, foreign.remedy);
+  const blocks = pemBlocks(Buffer.from(withoutByteOrderMark(bytes)).toString('latin1'));
+  if ('problem' in blocks) {
+    const { line, problem } = blocks;
+    const what = wanted === 'key' ? 'the private key' : 'certificates';
+    throw new TlsFileError(
+      'tls-pem-line',
+      `${key} "${path}" line ${line} ${problem}`,
+      `make ${key} a PEM file with ${what}`,
+    );
+  }
+  const certificates: FiledCertificate[] = [];
+  const revocationLines: number[] = [];
+  for (const block of blocks) {
+    if (CERTIFICATE_LABELS.includes(block.label)) certificates.push(certificateIn(key, path, block));
+    else if (block.label === 'X509 CRL') revocationLines.push(block.line);
+    else if (!isBeside(block)) {
+      throw new TlsFileError(
+        'tls-pem-line',
+        `${key} "${path}" line ${block.line} begins a ${block.label}, want a CERTIFICATE`,
+        remedyFor(block.label, path),
+      );
+    }
+  }
+  return { certificates, privateKeys: blocks.filter(isPrivateKey), revocationLines };
+}
