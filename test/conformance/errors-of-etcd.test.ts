@@ -5,7 +5,9 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { after, before, describe, test } from 'node:test';
 import { Authority } from '../support/certificates.ts';
 import { DnsServer } from '../support/dns-server.ts';
-import { CAUSES, type Cause } from '../support/error-causes.ts';
+import type { Cause, CauseTools } from '../support/cause-tools.ts';
+import { checkLock } from '../support/check-lock.ts';
+import { CAUSES } from '../support/error-causes.ts';
 import { LATEST_RELEASE } from '../support/etcd-programs.ts';
 import { guideEntries } from '../support/failure-guide.ts';
 import { HelperBase } from '../support/helper-base.ts';
@@ -26,7 +28,8 @@ function asExample(line: string, directory: string): string {
     .replace(/127\.0\.0\.1(:\d+)?/g, (_, port?: string) => `192.0.2.11${port === undefined ? '' : ':2379'}`)
     .replace(/(?<=authority|stranger)-\d+/g, '')
     .replace(/(?<=belongs to etcd cluster )(0x)?[0-9a-f]+/, 'cdf818194e3a8c32')
-    .replace(/\b\d\.\d s\b/, '1.5 s');
+    .replace(/(?<=no answer within )\d\.\d s/, '1.5 s')
+    .replace(/(?<=to the login within )\d\.\d s/, '3.6 s');
 }
 
 function table(lines: ReadonlyMap<Cause, string>): string {
@@ -53,6 +56,25 @@ can be switched on under a holder, and the helper has to go on when it is switch
 
 /** Where the failure guide has each line. */
 const IDS = new Set(guideEntries().map(({ id }) => id));
+
+/** `check` sees the same: a problem in the same words, or no problem where the lock is taken. */
+async function agreeing(
+  tools: CauseTools,
+  { group, said, checkSays = said, wrap }: Cause,
+  base: HelperBase,
+): Promise<void> {
+  const { status, findings } = await checkLock(base, wrap?.(tools));
+  const problems = findings.filter(({ verdict }) => verdict === 'problem');
+  const texts = findings.map(({ text, remedy }) => `${text}${remedy === null ? '' : `; ${remedy}`}`);
+  if (group === 'Warnings') assert.deepEqual(problems, []);
+  else assert.equal(status, 2, `check ended with ${String(status)}\n${texts.join('\n')}`);
+  // A key that cannot be read is said with the file around it, and the name of the file is a problem of its own.
+  const words = new RegExp(checkSays.source.replace(/\$$/, ''));
+  assert.ok(
+    texts.some((text) => words.test(text)),
+    `check says none of ${String(checkSays)}\n${texts.join('\n')}`,
+  );
+}
 
 const PREFIX = 'Cannot take the cluster lock: ';
 
@@ -98,6 +120,7 @@ void describe('an error', { concurrency: 3 }, () => {
       assert.match(text, cause.said);
       assert.ok(IDS.has(id), `the failure guide has ${id}`);
       assert.ok(Buffer.byteLength(line) < 1_000);
+      await agreeing(tools, cause, base);
       lines.set(cause, asExample(line.replace(PREFIX, ''), directory));
     });
   }

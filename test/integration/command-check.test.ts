@@ -203,8 +203,8 @@ void describe('check, with one thing broken at a time', () => {
       what: 'the wrong authority',
       settings: () => ({ ca_cert: files.strangeCa }),
       area: 'tls',
-      says: /certificate is signed by an unknown authority/,
-      remedy: /put the authority that signed it into ca_cert/,
+      says: /certificate is signed by "CN=[^"]*", which is not in ca_cert/,
+      remedy: /put the certificate of "CN=[^"]*" into ca_cert/,
     },
     {
       what: 'a server_name that is not in the certificate',
@@ -224,8 +224,8 @@ void describe('check, with one thing broken at a time', () => {
       what: 'an expired client certificate',
       settings: () => ({ cert: files.oldCert, key: files.oldKey }),
       area: 'tls',
-      says: /cert CN=old, expired \d days ago/,
-      remedy: /^renew ".+"$/,
+      says: /refused the client certificate \(.*\): it has expired/,
+      remedy: /^renew cert ".+"$/,
     },
     {
       what: 'a key of another certificate',

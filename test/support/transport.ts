@@ -21,6 +21,7 @@ export function configWith(wishes: Wishes): Config {
     verbosity: 0,
     endpoints: [],
     srvDomain: undefined,
+    tlsWantedBy: undefined,
     useOtherMembers: true,
     ttlMs: 9_000,
     refreshMs: 2_000,

@@ -1,0 +1,423 @@
+import { chmod, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { etcd, etcdWithFiles, etcdWithTls, type Cause, type CauseTools } from './cause-tools.ts';
+import { Authority, encryptKey, joinFiles, type CertificateWishes } from './certificates.ts';
+import type { Settings } from './lock-bench.ts';
+import { runChecked } from './processes.ts';
+
+/** A member whose certificate is not trusted, by an authority of its own. */
+async function distrusted(
+  tools: CauseTools,
+  authorityWishes: Omit<CertificateWishes, 'names'>,
+  wishes: CertificateWishes = {},
+): Promise<Settings> {
+  const authority = await Authority.make(tools.directory, `authority-${(count += 1)}`, authorityWishes);
+  const { settings } = await etcdWithFiles(tools, await authority.issue(wishes));
+  return { ...settings, ca_cert: authority.certFile };
+}
+
+/** The client certificate and key of a helper, at a member that wants one. */
+async function withOwn(tools: CauseTools, own: Settings): Promise<Settings> {
+  const { settings } = await etcdWithTls(tools, {}, { clientCertAuth: true });
+  return { ...settings, ...own };
+}
+
+/** A file with this content, of which nobody else reads. */
+async function fileOf(tools: CauseTools, name: string, content: string | Buffer): Promise<string> {
+  const path = join(tools.directory, name);
+  await writeFile(path, content, { mode: 0o600 });
+  return path;
+}
+
+let count = 0;
+
+/** What can be wrong with certificates and keys. */
+export const TLS_CAUSES: readonly Cause[] = [
+  {
+    group: 'TLS',
+    what: 'TLS to a plain port',
+    said: /the member does not speak TLS; set protocol = http, or use its https port$/,
+    provoke: async (tools) => ({ hosts: (await etcd(tools)).hosts, protocol: 'https' }),
+  },
+  {
+    group: 'TLS',
+    what: 'plain text to a TLS port',
+    said: /the member speaks TLS; set protocol = https$/,
+    provoke: async (tools) => ({ hosts: (await etcdWithTls(tools)).cluster.hosts }),
+  },
+  {
+    group: 'TLS',
+    what: 'the authority is not the one in ca_cert',
+    said: /certificate is signed by "CN=authority", which is not in ca_cert ".*", and the member sends no intermediate certificates; put the certificate of "CN=authority" into ca_cert, or /,
+    provoke: async (tools) => ({
+      ...(await etcdWithTls(tools)).settings,
+      ca_cert: tools.stranger.certFile,
+    }),
+  },
+  {
+    group: 'TLS',
+    what: 'the authority is not one of the system’s, and ca_cert is not set',
+    said: /certificate is signed by "CN=authority", which is not one of the system's authorities, and .*; set ca_cert to a PEM file with the certificate of "CN=authority", or /,
+    provoke: async (tools) => ({ ...(await etcdWithTls(tools)).settings, ca_cert: undefined }),
+  },
+  {
+    group: 'TLS',
+    what: 'the certificate has expired',
+    said: /the member's certificate has expired; renew it, or correct this host's clock$/,
+    provoke: async (tools) => (await etcdWithTls(tools, { validFromDays: -9, validToDays: -1 })).settings,
+  },
+  {
+    group: 'TLS',
+    what: 'the certificate is from the future',
+    said: /the member's certificate is not yet valid; correct this host's clock, or the certificate$/,
+    provoke: async (tools) => (await etcdWithTls(tools, { validFromDays: 1, validToDays: 9 })).settings,
+  },
+  {
+    group: 'TLS',
+    what: 'the certificate is for another name',
+    said: /certificate is not for "127\.0\.0\.1", but for DNS:elsewhere\.example\.com; use a name from the/,
+    provoke: async (tools) => (await etcdWithTls(tools, { names: ['DNS:elsewhere.example.com'] })).settings,
+  },
+  {
+    group: 'TLS',
+    what: 'the member wants a client certificate, and there is none',
+    said: /the member wants a client certificate; set cert and key$/,
+    provoke: async (tools) => (await etcdWithTls(tools, {}, { clientCertAuth: true })).settings,
+  },
+  {
+    group: 'TLS',
+    what: 'the client certificate is a stranger’s',
+    said: /the member refused the client certificate \([a-z ]+\), which "CN=stranger" signed; make cert ".*" one that an authority in the member's --trusted-ca-file has signed, /,
+    provoke: async (tools) => {
+      const { settings } = await etcdWithTls(tools, {}, { clientCertAuth: true });
+      const { certFile, keyFile } = await tools.stranger.issue();
+      return { ...settings, cert: certFile, key: keyFile };
+    },
+  },
+  {
+    group: 'TLS',
+    what: 'the client certificate has expired',
+    said: /the member refused the client certificate \([a-z ]+\): it has expired; renew cert "/,
+    provoke: async (tools) => {
+      const { settings } = await etcdWithTls(tools, {}, { clientCertAuth: true });
+      const { certFile, keyFile } = await tools.authority.issue({ validFromDays: -9, validToDays: -1 });
+      return { ...settings, cert: certFile, key: keyFile };
+    },
+  },
+  {
+    group: 'TLS',
+    what: 'ca_cert names a file that is not there',
+    begins: 'Cannot read config',
+    said: /: line \d: ca_cert is ".*", want an existing file$/,
+    provoke: async (tools) => ({
+      ...(await etcdWithTls(tools)).settings,
+      ca_cert: join(tools.directory, 'nowhere.pem'),
+    }),
+  },
+  {
+    group: 'TLS',
+    what: 'key is the key of another certificate',
+    said: /the private key in key ".*" does not belong to the certificate in cert ".*"; set cert and key to a pair$/,
+    provoke: async (tools) => {
+      const { settings } = await etcdWithTls(tools, {}, { clientCertAuth: true });
+      const [one, other] = [await tools.authority.issue(), await tools.authority.issue()];
+      return { ...settings, cert: one.certFile, key: other.keyFile };
+    },
+  },
+  {
+    group: 'TLS',
+    what: 'the password of key is wrong',
+    said: /the private key in key ".*" has another password; correct the password in key_password_file$/,
+    provoke: async (tools) => {
+      const { settings } = await etcdWithTls(tools, {}, { clientCertAuth: true });
+      const { certFile, keyFile } = await tools.authority.issue();
+      const key = await encryptKey(keyFile, 'keypw', join(tools.directory, 'encrypted.pem'));
+      const passwordFile = join(tools.directory, 'key-password');
+      await writeFile(passwordFile, 'another\n', { mode: 0o600 });
+      return { ...settings, cert: certFile, key, key_password_file: passwordFile };
+    },
+  },
+  {
+    group: 'TLS',
+    what: 'cert is cut off in the middle',
+    said: /cert ".*" line 1 begins a CERTIFICATE that has no end; make cert a PEM file with certificates$/,
+    provoke: async (tools) => {
+      const { settings } = await etcdWithTls(tools, {}, { clientCertAuth: true });
+      const { certFile, keyFile } = await tools.authority.issue();
+      const cut = join(tools.directory, 'cut-off.pem');
+      await writeFile(cut, (await readFile(certFile)).subarray(0, 200));
+      return { ...settings, cert: cut, key: keyFile };
+    },
+  },
+  {
+    group: 'TLS',
+    what: 'ca_cert is the root, and the member does not send the intermediate that signed its certificate',
+    said: /certificate is signed by "CN=between", which is not in ca_cert ".*", and the member sends no intermediate certificates; put the certificate of "CN=between" into ca_cert, or append it to the member's --cert-file /,
+    provoke: async (tools) => {
+      const between = await tools.authority.intermediate('between');
+      return (await etcdWithFiles(tools, await between.issue())).settings;
+    },
+  },
+  {
+    group: 'TLS',
+    what: 'ca_cert lacks the root of a chain that the member sends',
+    said: /certificate leads to the authority "CN=authority", which is not in ca_cert ".*"; put the certificate of "CN=authority" into ca_cert$/,
+    provoke: async (tools) => {
+      const between = await tools.authority.intermediate('between');
+      const { certFile, keyFile } = await between.issue();
+      const chain = await joinFiles(join(tools.directory, 'chain.pem'), [certFile, between.certFile]);
+      const { settings } = await etcdWithFiles(tools, { certFile: chain, keyFile });
+      return { ...settings, ca_cert: tools.stranger.certFile };
+    },
+  },
+  {
+    group: 'TLS',
+    what: 'ca_cert has an authority of the right name with another key',
+    said: /certificate is signed by an authority "CN=authority" with another key than that of the same name in ca_cert ".*"; put the present certificate of that authority into ca_cert$/,
+    provoke: async (tools) => {
+      const namesake = await Authority.make(tools.directory, 'namesake', { commonName: 'authority' });
+      return { ...(await etcdWithTls(tools)).settings, ca_cert: namesake.certFile };
+    },
+  },
+  {
+    group: 'TLS',
+    what: 'the member’s certificate has signed itself',
+    said: /certificate "CN=alone" has signed itself, and is not in ca_cert ".*"; put that certificate into ca_cert$/,
+    provoke: async (tools) => {
+      const alone = await Authority.make(tools.directory, 'alone', {
+        extensions: ['subjectAltName=IP:127.0.0.1'],
+      });
+      return (await etcdWithFiles(tools, alone)).settings;
+    },
+  },
+  {
+    group: 'TLS',
+    what: 'the authority has expired',
+    said: /the authority "CN=authority-\d+" in ca_cert ".*" has expired; put its successor into ca_cert, or correct this host's clock$/,
+    provoke: (tools) => distrusted(tools, { validFromDays: -9, validToDays: -1 }),
+  },
+  {
+    group: 'TLS',
+    what: 'an intermediate certificate has expired',
+    said: /the intermediate certificate "CN=between" that the member sends has expired; renew it in the member's --cert-file, or /,
+    provoke: async (tools) => {
+      const between = await tools.authority.intermediate('between', { validFromDays: -9, validToDays: -1 });
+      const { certFile, keyFile } = await between.issue();
+      const chain = await joinFiles(join(tools.directory, 'old-chain.pem'), [certFile, between.certFile]);
+      return (await etcdWithFiles(tools, { certFile: chain, keyFile })).settings;
+    },
+  },
+  {
+    group: 'TLS',
+    what: 'the member’s key is RSA with 1024 bits',
+    said: /the member's certificate has a key of RSA with 1024 bits, which TLS refuses; issue it anew with a key of RSA /,
+    provoke: async (tools) => (await etcdWithTls(tools, { keyType: 'rsa:1024' })).settings,
+  },
+  {
+    group: 'TLS',
+    what: 'the member’s certificate is signed with SHA-1',
+    said: /the member's certificate is signed with SHA1, which TLS refuses; issue it anew with a signature of SHA-256$/,
+    provoke: async (tools) => (await etcdWithTls(tools, { digest: 'sha1' })).settings,
+  },
+  {
+    group: 'TLS',
+    what: 'the authority’s key is RSA with 1024 bits',
+    said: /the authority "CN=authority-\d+" in ca_cert ".*" has a key of RSA with 1024 bits, which TLS refuses; issue it anew /,
+    provoke: (tools) => distrusted(tools, { keyType: 'rsa:1024' }),
+  },
+  {
+    group: 'TLS',
+    what: 'the member’s certificate is for clients only',
+    said: /the member's certificate is not for servers: its extendedKeyUsage has no serverAuth; issue it with extendedKeyUsage = serverAuth, /,
+    provoke: async (tools) => {
+      const extensions = ['extendedKeyUsage=clientAuth'];
+      return (await etcdWithTls(tools, { extensions })).settings;
+    },
+  },
+  {
+    group: 'TLS',
+    what: 'the key usage of the member’s certificate is not for TLS',
+    said: /the member's certificate is not for TLS: its keyUsage has no digitalSignature; issue it with keyUsage = digitalSignature$/,
+    provoke: async (tools) =>
+      (await etcdWithTls(tools, { extensions: ['keyUsage=critical,keyCertSign'] })).settings,
+  },
+  {
+    group: 'TLS',
+    what: 'the authority’s key usage is not for signing certificates',
+    said: /the authority "CN=authority-\d+" in ca_cert ".*" may not sign certificates: its keyUsage has no keyCertSign; /,
+    provoke: (tools) =>
+      distrusted(tools, { extensions: ['basicConstraints=critical,CA:true', 'keyUsage=critical,cRLSign'] }),
+  },
+  {
+    group: 'TLS',
+    what: 'an intermediate certificate is no authority',
+    said: /the intermediate certificate "CN=between" that the member sends is no authority: its basicConstraints have no CA:true; /,
+    provoke: async (tools) => {
+      const between = await tools.authority.intermediate('between', {
+        extensions: ['basicConstraints=CA:false'],
+      });
+      const { certFile, keyFile } = await between.issue();
+      const chain = await joinFiles(join(tools.directory, 'no-chain.pem'), [certFile, between.certFile]);
+      return (await etcdWithFiles(tools, { certFile: chain, keyFile })).settings;
+    },
+  },
+  {
+    group: 'TLS',
+    what: 'the authority is constrained to other names',
+    said: /an authority of the member's certificate may not issue it for its names \(DNS:localhost, IP:127\.0\.0\.1, .*\): its nameConstraints exclude them; /,
+    provoke: (tools) =>
+      distrusted(tools, {
+        extensions: [
+          'basicConstraints=critical,CA:true',
+          'nameConstraints=critical,permitted;DNS:example.com',
+        ],
+      }),
+  },
+  {
+    group: 'TLS',
+    what: 'the certificate has the address as a name',
+    said: /certificate is not for "127\.0\.0\.1", which it has as DNS:127\.0\.0\.1 and not as IP:127\.0\.0\.1; issue it anew with subjectAltName = IP:127\.0\.0\.1$/,
+    provoke: async (tools) => (await etcdWithTls(tools, { names: ['DNS:127.0.0.1'] })).settings,
+  },
+  {
+    group: 'TLS',
+    what: 'the client certificate is for servers only',
+    said: /the member refused the client certificate \([a-z ]+\): it is not for clients, its extendedKeyUsage has no clientAuth; issue cert /,
+    provoke: async (tools) => {
+      const { certFile, keyFile } = await tools.authority.issue({
+        extensions: ['extendedKeyUsage=serverAuth'],
+      });
+      return withOwn(tools, { cert: certFile, key: keyFile });
+    },
+  },
+  {
+    group: 'TLS',
+    what: 'the client’s key is RSA with 1024 bits',
+    said: /cert ".*" line 1: CN=test has a key of RSA with 1024 bits, which TLS refuses; issue it anew with a key of RSA /,
+    provoke: async (tools) => {
+      const { certFile, keyFile } = await tools.authority.issue({ keyType: 'rsa:1024' });
+      return withOwn(tools, { cert: certFile, key: keyFile });
+    },
+  },
+  {
+    group: 'TLS',
+    what: 'the client certificate is signed with SHA-1',
+    said: /the member refused the client certificate \([a-z ]+\): it is signed with SHA1; cert ".*": issue it anew with a signature of SHA-256$/,
+    provoke: async (tools) => {
+      const { certFile, keyFile } = await tools.authority.issue({ digest: 'sha1' });
+      return withOwn(tools, { cert: certFile, key: keyFile });
+    },
+  },
+  {
+    group: 'TLS',
+    what: 'key is encrypted in an old way',
+    said: /the private key in key ".*" is encrypted with PBE-MD5-DES, which OpenSSL 3 no longer reads; name the file that this command makes: openssl pkey -provider legacy /,
+    provoke: async (tools) => {
+      const { certFile, keyFile } = await tools.authority.issue();
+      const how = ['pkcs8', '-topk8', '-v1', 'PBE-MD5-DES', '-provider', 'legacy', '-provider', 'default'];
+      const key = await encryptKey(keyFile, 'keypw', join(tools.directory, 'old.pem'), how);
+      return withOwn(tools, {
+        cert: certFile,
+        key,
+        key_password_file: await fileOf(tools, 'old-password', 'keypw\n'),
+      });
+    },
+  },
+  {
+    group: 'TLS',
+    what: 'key is encrypted, and key_password_file is not set',
+    said: /the private key in key ".*" needs a password; set key_password_file$/,
+    provoke: async (tools) => {
+      const { certFile, keyFile } = await tools.authority.issue();
+      const key = await encryptKey(keyFile, 'keypw', join(tools.directory, 'locked.pem'));
+      return withOwn(tools, { cert: certFile, key });
+    },
+  },
+  {
+    group: 'TLS',
+    what: 'key_password_file is UTF-16',
+    said: /cannot read key_password_file ".*": it is UTF-16 text; write it anew as UTF-8: t=\$\(iconv -f UTF-16 -t UTF-8 /,
+    provoke: async (tools) => {
+      const { certFile, keyFile } = await tools.authority.issue();
+      const key = await encryptKey(keyFile, 'keypw', join(tools.directory, 'locked-16.pem'));
+      const password = await fileOf(tools, 'password-16', Buffer.from('\ufeffkeypw\r\n', 'utf16le'));
+      return withOwn(tools, { cert: certFile, key, key_password_file: password });
+    },
+  },
+  {
+    group: 'TLS',
+    what: 'key is a PKCS#12 file',
+    said: /key ".*" is PKCS#12; name the file that this command makes: openssl pkcs12 -in \S+ -nocerts -nodes -out \S+$/,
+    provoke: async (tools) => {
+      const { certFile, keyFile } = await tools.authority.issue();
+      const store = join(tools.directory, 'client.p12');
+      await runChecked('openssl', [
+        'pkcs12',
+        '-export',
+        '-in',
+        certFile,
+        '-inkey',
+        keyFile,
+        '-passout',
+        'pass:',
+        '-out',
+        store,
+      ]);
+      await chmod(store, 0o600);
+      return withOwn(tools, { cert: certFile, key: store });
+    },
+  },
+  {
+    group: 'TLS',
+    what: 'cert is DER',
+    said: /cert ".*" is DER, not PEM; name the file that this command makes: openssl x509 -inform DER -in \S+ -out \S+$/,
+    provoke: async (tools) => {
+      const { certFile, keyFile } = await tools.authority.issue();
+      const der = join(tools.directory, 'client.der');
+      await runChecked('openssl', ['x509', '-in', certFile, '-outform', 'DER', '-out', der]);
+      return withOwn(tools, { cert: der, key: keyFile });
+    },
+  },
+  {
+    group: 'TLS',
+    what: 'ca_cert holds a trusted certificate',
+    said: /ca_cert ".*" line 1 begins a TRUSTED CERTIFICATE, want a CERTIFICATE; name the file that this command makes: openssl storeutl -certs -out \S+ \S+$/,
+    provoke: async (tools) => {
+      const trusted = join(tools.directory, 'trusted.pem');
+      const how = [
+        'x509',
+        '-in',
+        tools.authority.certFile,
+        '-trustout',
+        '-addtrust',
+        'serverAuth',
+        '-out',
+        trusted,
+      ];
+      await runChecked('openssl', how);
+      return { ...(await etcdWithTls(tools)).settings, ca_cert: trusted };
+    },
+  },
+  {
+    group: 'TLS',
+    what: 'a boundary in ca_cert lacks a dash',
+    said: /ca_cert ".*" line \d+ is no boundary, want -----BEGIN CERTIFICATE----- or /,
+    provoke: async (tools) => {
+      const pem = await readFile(tools.authority.certFile, 'utf8');
+      const damaged = pem + pem.replace('-----BEGIN', '----BEGIN');
+      return {
+        ...(await etcdWithTls(tools)).settings,
+        ca_cert: await fileOf(tools, 'damaged.pem', damaged),
+      };
+    },
+  },
+  {
+    group: 'TLS',
+    what: 'cert is a request',
+    said: /cert ".*" line 1 begins a CERTIFICATE REQUEST, want a CERTIFICATE; that is a request: name the certificate /,
+    provoke: async (tools) => {
+      const { certFile, keyFile } = await tools.authority.issue();
+      return withOwn(tools, { cert: certFile.replace(/\.pem$/, '.csr'), key: keyFile });
+    },
+  },
+];
