@@ -51,23 +51,27 @@ const LONGEST_SLEEP_S = 10;
  *   Meanwhile it waits at descriptor 3, for its end, or for a line there when a line makes the time shorter.
  * - `+LEFT` is for a /proc/uptime that is not the kernel's. The helper wakes the watchdog for each such line, so that its wait
  *   begins when the line is written, or again when the wake-up comes after the line was read; a watchdog that is held up just then grants as much more time. `read -t` stands still
- *   in suspend, so every second it looks at the wall clock as well, and the larger time counts.
+ *   in suspend, so every second it looks at the wall clock as well. When that has jumped by 2 s or more, be it a suspend or a step,
+ *   3.5 s are left at most: as long as a helper that runs needs to prove the lock anew or to end.
  * - When /proc/uptime cannot be opened (ENFILE, ENOMEM), the uptime is reckoned from the wall clock and the last look, rounded up:
- *   it acts up to 2 s early then, and never late. Without any such look before, it ends with status 1, which the helper reports.
+ *   it acts up to 2 s early then, and never late: a wall clock that is set back does not matter, since the last look and the waits
+ *   that have ended since then show what has passed at least. Without any such look before, it ends with status 1, which the helper
+ *   reports.
  * - End of file means that the helper has ended; the watchdog ends too. A line that is already waiting is read before it kills.
  * - The start time tells the helper from a later process that was given its pid. Where it cannot be read, the pipe has shown
  *   just before that its other end is still open, and only the helper has that.
  */
 export const WATCHDOG_SCRIPT = `
-pid=$1 start=$2 ahead=
+pid=$1 start=$2 ahead= least=0
 look() {
   local now seconds
   printf -v now '%(%s)T' -1
   if { IFS=' ' read -r seconds _ </proc/uptime; } 2>/dev/null; then
-    up=$((10#\${seconds/./})) ahead=$((up - now * 100))
+    up=$((10#\${seconds/./})) ahead=$((up - now * 100)) least=$up
   else
     [[ -n $ahead ]] || exit 1
     up=$((now * 100 + ahead + 100))
+    up=$((up > least ? up : least))
   fi
 }
 rest() {
@@ -87,14 +91,17 @@ while :; do
     rest "$slice"
     ((status == 0)) && continue
     printf -v now '%(%s)T' -1
-    passed=$(((now - before - 1) * 100))
-    line=+$((left - (passed > slice ? passed : slice)))
+    left=$((left - slice))
+    ((now - before > 2 && left > 350)) && left=350
+    line=+$left
     ((\${line#+} > 0)) && continue
   else
     look
     left=$((line - up))
     if ((left > 0)); then
-      rest $((left > ${LONGEST_SLEEP_S}00 ? ${LONGEST_SLEEP_S}00 : left))
+      slice=$((left > ${LONGEST_SLEEP_S}00 ? ${LONGEST_SLEEP_S}00 : left))
+      rest "$slice"
+      ((status > 128)) && least=$((least + slice))
       continue
     fi
   fi

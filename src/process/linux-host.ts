@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { lstatSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { hostname } from 'node:os';
 import type { Host, ProcessIdentity } from '../lock/local-host.ts';
 
@@ -45,9 +45,16 @@ function pipeBehind(path: string): string | undefined {
   }
 }
 
+const FOR_READING = 0o400;
+
+/** Whether that process has the pipe open for reading. */
 function hasOpen(pid: number, pipe: string): boolean {
   try {
-    return readdirSync(`/proc/${pid}/fd`).some((fd) => pipeBehind(`/proc/${pid}/fd/${fd}`) === pipe);
+    // The mode of the link says what the descriptor was opened for (proc(5)). A shell that is PID 1 can have the end for writing.
+    return readdirSync(`/proc/${pid}/fd`).some((fd) => {
+      const path = `/proc/${pid}/fd/${fd}`;
+      return pipeBehind(path) === pipe && (lstatSync(path).mode & FOR_READING) !== 0;
+    });
   } catch {
     return false;
   }

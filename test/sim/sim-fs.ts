@@ -25,6 +25,10 @@ export function readdirSync(path: string): string[] {
   throw new Error(`ENOENT: ${path}`);
 }
 
+export function lstatSync(path: string): never {
+  throw new Error(`ENOENT: ${path}`);
+}
+
 export function hostname(): string {
   return runningProcess().machine.name;
 }
