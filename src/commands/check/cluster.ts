@@ -6,7 +6,7 @@ import type { CommandWorld } from '../context.ts';
 import type { Config } from '../../config/config.ts';
 import { EtcdError } from '../../base/errors.ts';
 import type { Alarm } from '../../etcd/admin.ts';
-import { bugsOf, isAtLeast } from '../../etcd/releases.ts';
+import { bugsOf, isAtLeast, isKnownLine, lastOfEndedLine } from '../../etcd/releases.ts';
 
 const GIBIBYTE = 2 ** 30;
 // etcd's default --quota-backend-bytes, where it raises NOSPACE and refuses leases; four fifths are time enough to act.
@@ -159,13 +159,21 @@ function checkVersions(answered: readonly SeenEndpoint[], report: CheckReport): 
       report.problem('version-old', `etcd ${version} is too old for the lock`, 'use etcd 3.3 or newer');
       continue;
     }
+    if (!isKnownLine(version)) {
+      report.note('version-unknown', `the bugs of etcd ${version} are not known to this program`);
+      continue;
+    }
+    const last = lastOfEndedLine(version);
+    if (last !== undefined)
+      report.note('version-ended', `the line of etcd ${version} has ended with ${last} and gets no fixes`);
     const bugs = bugsOf(version);
     for (const { issue, what, endangersLock, fixedIn } of bugs) {
-      const text = `etcd ${version} has bug #${issue}: ${what}`;
-      if (endangersLock) report.warning('version-bug', text, `upgrade to ${fixedIn ?? '3.5.13'} or later`);
+      const which = issue === undefined ? 'a bug' : `bug #${issue}`;
+      const text = `etcd ${version} has ${which}: ${what}`;
+      if (endangersLock) report.warning('version-bug', text, `upgrade to ${fixedIn ?? '3.5.28'} or later`);
       else report.note('version-proof', `${text}; the lock is proof against it`);
     }
     if (bugs.length === 0)
-      report.ok('version-ok', `etcd ${version} has the fixes of all known bugs with leases`);
+      report.ok('version-ok', `etcd ${version} has the fixes of all bugs that this program knows of`);
   }
 }
