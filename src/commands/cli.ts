@@ -162,7 +162,10 @@ function explainWords([word, extra]: readonly string[]): Notice | undefined {
   if (word === undefined) return undefined;
   if (!isCommand(word)) {
     const near = nearest(word, [...COMMANDS, 'help']);
-    const hint = near === undefined ? `want ${COMMANDS.join(', ')} or none` : `did you mean ${near}`;
+    const hint =
+      near === undefined
+        ? `want ${COMMANDS.join(', ')} or none; the name of a lock goes after --name`
+        : `did you mean ${near}`;
     return problem(`Unknown command ${quote(word)}, ${hint}`);
   }
   return extra === undefined

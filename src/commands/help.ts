@@ -22,7 +22,7 @@ ${CONFIG}
   --timeout SECONDS  with --plugin: give up after so long, 10 unless set
   -h, --help         show this text and exit
 
-Exit status: 0 all is well, 1 there are warnings, 2 the lock would not work.
+Exit status: 0 all is well, 1 the lock works, with warnings, 2 not ready.
 With --plugin also 3, it cannot tell.
 
 Examples:

@@ -5,6 +5,7 @@ import { ConfigError, EtcdError, SetupError } from '../base/errors.ts';
 import type { AdminMember } from '../etcd/admin.ts';
 import { makeAdminMembers } from '../etcd/admin-client.ts';
 import { findLockName } from '../config/lock-name.ts';
+import { choiceOf, readCtdbFile } from './lock-string.ts';
 import { Members } from '../cluster/members.ts';
 import { lockDirectory } from '../lock/lock-key.ts';
 import { discover, makeResolveSrv } from '../connect/srv.ts';
@@ -32,11 +33,11 @@ export async function findEndpoints(config: Config, world: CommandWorld): Promis
 }
 
 /**
- * Finds the lock as the helper would. Warnings about the configuration go to standard error.
+ * Finds the lock as the helper would that CTDB starts, unless the command line says otherwise. Warnings about the configuration go to standard error.
  * @throws {ConfigError} {SetupError} with the one line that the helper would log
  */
 export async function findLock(choice: Omit<ConfigChoice, 'verbosity'>, world: CommandWorld): Promise<Lock> {
-  const args = { ...choice, verbosity: 0 } as const;
+  const args = { ...choiceOf(choice, readCtdbFile(world.env)), verbosity: 0 } as const;
   const { config, warnings } = loadConfig(args, world.env);
   for (const { id, text } of warnings) world.err.write(`Warning: ${text} [${id}]\n`);
   const name = await findLockName(

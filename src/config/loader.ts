@@ -3,6 +3,7 @@ import { configError, readEntries } from './config-file.ts';
 import { KEYS, MEANINGLESS_KEYS } from './config-keys.ts';
 import { endpointsOf } from './endpoints.ts';
 import type { Key } from './config-key.ts';
+import type { ConfigError } from '../base/errors.ts';
 import type { Notice, Verbosity } from '../base/log.ts';
 import { checkNamedFiles } from './named-files.ts';
 import { clusterIdText } from '../base/ids.ts';
@@ -56,7 +57,7 @@ const TLS_KEYS: readonly Key<unknown>[] = [KEYS.cert, KEYS.caCert, KEYS.serverNa
 export function loadConfig(args: ConfigChoice, env: ConfigEnvironment): LoadedConfig {
   const path = configPathOf(args, env);
   const source = readSmallFile(path, LARGEST_CONFIG_BYTES);
-  if (source.kind === 'unusable') throw configError('conf-kind', path, undefined, source.problem);
+  if (source.kind === 'unusable') throw unusable(path, source.problem);
   if (source.kind === 'absent') {
     if (args.configFile !== undefined)
       throw configError('conf-missing', path, undefined, 'no such file, want an existing one after -c');
@@ -70,6 +71,12 @@ export function loadConfig(args: ConfigChoice, env: ConfigEnvironment): LoadedCo
     ...checkNamedFiles(settings, source.permissions),
   ];
   return { ...loaded, warnings };
+}
+
+function unusable(path: string, problem: string): ConfigError {
+  return problem.includes('EACCES')
+    ? configError('conf-permission', path, undefined, `${problem}; run as root`)
+    : configError('conf-kind', path, undefined, problem);
 }
 
 /** Whoever writes a file means to say which etcd it is; the default is another one on each node. */

@@ -137,7 +137,11 @@ function denied({ username, tls, isSecure, key }: ErrorContext): Meaning {
   const on = key === undefined ? '' : ` on ${key}`;
   const grant = `grant read and write: etcdctl role grant-permission --prefix=true ROLE readwrite ${directoryOf(key)}`;
   if (username !== undefined)
-    return { kind: 'permission', message: `permission denied to user "${username}"${on}`, remedy: grant };
+    return {
+      kind: 'permission',
+      message: `permission denied to user "${username}"${on}`,
+      remedy: `${grant}, and give the user that role: etcdctl user grant-role ${username} ROLE`,
+    };
   const own = isSecure ? ownCertificate(tls) : undefined;
   if (own === undefined) return { kind: 'permission', message: `permission denied${on}`, remedy: grant };
   const commonName = commonNameOf(own);

@@ -69,6 +69,8 @@ for (const release of ETCD_RELEASES) {
         );
       }
       assert.match(stdout, /^ok {7}members +3 voting members: the lock survives the loss of 1$/m);
+      assert.match(stdout, /^ok {7}store +3 endpoints lead to one store/m);
+      assert.match(stdout, /^ok {7}election +the shortest lease that etcd grants is 2 s$/m);
       assert.match(stdout, /^ok {7}permission +may take a lease, and read and write under /m);
       assert.match(stdout, /^ok {7}renewal +a renewal takes /m);
       assert.match(stdout, /ends within 7\.5 s of its last renewal/);
@@ -303,7 +305,7 @@ void describe('check, with one thing broken at a time', () => {
       assert.ok(found !== undefined, stdout);
       assert.match(found.remedy ?? '', remedy);
       assert.ok(stdout.includes(`${found.text}; ${found.remedy ?? ''} [${found.id}]\n`), stdout);
-      assert.match(stdout, /\nThe lock would not work: \d+ problem/);
+      assert.match(stdout, /\nNot ready: \d+ problem/);
     });
   }
 
@@ -392,43 +394,205 @@ void describe('check, in other surroundings', () => {
     await cluster.etcdctl(['del', key]);
   });
 
-  for (const [what, conf, verdict, says] of [
+  /** What `check` makes of a ctdb.conf: its verdict, and what it says under `id`. */
+  const CONFS: readonly (readonly [what: string, conf: string, verdict: string, id: string, says: RegExp])[] =
     [
-      'this helper',
-      `[cluster]\n cluster lock = !${helperProgram()} -v\n`,
-      'ok',
-      /cluster lock is this helper$/,
-    ],
-    ['none', '[cluster]\n', 'problem', /sets no cluster lock$/],
-    ['a file', '[cluster]\n cluster lock = /clusterfs/lock\n', 'warning', /not this helper$/],
-    ['quoted', `[cluster]\n cluster lock = !${helperProgram()} -c "/a b"\n`, 'problem', /has quotes/],
-    [
-      'impatient',
-      `[cluster]\n cluster lock = !${helperProgram()}\n leader timeout = 2\n`,
-      'warning',
-      /leader timeout is 2 s/,
-    ],
-    ['not there', '[cluster]\n cluster lock = !/x/ctdb_etcd_lock\n', 'problem', /is not there$/],
-    [
-      'followed by an unknown option',
-      `[cluster]\n cluster lock = !${helperProgram()} --verbos\n`,
-      'problem',
-      /Unknown option "--verbos", did you mean --verbose$/,
-    ],
-    [
-      'a command for administrators',
-      `[cluster]\n cluster lock = !${helperProgram()} check\n`,
-      'problem',
-      /check takes no lock$/,
-    ],
-  ] as const) {
+      [
+        'this helper with its identity',
+        `!${helperProgram()} --name @NAME --cluster-id @ID -v`,
+        'ok',
+        'ctdb-ok',
+        /and says which lock it is$/,
+      ],
+      [
+        'this helper',
+        `!${helperProgram()} -v`,
+        'warning',
+        'ctdb-identity',
+        /this helper, without --name and --cluster-id: /,
+      ],
+      [
+        'this helper with a name only',
+        `!${helperProgram()} --name @NAME`,
+        'warning',
+        'ctdb-identity',
+        /without --cluster-id/,
+      ],
+      [
+        'this helper without its !',
+        helperProgram(),
+        'problem',
+        'ctdb-bang',
+        /the "!" is missing: CTDB would lock the file/,
+      ],
+      [
+        'this helper in quotes',
+        `"!${helperProgram()}"`,
+        'problem',
+        'ctdb-quotes',
+        /the quotes belong to the value/,
+      ],
+      [
+        'this helper in curly quotes',
+        `\u201c!${helperProgram()}\u201d`,
+        'problem',
+        'ctdb-quotes',
+        /the quotes belong/,
+      ],
+      [
+        'this helper behind a space',
+        `! ${helperProgram()}`,
+        'problem',
+        'ctdb-space',
+        /a space after the "!"/,
+      ],
+      ['this helper without its path', '!ctdb_etcd_lock', 'problem', 'ctdb-path', /not an absolute path/],
+      ['misspelt', '!/usr/libexec/ctdb/ctdb_etcd_lok', 'problem', 'ctdb-path', /is not this helper/],
+      ['another program that is not there', '!/x/lock', 'problem', 'ctdb-path', /is not there$/],
+      ['not there', '!/x/ctdb_etcd_lock', 'problem', 'ctdb-program', /is not there$/],
+      [
+        'a file',
+        '/clusterfs/lock',
+        'warning',
+        'ctdb-other',
+        /is not changed over yet: .* in the file \/clusterfs\/lock$/,
+      ],
+      ['another helper', '!/usr/bin/env lock', 'warning', 'ctdb-other', /is not changed over yet/],
+      ['with arguments in quotes', `!${helperProgram()} -c "/a b"`, 'problem', 'ctdb-quotes', /has quotes/],
+      [
+        'followed by an unknown option',
+        `!${helperProgram()} --verbos`,
+        'problem',
+        'ctdb-arguments',
+        /did you mean --verbose$/,
+      ],
+      [
+        'followed by a name',
+        `!${helperProgram()} FILES`,
+        'problem',
+        'ctdb-arguments',
+        /the name of a lock goes after --name$/,
+      ],
+      [
+        'a command for administrators',
+        `!${helperProgram()} check`,
+        'problem',
+        'ctdb-arguments',
+        /check takes no lock$/,
+      ],
+      [
+        'with a file that is not there',
+        `!${helperProgram()} -c /nowhere`,
+        'problem',
+        'conf-missing',
+        /"\/nowhere": no such file/,
+      ],
+      [
+        'with another name',
+        `!${helperProgram()} --name OTHER`,
+        'problem',
+        'conf-identity',
+        /want "OTHER" as --name in the lock string says$/,
+      ],
+      [
+        'with another cluster',
+        `!${helperProgram()} --cluster-id deadbeef`,
+        'problem',
+        'etcd-cluster',
+        /not to deadbeef as --cluster-id says$/,
+      ],
+    ];
+  for (const [what, line, verdict, id, says] of CONFS) {
     test(`a ctdb.conf whose cluster lock is ${what} gives "${verdict}"`, async () => {
       await using bench = await LockBench.make(cluster);
-      await writeFile(join(bench.base, 'ctdb.conf'), conf);
-      const [found] = matching(await checkJson(bench), 'ctdb', says);
-      assert.equal(found?.verdict, verdict);
+      const conf = line.replace('@NAME', bench.name).replace('@ID', await cluster.clusterId());
+      await writeFile(join(bench.base, 'ctdb.conf'), `[cluster]\n cluster lock = ${conf}\n`);
+      const json = await checkJson(bench);
+      const found = json.results.filter((result) => result.id === id);
+      const [first] = found;
+      assert.equal(first?.verdict, verdict, JSON.stringify(json.results));
+      assert.match(first.text, says);
+      assert.equal(json.verdict === 'broken', verdict === 'problem');
     });
   }
+
+  for (const [what, conf, verdict, id] of [
+    ['no section', 'cluster lock = !/usr/libexec/ctdb/ctdb_etcd_lock\n', 'problem', 'ctdb-ignored'],
+    [
+      'a misspelt option',
+      '[cluster]\n cluster_lock = !/usr/libexec/ctdb/ctdb_etcd_lock\n',
+      'problem',
+      'ctdb-ignored',
+    ],
+    ['no cluster lock yet', '[cluster]\n', 'warning', 'ctdb-unset'],
+    ['a byte order mark', `\ufeff[cluster]\n cluster lock = !${helperProgram()}\n`, 'problem', 'ctdb-mark'],
+    ['an empty lock', '[cluster]\n cluster lock =\n', 'problem', 'ctdb-refused'],
+    ['half a section', `[cluster\n cluster lock = !${helperProgram()}\n`, 'problem', 'ctdb-dropped'],
+    [
+      'a continued line',
+      `[cluster]\n cluster lock = !${helperProgram()} \\\n  -v\n`,
+      'warning',
+      'ctdb-identity',
+    ],
+    [
+      'a short timeout',
+      `[cluster]\n cluster lock = !${helperProgram()}\n leader timeout = 2\n`,
+      'warning',
+      'ctdb-timeout',
+    ],
+  ] as const) {
+    test(`a ctdb.conf with ${what} gives "${verdict}"`, async () => {
+      await using bench = await LockBench.make(cluster);
+      await writeFile(join(bench.base, 'ctdb.conf'), conf);
+      const json = await checkJson(bench);
+      assert.equal(
+        json.results.find((result) => result.id === id)?.verdict,
+        verdict,
+        JSON.stringify(json.results),
+      );
+      assert.equal(json.verdict === 'broken', verdict === 'problem');
+    });
+  }
+
+  test('the line that check prints, put into ctdb.conf, leaves nothing to be said', async () => {
+    await using bench = await LockBench.make(cluster);
+    const file = join(bench.base, 'ctdb.conf');
+    await writeFile(file, `[cluster]\n cluster lock = !${helperProgram()} -vv\n`);
+    const [warning] = matching(await checkJson(bench), 'ctdb', /without --name and --cluster-id/);
+    const line = /^set (cluster lock = .*) on every node$/.exec(warning?.remedy ?? '')?.[1] ?? '';
+    assert.equal(
+      line,
+      `cluster lock = !${helperProgram()} --name ${bench.name} --cluster-id ${await cluster.clusterId()} -vv`,
+    );
+    await writeFile(file, `[cluster]\n ${line}\n`);
+    assert.equal(matching(await checkJson(bench), 'ctdb', /says which lock it is$/)[0]?.verdict, 'ok');
+  });
+
+  test('check goes by the file and the name that the lock string names', async () => {
+    await using bench = await LockBench.make(cluster);
+    const other = join(bench.base, 'other');
+    await writeFile(other, `hosts = ${cluster.hosts}\nnetbios_name = ELSEWHERE\n`);
+    const conf = `[cluster]\n cluster lock = !${helperProgram()} -c ${other} --name ELSEWHERE\n`;
+    await writeFile(join(bench.base, 'ctdb.conf'), conf);
+    assert.equal(
+      matching(await checkJson(bench), 'name', /^the lock is \/_locks\/_ctdb\/ELSEWHERE$/).length,
+      1,
+    );
+    const { stdout } = await runAdmin(['status'], bench.environment);
+    assert.match(stdout, /^Lock +\/_locks\/_ctdb\/ELSEWHERE$/m);
+    const own = await runAdmin(['check', '-c', join(bench.base, 'etcd')], bench.environment);
+    assert.match(
+      own.stdout,
+      /reads ".*other", which leads to \/_locks\/_ctdb\/ELSEWHERE, and ".*etcd" was checked$/m,
+    );
+    await writeFile(other, 'lock_ttl = soon\n');
+    const broken = await runAdmin(['check', '-c', join(bench.base, 'etcd')], bench.environment);
+    assert.equal(broken.status, 2);
+    assert.match(
+      broken.stdout,
+      /CTDB's helper would answer 3: Cannot read config ".*other": line 1: lock_ttl is "soon"/,
+    );
+  });
 
   test('CTDB that runs with another string is a warning', async () => {
     await using bench = await LockBench.make(cluster);
@@ -442,13 +606,13 @@ void describe('check, in other surroundings', () => {
     );
   });
 
-  test('a script in the place of the program is a problem, and a copy of it a note', async () => {
+  test('a script in the place of the program is a warning, and a copy of it a note', async () => {
     await using bench = await LockBench.make(cluster);
     const bin = await bench.script('ctdb_etcd_lock', 'exit 1');
     const program = join(bin, 'ctdb_etcd_lock');
     await writeFile(join(bench.base, 'ctdb.conf'), `[cluster]\n cluster lock = !${program}\n`);
     const [script] = matching(await checkJson(bench), 'ctdb', /is a script/);
-    assert.deepEqual([script?.verdict, script?.id], ['problem', 'ctdb-script']);
+    assert.deepEqual([script?.verdict, script?.id], ['warning', 'ctdb-script']);
     await copyFile(helperProgram(), program);
     const [copy] = matching(await checkJson(bench), 'ctdb', /another file than the program that checks$/);
     assert.deepEqual([copy?.verdict, copy?.id], ['note', 'ctdb-copy']);
@@ -523,6 +687,35 @@ void describe('check, in other surroundings', () => {
     const mended = await checkJson(bench);
     assert.equal(mended.verdict, 'warnings', JSON.stringify(mended.results));
     assert.deepEqual(matching(mended, 'alarms', /^no alarm is raised$/).length, 1);
+  });
+});
+
+void describe('check, of members that are not one cluster', () => {
+  /** Each with the defaults that etcd has: one and the same cluster ID and member ID. */
+  const strangers: EtcdCluster[] = [];
+  before(async () => {
+    const args = [
+      '--name=default',
+      '--initial-cluster-token=etcd-cluster',
+      '--initial-cluster=default=http://localhost:2380',
+      '--initial-advertise-peer-urls=http://localhost:2380',
+    ];
+    for (let count = 0; count < 3; count += 1)
+      strangers.push(await EtcdCluster.start({ release: '3.5-forky', args }));
+    const ids = await Promise.all(strangers.map((each) => each.clusterId()));
+    assert.deepEqual([...new Set(ids)], ['cdf818194e3a8c32']);
+  });
+  after(() => Promise.all(strangers.map((each) => each.stop())));
+
+  test('a lease that one grants is unknown to the others, which is a problem for each of them', async () => {
+    const [first] = strangers;
+    assert.ok(first !== undefined);
+    await using bench = await LockBench.make(first, { hosts: strangers.map(({ hosts }) => hosts).join() });
+    const json = await checkJson(bench);
+    assert.equal(json.verdict, 'broken', JSON.stringify(json.results));
+    const found = json.results.filter(({ id }) => id === 'store-another');
+    assert.equal(found.length, 2);
+    assert.deepEqual(await bench.leftovers(), []);
   });
 });
 

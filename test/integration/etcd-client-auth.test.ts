@@ -85,7 +85,10 @@ for (const release of ETCD_RELEASES) {
         [error.kind, error.message],
         ['permission', 'permission denied to user "samba" on /_locks/_ctdb/OTHER/'],
       );
-      assert.match(error.remedy ?? '', /etcdctl role grant-permission .*readwrite \/_locks\/_ctdb\/OTHER\/$/);
+      assert.match(
+        error.remedy ?? '',
+        /etcdctl role grant-permission .*readwrite \/_locks\/_ctdb\/OTHER\/, and give the user that role: etcdctl user grant-role \S+ ROLE$/,
+      );
     });
 
     test('the password file is read anew for each login, and only its first line counts', async () => {

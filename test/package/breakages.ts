@@ -44,7 +44,7 @@ async function type({ site, node }: Hand, command: string): Promise<string> {
 
 /** `run COMMAND`, to the letter: etcdctl where etcd's administrator is, everything else on the node. */
 const run: Mend = async (remedy, hand) => {
-  const [, command] = /^(?:run |grant read and write: )(.*?)(?:, once .*)?$/.exec(remedy) ?? [];
+  const [, command] = /^(?:run |grant read and write: )(.*?)(?:, (?:once|and) .*)?$/.exec(remedy) ?? [];
   assert.ok(command !== undefined, remedy);
   // The one word that check cannot know.
   const typed = command.replace(' ROLE ', ' ctdb ');

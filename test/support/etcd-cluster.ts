@@ -351,6 +351,15 @@ export class EtcdCluster implements AsyncDisposable {
     return { ttl: Number(answer.ttl ?? 0), granted: Number(answer['granted-ttl'] ?? 0) };
   }
 
+  /** In hex, as etcd's logs have it. */
+  async clusterId(): Promise<string> {
+    const answer = await this.etcdctl(['member', 'list', '--write-out=json']);
+    // A uint64: more digits than a number of JSON holds.
+    const id = /"cluster_id":(\d+)/.exec(answer)?.[1];
+    if (id === undefined) throw new Error(`etcdctl names no cluster: ${answer}`);
+    return BigInt(id).toString(16);
+  }
+
   /** The index of the member that is raft leader, as the first member that answers says. */
   async leaderIndex(): Promise<number> {
     for (const member of this.members) {

@@ -54,6 +54,7 @@ test('every identifier in the source is an entry of the failure guide', () => {
       ...text.matchAll(/\breport\s*\.(?:ok|note|warning|problem)\(\s*'([^']+)'/g),
       ...text.matchAll(/\bid: '([^']+)'/g),
       ...text.matchAll(/new (?:TlsFile|Setup|Usage)Error\(\s*'([^']+)'/g),
+      ...text.matchAll(/\bproblem\(\s*'([a-z]+(?:-[a-z]+)+)'/g),
       ...text.matchAll(/\bconfigError\(\s*'([^']+)'/g),
       ...text.matchAll(/\b(?:(?:log|complain)\.\w+|warnOnce)\(\s*'([^']+)'/g),
       ...text.matchAll(/\bformatLine\('([^']+)'/g),

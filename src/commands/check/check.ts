@@ -1,14 +1,16 @@
 import { checkCluster } from './cluster.ts';
-import { checkConfig, split } from './config.ts';
+import { checkConfig, split, type CheckedConfig } from './config.ts';
 import { checkEndpoints } from './endpoints.ts';
 import { checkHolder, checkLock, checkPredecessor } from './lock.ts';
 import { CheckFacts, checkAsPlugin } from './plugin.ts';
 import { checkCtdb } from './ctdb.ts';
 import { CheckReport, statusOf } from './report.ts';
 import { checkSelinux } from './selinux.ts';
+import { checkSameCluster } from './stores.ts';
 import { checkTlsFiles } from './tls.ts';
 import { certificatesOf } from '../certificates.ts';
 import type { PluginArgs } from '../cli.ts';
+import { choiceOf, type CtdbFile, readCtdbFile } from '../lock-string.ts';
 import { findEndpoints } from '../setup.ts';
 import type { CommandStatus, CommandWorld } from '../context.ts';
 import type { Endpoint, Identity } from '../../config/config.ts';
@@ -25,15 +27,17 @@ interface CheckArgs {
   readonly plugin: PluginArgs | undefined;
 }
 
-/** Tests everything that the lock needs: 0 all is well, 1 warnings, 2 the lock would not work; as a plugin also 3, cannot tell. */
+/** Tests everything that the lock needs: 0 all is well, 1 the lock works, with warnings, 2 not ready; as a plugin also 3, cannot tell. */
 export async function commandCheck(args: CheckArgs, world: CommandWorld): Promise<CommandStatus> {
   const report = new CheckReport(world.out, world.err, args.json || args.plugin !== undefined);
   const facts = new CheckFacts();
+  const ctdb = readCtdbFile(world.env);
+  const choice = choiceOf(args, ctdb);
+  const examineAll = (onlyReads: boolean): Promise<void> =>
+    examine(choice, ctdb, world, report, facts, onlyReads);
   if (args.plugin !== undefined)
-    return checkAsPlugin(args.plugin, args.configFile, world, report, facts, () =>
-      examine(args, world, report, facts, true),
-    );
-  await examine(args, world, report, facts, false);
+    return checkAsPlugin(args.plugin, choice.configFile, world, report, facts, () => examineAll(true));
+  await examineAll(false);
   report.progress('');
   const status = statusOf(report);
   if (args.json) {
@@ -46,14 +50,29 @@ export async function commandCheck(args: CheckArgs, world: CommandWorld): Promis
 
 /** @param onlyReads no request that writes an entry into the raft log, except a login with a password */
 async function examine(
-  args: CheckArgs,
+  choice: ReturnType<typeof choiceOf>,
+  ctdb: CtdbFile,
   world: CommandWorld,
   report: CheckReport,
   facts: CheckFacts,
   onlyReads: boolean,
 ): Promise<void> {
-  const checked = await checkConfig(args, world, report);
-  if (checked === undefined) return;
+  const checked = await checkConfig(choice, world, report);
+  const clusterId =
+    checked === undefined ? undefined : await checkEtcd(checked, world, report, facts, onlyReads);
+  report.progress('asking CTDB and SELinux');
+  await checkCtdb(ctdb, { checked, clusterId }, world, report);
+  await checkSelinux(world, report);
+}
+
+/** All that etcd must do for the lock. Resolves to the ID of the one cluster that answers; undefined when there is none. */
+async function checkEtcd(
+  checked: CheckedConfig,
+  world: CommandWorld,
+  report: CheckReport,
+  facts: CheckFacts,
+  onlyReads: boolean,
+): Promise<string | undefined> {
   const { config } = checked;
   checkTlsFiles(config, world.clock.wallNow(), report);
   let endpoints: readonly Endpoint[];
@@ -61,8 +80,8 @@ async function examine(
     endpoints = await findEndpoints(config, world);
   } catch (error) {
     if (!(error instanceof SetupError)) throw error;
-    report.problem('srv-failed', ...split(error.message, 'correct srv_domain or DNS'));
-    return;
+    report.problem(error.id, ...split(error.message, 'correct srv_domain or DNS'));
+    return undefined;
   }
   const members = makeAdminMembers(config, endpoints, world.clock);
   facts.endpoints = members.length;
@@ -74,16 +93,19 @@ async function examine(
   try {
     const { seen, looks } = await checkEndpoints(checked, members, world, report, onlyReads ? 1 : undefined);
     facts.looks = looks;
-    if (looks.length > 0) {
-      await checkCluster(config, seen, world, report, onlyReads);
-      facts.view = await checkHolder(checked.directory, asked, world, report);
-      if (facts.view !== undefined && !onlyReads) await checkLock(checked, asked, world, report);
-      await checkPredecessor(checked, world, report);
-    }
+    if (looks.length === 0) return undefined;
+    await checkCluster(config, seen, world, report, onlyReads);
+    await checkSameCluster(checked.directory, seen, world, report);
+    facts.view = await checkHolder(checked.directory, asked, world, report);
+    // Who may read the lock without a login could write it as well.
+    if (facts.view !== undefined && config.login === undefined && config.tls.certFile === undefined)
+      report.note('login-none', 'without a login: anybody who reaches etcd can take the lock away');
+    const answering = seen.flatMap(({ answers, member }) => (answers ? [member] : []));
+    if (facts.view !== undefined && !onlyReads) await checkLock(checked, asked, answering, world, report);
+    await checkPredecessor(checked, world, report);
+    const ids = new Set(seen.flatMap(({ header }) => header?.clusterId ?? []));
+    return ids.size === 1 ? [...ids][0] : undefined;
   } finally {
     asked.close();
   }
-  report.progress('asking CTDB and SELinux');
-  await checkCtdb(config, world, report);
-  await checkSelinux(world, report);
 }

@@ -5,6 +5,7 @@ import { limited } from './time.ts';
 import type { CommandWorld } from '../context.ts';
 import type { Config } from '../../config/config.ts';
 import { EtcdError } from '../../base/errors.ts';
+import { clusterIdText } from '../../base/ids.ts';
 import type { Alarm } from '../../etcd/admin.ts';
 import { bugsOf, isAtLeast, isKnownLine, lastOfEndedLine } from '../../etcd/releases.ts';
 
@@ -36,7 +37,7 @@ export async function checkCluster(
 function checkIdentity(config: Config, answered: readonly SeenEndpoint[], report: CheckReport): void {
   const ids = new Set(answered.flatMap(({ header }) => (header === undefined ? [] : [header.clusterId])));
   if (ids.size === 0) return; // nothing may be read, which the permissions show
-  const text = [...ids].join(' and ');
+  const text = [...ids].map(clusterIdText).join(' and ');
   if (ids.size > 1) {
     report.problem(
       'cluster-several',
@@ -44,8 +45,11 @@ function checkIdentity(config: Config, answered: readonly SeenEndpoint[], report
       'list members of one cluster only',
     );
   } else if (config.expectedClusterId === undefined) {
-    report.ok('cluster-ok', `ID ${text}; expected_cluster_id = ${text} would refuse any other`);
-  } else report.ok('cluster-expected', `ID ${text}, as expected_cluster_id says`);
+    report.ok('cluster-ok', `ID ${text}; --cluster-id ${text} in the lock string would refuse any other`);
+  } else {
+    const by = config.given.clusterId === undefined ? 'expected_cluster_id' : 'the lock string';
+    report.ok('cluster-expected', `ID ${text}, as ${by} says`);
+  }
 }
 
 function checkLeader(answered: readonly SeenEndpoint[], report: CheckReport): void {

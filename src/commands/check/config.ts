@@ -42,7 +42,11 @@ export async function checkConfig(
     loaded = loadConfig(args, world.env);
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
-    reportAs('problem', error.id, error.message, report);
+    const otherwise =
+      error.id === 'conf-missing'
+        ? 'create it, or correct the path after -c in ctdb.conf'
+        : 'correct the file';
+    reportAs('problem', error.id, error.message, report, otherwise);
     return undefined;
   }
   const { config, warnings, notes } = loaded;
@@ -74,8 +78,14 @@ export async function checkConfig(
 }
 
 /** What the helper says of its configuration, in its words and under its identifier. */
-function reportAs(verdict: 'warning' | 'problem', id: string, message: string, report: CheckReport): void {
-  const [text, remedy] = split(message, 'correct the file');
+function reportAs(
+  verdict: 'warning' | 'problem',
+  id: string,
+  message: string,
+  report: CheckReport,
+  otherwise = 'correct the file',
+): void {
+  const [text, remedy] = split(message, otherwise);
   report.add({ verdict, area: 'config', id, endpoint: '', text, remedy });
 }
 

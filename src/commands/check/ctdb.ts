@@ -1,143 +1,80 @@
-import { closeSync, openSync, readSync, statSync } from 'node:fs';
-import { resolve } from 'node:path';
-import type { CheckReport } from './report.ts';
-import { parseArgs, type Args } from '../cli.ts';
 import type { CommandWorld } from '../context.ts';
-import type { Config } from '../../config/config.ts';
-import { configPathOf } from '../../config/loader.ts';
-import { UsageError } from '../../base/errors.ts';
-import { readSmallFile } from '../../base/small-file.ts';
+import { type CtdbConf, integerOf } from '../ctdb-conf.ts';
+import { type CtdbFile, PROGRAM } from '../lock-string.ts';
+import { checkLockLine, identityLine, type KnownLock } from './lock-line.ts';
+import type { CheckReport } from './report.ts';
 
-const PROGRAM = 'ctdb_etcd_lock';
-const USUAL = `!/usr/libexec/ctdb/${PROGRAM}`;
-const LARGEST_FILE_BYTES = 65_536;
 const COMMAND_LIMIT_MS = 5_000;
 // What CTDB waits for its own check of the lock (samba, ctdb/server/ctdb_recover.c); we answer within 4 s.
 const LEAST_LEADER_TIMEOUT_S = 5;
 
-/** Settings of ctdb.conf as `section/key`, white space in keys as it stands; the last one counts, as for CTDB. */
-function settingsOf(text: string): Map<string, string> {
-  const settings = new Map<string, string>();
-  let section = '';
-  for (const line of text.split('\n').map((one) => one.trim())) {
-    if (line === '' || line.startsWith('#') || line.startsWith(';')) continue;
-    const header = /^\[(.*)\]$/.exec(line)?.[1];
-    if (header !== undefined) section = header.trim();
-    const [, key, value] = /^([^=]+)=(.*)$/.exec(line) ?? [];
-    if (key !== undefined && value !== undefined) settings.set(`${section}/${key.trim()}`, value.trim());
-  }
-  return settings;
-}
-
 /** Looks at what CTDB on this node makes of the helper. */
-export async function checkCtdb(config: Config, world: CommandWorld, report: CheckReport): Promise<void> {
-  const base = (world.env['CTDB_BASE'] ?? '') === '' ? '/etc/ctdb' : (world.env['CTDB_BASE'] ?? '');
-  const path = `${base.replace(/\/$/, '')}/ctdb.conf`;
-  const file = readSmallFile(path, LARGEST_FILE_BYTES);
-  if (file.kind === 'absent') {
-    report.note('ctdb-none', `there is no "${path}": CTDB is not set up on this node`);
+export async function checkCtdb(
+  file: CtdbFile,
+  known: KnownLock,
+  world: CommandWorld,
+  report: CheckReport,
+): Promise<void> {
+  const { path, conf, unread, lock } = file;
+  const line = identityLine(known, lock);
+  if (unread !== undefined) {
+    report.note('ctdb-unseen', `cannot read "${path}": ${unread}; run check as root`);
     return;
   }
-  if (file.kind === 'unusable') {
-    report.note('ctdb-unseen', `cannot read "${path}": ${file.problem}`);
+  if (conf === undefined) {
+    const text = `there is no "${path}": CTDB is not set up on this node; the line for it is cluster lock = ${line}`;
+    report.note('ctdb-none', text);
     return;
   }
-  const settings = settingsOf(Buffer.from(file.bytes).toString());
-  const lock = settings.get('cluster/cluster lock') ?? settings.get('cluster/recovery lock');
-  if (lock === undefined) {
-    const remedy = `add to section [cluster]: cluster lock = ${USUAL}`;
-    report.problem('ctdb-unset', `"${path}" sets no cluster lock`, remedy);
+  if (!isRead(path, conf, report)) return;
+  if (lock.kind === 'none') {
+    reportUnset(path, conf, line, report);
     return;
   }
-  if (!checkString(lock, path, world, config, report)) return;
-  const timeout = Number(settings.get('cluster/leader timeout') ?? LEAST_LEADER_TIMEOUT_S);
-  if (timeout < LEAST_LEADER_TIMEOUT_S) {
-    const text = `"${path}": leader timeout is ${timeout} s, and an answer may take 4 s`;
-    report.warning('ctdb-timeout', text, `set leader timeout = ${LEAST_LEADER_TIMEOUT_S} or remove it`);
-  }
-  await compareWithRunning(lock, path, world, report);
+  if (await checkLockLine({ ...file, lock }, known, world, report)) checkTimeout(path, conf, report);
+  await compareWithRunning(lock.text, path, world, report);
 }
 
-/** What CTDB will execute and with which arguments. Returns false when that is not this helper. */
-function checkString(
-  lock: string,
-  path: string,
-  world: CommandWorld,
-  config: Config,
-  report: CheckReport,
-): boolean {
-  const [program = '', ...words] = lock.replace(/^!/, '').split(/[ \t]+/);
-  if (!lock.startsWith('!') || !program.endsWith(`/${PROGRAM}`)) {
-    const text = `"${path}": cluster lock is ${lock}, not this helper`;
-    report.warning('ctdb-other', text, `set cluster lock = ${USUAL} on every node`);
+/** Whether CTDB reads the file to its end. */
+function isRead(path: string, { refused, dropped, ignored }: CtdbConf, report: CheckReport): boolean {
+  const remedy = 'correct that line';
+  if (refused !== undefined) {
+    const text = `"${path}": line ${refused.line}: ${refused.problem}, and does not start`;
+    report.problem('ctdb-refused', text, remedy);
     return false;
   }
-  if (!checkProgram(program, report)) return true;
-  if (/["']/.test(lock)) {
-    const text = `"${path}": cluster lock has quotes, which CTDB hands on as they are`;
-    report.problem('ctdb-quotes', text, 'remove them; arguments are split at spaces');
-    return true;
+  if (dropped !== undefined) {
+    const text = `"${path}": line ${dropped.line}: ${dropped.problem}: CTDB reads no further, and runs as if the file were empty, without a cluster lock`;
+    report.problem('ctdb-dropped', text, remedy);
+    return false;
   }
-  const args = argumentsOf(words);
-  if (typeof args === 'string') {
-    report.problem('ctdb-arguments', `"${path}": cluster lock: ${args}`, `set cluster lock = ${USUAL}`);
-    return true;
+  if (ignored.some(({ problem }) => problem.includes('\ufeff'))) {
+    const text = `"${path}" begins with a byte order mark (U+FEFF): CTDB passes over its first section, and runs without a cluster lock`;
+    report.problem('ctdb-mark', text, `run sed -i '1s/^\\xef\\xbb\\xbf//' ${path}`);
+    return false;
   }
-  // CTDB starts its helpers in the root directory.
-  const read = resolve('/', configPathOf(args, world.env));
-  if (config.file !== undefined && read !== resolve(config.file))
-    report.note('ctdb-file', `CTDB's helper reads "${read}", and "${config.file}" was checked`);
-  report.ok('ctdb-ok', `"${path}": cluster lock is this helper`);
   return true;
 }
 
-/** The arguments as the helper will read them; a line that says what is wrong with them. */
-function argumentsOf(words: readonly string[]): Extract<Args, { command: 'helper' }> | string {
-  try {
-    const args = parseArgs(words);
-    return args.command === 'helper' ? args : `${words.join(' ')} takes no lock`;
-  } catch (error) {
-    if (error instanceof UsageError) return error.message;
-    throw error;
+/** No cluster lock: not changed over yet, unless the file means to have one. */
+function reportUnset(path: string, { ignored }: CtdbConf, line: string, report: CheckReport): void {
+  const remedy = `add to section [cluster], on every node: cluster lock = ${line}`;
+  const meant = ignored.find(({ problem }) => /lock/i.test(problem) || problem.includes(PROGRAM));
+  if (meant === undefined) {
+    const text = `"${path}" is not changed over yet: it sets no cluster lock, and CTDB would run without one`;
+    report.warning('ctdb-unset', text, remedy);
+    return;
   }
+  const text = `"${path}": line ${meant.line}: ${meant.problem}: CTDB passes over that line, and runs without a cluster lock`;
+  report.problem('ctdb-ignored', text, remedy);
 }
 
-/** Whether CTDB can execute `program`, and whether that is what the administrator runs now. */
-function checkProgram(program: string, report: CheckReport): boolean {
-  try {
-    const theirs = statSync(program);
-    const ours = statSync('/proc/self/exe');
-    if ((theirs.mode & 0o111) === 0 || !theirs.isFile()) {
-      report.problem('ctdb-program', `"${program}" cannot be executed`, `run chmod 755 ${program}`);
-      return false;
-    }
-    if (theirs.dev === ours.dev && theirs.ino === ours.ino) return true;
-    if (isScript(program)) {
-      const text = `"${program}" is a script, such as Samba's own helper, and not this program`;
-      report.problem('ctdb-script', text, 'install the package ctdb-etcd-lock on every node');
-      return false;
-    }
-    report.note('ctdb-copy', `CTDB runs "${program}", which is another file than the program that checks`);
-    return true;
-  } catch {
-    const remedy = `install the package ctdb-etcd-lock, or set cluster lock = ${USUAL}`;
-    report.problem('ctdb-program', `"${program}" is not there`, remedy);
-    return false;
-  }
-}
-
-function isScript(path: string): boolean {
-  const start = Buffer.alloc(2);
-  let fd: number | undefined;
-  try {
-    fd = openSync(path, 'r');
-    readSync(fd, start, 0, 2, 0);
-  } catch {
-    return false;
-  } finally {
-    if (fd !== undefined) closeSync(fd);
-  }
-  return start.toString('latin1') === '#!';
+function checkTimeout(path: string, { values }: CtdbConf, report: CheckReport): void {
+  const set = values.get('cluster/leader timeout');
+  const timeout = set === undefined ? LEAST_LEADER_TIMEOUT_S : integerOf(set);
+  if (timeout >= LEAST_LEADER_TIMEOUT_S) return;
+  const text = `"${path}": leader timeout is ${timeout} s, and an answer may take 4 s`;
+  report.warning('ctdb-timeout', text, `set leader timeout = ${LEAST_LEADER_TIMEOUT_S} or remove it`);
 }
 
 /** CTDB reads the string at its start only, and compares it between the nodes. */

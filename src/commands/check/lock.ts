@@ -1,4 +1,5 @@
 import type { CheckReport } from './report.ts';
+import { checkOneStore, checkShortestLeases } from './stores.ts';
 import { formatLatency } from './time.ts';
 import type { CheckedConfig } from './config.ts';
 import { describeContender } from '../status-text.ts';
@@ -57,19 +58,23 @@ export async function checkHolder(
 }
 
 /**
- * Does what the helper does, with a lease of its own, and nothing that anybody could notice: the key is never written,
+ * Does what the helper does, with leases of its own, and nothing that anybody could notice: the key is never written,
  * for a key under the lock's directory would count as a holder, if only for an instant.
+ *
+ * @param answering the endpoints that answer, each of which must know the lease
  */
 export async function checkLock(
   { config, directory }: CheckedConfig,
   admin: Members<AdminMember>,
+  answering: readonly AdminMember[],
   world: CommandWorld,
   report: CheckReport,
 ): Promise<void> {
   const { clock } = world;
   report.progress('taking a lease, renewing it, letting it go');
   const timing = timingOf(config);
-  const lock = new Members(await makeMembers(config, { clock }), clock, timing);
+  const each = await makeMembers(config, { clock });
+  const lock = new Members(each, clock, timing);
   const bench: Bench = { directory, lock, admin, world, report };
   const leaseId = newLeaseId();
   try {
@@ -81,6 +86,10 @@ export async function checkLock(
         clock.now() + STEP_LIMIT_MS,
       );
       report.ok('permission-ok', `may take a lease, and read and write under ${directory}`);
+      await checkOneStore(leaseId, answering, world, report);
+      const answers = new Set(answering.map(({ endpoint }) => endpoint));
+      const asked = each.filter(({ endpoint }) => answers.has(endpoint));
+      await checkShortestLeases(asked, world, report);
       await measureRenewals(leaseId, timing.attemptMs, bench);
     } finally {
       await step(bench, (member, call) => unless('leaseNotFound', member.revoke(leaseId, call)));

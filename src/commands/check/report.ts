@@ -69,7 +69,7 @@ export class CheckReport {
     this.add({ verdict: 'warning', area: areaOf(id), id, endpoint, text, remedy });
   }
 
-  /** The lock would not work. */
+  /** The lock would not work, or not on every node: to be mended before CTDB starts. */
   problem(id: string, text: string, remedy: string, endpoint = ''): void {
     this.add({ verdict: 'problem', area: areaOf(id), id, endpoint, text, remedy });
   }
@@ -102,7 +102,7 @@ export class CheckReport {
       ...(problems > 0 ? [of(problems, 'problem')] : []),
       ...(warnings > 0 ? [of(warnings, 'warning')] : []),
     ].join(', ');
-    if (problems > 0) return `${paint(this.#out, 'red', 'The lock would not work')}: ${found}`;
+    if (problems > 0) return `${paint(this.#out, 'red', 'Not ready')}: ${found}`;
     if (warnings > 0) return `${paint(this.#out, 'yellow', 'The lock works')}, with ${found}`;
     return paint(this.#out, 'green', 'All is well');
   }
@@ -120,7 +120,7 @@ function areaOf(id: string): string {
   return id.split('-', 1)[0] ?? id;
 }
 
-/** What the findings come to: 0 all is well, 1 there are warnings, 2 the lock would not work. */
+/** What the findings come to: 0 all is well, 1 there are warnings, 2 not ready. */
 export function statusOf(report: Pick<CheckReport, 'count'>): 0 | 1 | 2 {
   if (report.count('problem') > 0) return 2;
   return report.count('warning') > 0 ? 1 : 0;

@@ -20,6 +20,8 @@ export interface CtdbOptions {
   readonly lockOf?: (pnn: number) => LockKind;
   /** Follows the helper's path in the lock string, such as `-vv`. */
   readonly lockArguments?: string;
+  /** The whole lock string by node number, instead of the same one for all. */
+  readonly lockStringOf?: (pnn: number) => string;
   /** Needed by all locks but fcntl. */
   readonly etcd?: EtcdCluster;
   /** More lines for the helper's configuration file. */
@@ -39,7 +41,8 @@ export interface CtdbStatus {
   readonly leader: number | undefined;
 }
 
-const HELPER = '/usr/libexec/ctdb/ctdb_etcd_lock';
+/** Where every node has the helper. */
+export const HELPER = '/usr/libexec/ctdb/ctdb_etcd_lock';
 
 /** Where the lock of every cluster of these tests is, by the name in its smb.conf. */
 export const LOCK_DIRECTORY = '/_locks/_ctdb/FSCLUSTER/';
@@ -85,7 +88,7 @@ export class CtdbCluster implements AsyncDisposable {
           addresses,
           directory: own,
           shared,
-          clusterLock: lock === 'fcntl' ? '/shared/lock' : etcdLock,
+          clusterLock: options.lockStringOf?.(pnn) ?? (lock === 'fcntl' ? '/shared/lock' : etcdLock),
           etcdConfig: options.configFile === undefined ? config(pnn) : undefined,
           binary: lockOf(pnn) === 'ours' ? binary : undefined,
           cable: `node${cables}`,

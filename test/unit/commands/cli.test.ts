@@ -123,7 +123,14 @@ const REFUSED: readonly (readonly [readonly string[], string])[] = [
   ],
   [['--netbios-name', 'A'], 'Unknown option "--netbios-name"'],
   [['--clusterid', 'ff'], 'Unknown option "--clusterid", did you mean --cluster-id'],
-  [['hold'], 'Unknown command "hold", want check, status, release or none'],
+  [
+    ['FILES'],
+    'Unknown command "FILES", want check, status, release or none; the name of a lock goes after --name',
+  ],
+  [
+    ['hold'],
+    'Unknown command "hold", want check, status, release or none; the name of a lock goes after --name',
+  ],
   [['chek'], 'Unknown command "chek", did you mean check'],
   [['Status'], 'Unknown command "Status", did you mean status'],
   [['relaese', '--force'], 'Unknown command "relaese", did you mean release'],
@@ -143,9 +150,15 @@ const REFUSED: readonly (readonly [readonly string[], string])[] = [
   [['status', '--openmetrics', '--watch'], 'Options --openmetrics and --watch exclude each other, want one'],
   [['status', '--plugin'], 'Option --plugin is not one of status, see ctdb_etcd_lock status --help'],
   [['--force'], 'Option --force belongs to release, want a command before it'],
-  [['--', '-v'], 'Unknown command "-v", want check, status, release or none'],
-  [[''], 'Unknown command "", want check, status, release or none'],
-  [['-v', 'a\nb\u001b'], 'Unknown command "a\\nb\\u001b", want check, status, release or none'],
+  [
+    ['--', '-v'],
+    'Unknown command "-v", want check, status, release or none; the name of a lock goes after --name',
+  ],
+  [[''], 'Unknown command "", want check, status, release or none; the name of a lock goes after --name'],
+  [
+    ['-v', 'a\nb\u001b'],
+    'Unknown command "a\\nb\\u001b", want check, status, release or none; the name of a lock goes after --name',
+  ],
 ];
 
 for (const [argv, message] of REFUSED) {

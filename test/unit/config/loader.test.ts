@@ -197,5 +197,5 @@ test('a file that the system refuses to read is an error with the reason', () =>
     catch (error) { console.log(error.name + ': ' + error.message); }`;
   chmodSync(directory, 0o755);
   const said = execFileSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8' });
-  assert.equal(said, `ConfigError: Cannot read config "${path}": permission denied (EACCES)\n`);
+  assert.equal(said, `ConfigError: Cannot read config "${path}": permission denied (EACCES); run as root\n`);
 });

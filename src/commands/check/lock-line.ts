@@ -1,0 +1,178 @@
+import { resolve } from 'node:path';
+import { ConfigError, SetupError } from '../../base/errors.ts';
+import { clusterIdText } from '../../base/ids.ts';
+import { nearest } from '../../base/nearest.ts';
+import { lookAtFile } from '../../base/small-file.ts';
+import { loadConfig } from '../../config/loader.ts';
+import { findLockName } from '../../config/lock-name.ts';
+import { lockDirectory } from '../../lock/lock-key.ts';
+import type { CommandWorld } from '../context.ts';
+import { helperArgsOf, PROGRAM, type CtdbFile, type LockString } from '../lock-string.ts';
+import type { CheckedConfig } from './config.ts';
+import { checkProgram } from './program.ts';
+import type { CheckReport } from './report.ts';
+
+const USUAL_PROGRAM = `/usr/libexec/ctdb/${PROGRAM}`;
+
+/** What is known of the lock when the lock string is judged. */
+export interface KnownLock {
+  /** Undefined when the configuration does not lead to a lock, which has then been reported. */
+  readonly checked: CheckedConfig | undefined;
+  /** Decimal; undefined when no member told it. */
+  readonly clusterId: string | undefined;
+}
+
+/** The lock string that says which lock it is, with all else as it stands in `lock`. */
+export function identityLine({ checked, clusterId }: KnownLock, lock: LockString): string {
+  const program = lock.kind === 'program' && isOurs(lock.program) ? lock.program : USUAL_PROGRAM;
+  const args = helperArgsOf(lock);
+  const kept = args === undefined || 'mistake' in args ? undefined : args;
+  const id = clusterId ?? kept?.given.clusterId;
+  return [
+    `!${program}`,
+    ...(checked === undefined ? [] : ['--name', checked.name]),
+    ...(id === undefined ? [] : ['--cluster-id', clusterIdText(id)]),
+    ...(kept?.configFile === undefined ? [] : ['-c', kept.configFile]),
+    ...(kept === undefined || kept.verbosity === 0 ? [] : [`-${'v'.repeat(kept.verbosity)}`]),
+  ].join(' ');
+}
+
+function isOurs(program: string): boolean {
+  return program.endsWith(`/${PROGRAM}`);
+}
+
+/**
+ * Judges what CTDB will execute and with which arguments.
+ * @returns false when CTDB will not run this helper, or not so that it takes the lock
+ */
+export async function checkLockLine(
+  { path, lock }: CtdbFile & { readonly lock: Exclude<LockString, { kind: 'none' }> },
+  known: KnownLock,
+  world: CommandWorld,
+  report: CheckReport,
+): Promise<boolean> {
+  const line = identityLine(known, lock);
+  const remedy = `set cluster lock = ${line} on every node`;
+  const problem = (id: string, text: string): false => {
+    report.problem(id, `"${path}": cluster lock: ${text}`, remedy);
+    return false;
+  };
+  if (lock.kind === 'file') {
+    if (/^["'\u2018-\u201f]/.test(lock.text)) {
+      return problem(
+        'ctdb-quotes',
+        `the quotes belong to the value, so CTDB would lock a file of the name ${lock.text} on each node by itself`,
+      );
+    }
+    if (lock.text.includes(PROGRAM)) {
+      const [file = ''] = lock.text.split(/[ \t]+/);
+      return problem(
+        'ctdb-bang',
+        `the "!" is missing: CTDB would lock the file "${file}" on each node by itself`,
+      );
+    }
+    report.warning(
+      'ctdb-other',
+      `"${path}" is not changed over yet: CTDB keeps its lock in the file ${lock.text}`,
+      `with CTDB stopped on all nodes, ${remedy}`,
+    );
+    return false;
+  }
+  if (!isOurs(lock.program)) return checkOther(path, lock, remedy, problem, report);
+  if (/^![ \t]/.test(lock.text)) {
+    return problem(
+      'ctdb-space',
+      'there is a space after the "!". CTDB runs the helper, but compares this line between the nodes to the letter, and shuts down a node that has it without the space',
+    );
+  }
+  if (!checkProgram(lock.program, report)) return false;
+  if (/["'\u2018-\u201f]/.test(lock.text))
+    return problem(
+      'ctdb-quotes',
+      'it has quotes, which CTDB hands on as they are; it splits arguments at spaces',
+    );
+  const args = helperArgsOf(lock);
+  if (args !== undefined && 'mistake' in args) return problem('ctdb-arguments', args.mistake);
+  if (args === undefined) return false;
+  if (!(await readsTheSame(args, path, known, world, report))) return false;
+  const { name, clusterId } = args.given;
+  const lacking = [
+    ...(name === undefined ? ['--name'] : []),
+    ...(clusterId === undefined ? ['--cluster-id'] : []),
+  ];
+  if (lacking.length === 0)
+    report.ok('ctdb-ok', `"${path}": cluster lock is this helper, and says which lock it is`);
+  else {
+    report.warning(
+      'ctdb-identity',
+      `"${path}": cluster lock is this helper, without ${lacking.join(' and ')}: CTDB cannot see a node that takes another lock`,
+      remedy,
+    );
+  }
+  return true;
+}
+
+/** CTDB runs another program. That can be a lock as it was before the change, or a slip of the pen. */
+function checkOther(
+  path: string,
+  { text, program }: Extract<LockString, { kind: 'program' }>,
+  remedy: string,
+  problem: (id: string, text: string) => false,
+  report: CheckReport,
+): false {
+  if (!program.startsWith('/'))
+    return problem(
+      'ctdb-path',
+      `"${program}" is not an absolute path, and CTDB does not search for programs`,
+    );
+  const [base = ''] = program.split('/').slice(-1);
+  if (nearest(base, [PROGRAM]) !== undefined || /etcd[-_]?lock/i.test(text))
+    return problem('ctdb-path', `"${program}" is not this helper, ${PROGRAM}`);
+  if (lookAtFile(program).kind === 'absent') return problem('ctdb-path', `"${program}" is not there`);
+  report.warning(
+    'ctdb-other',
+    `"${path}" is not changed over yet: CTDB keeps its lock with ${text}`,
+    `with CTDB stopped on all nodes, ${remedy}`,
+  );
+  return false;
+}
+
+/** Whether the helper that CTDB starts comes to the lock that was checked. */
+async function readsTheSame(
+  args: Exclude<ReturnType<typeof helperArgsOf>, undefined | { readonly mistake: string }>,
+  path: string,
+  { checked }: KnownLock,
+  world: CommandWorld,
+  report: CheckReport,
+): Promise<boolean> {
+  if (checked === undefined) return true;
+  // CTDB starts its helpers in the root directory.
+  const configFile = args.configFile === undefined ? undefined : resolve('/', args.configFile);
+  const ours = checked.config.file === undefined ? undefined : resolve(checked.config.file);
+  try {
+    const { config } = loadConfig({ ...args, configFile }, world.env);
+    const theirs = config.file === undefined ? undefined : resolve(config.file);
+    if (theirs === ours) return true;
+    const name = await findLockName(
+      {
+        netbiosName: config.netbiosName,
+        givenName: config.given.name,
+        configPath: theirs ?? '',
+        hostName: world.host.hostName,
+      },
+      world.run,
+    );
+    const directory = lockDirectory(config.lockPrefix, config.locksDir, name);
+    const same = directory === checked.directory ? 'the same lock' : directory.slice(0, -1);
+    report.note(
+      'ctdb-file',
+      `CTDB's helper reads ${theirs === undefined ? 'no file' : `"${theirs}"`}, which leads to ${same}, and ${ours === undefined ? 'the defaults were' : `"${ours}" was`} checked`,
+    );
+    return true;
+  } catch (error) {
+    if (!(error instanceof ConfigError || error instanceof SetupError)) throw error;
+    const remedy = `correct that, or the cluster lock in "${path}"`;
+    report.problem('ctdb-refused-file', `CTDB's helper would answer 3: ${error.message}`, remedy);
+    return false;
+  }
+}

@@ -1,0 +1,95 @@
+import { UsageError } from '../base/errors.ts';
+import { readSmallFile } from '../base/small-file.ts';
+import type { ConfigChoice } from '../config/loader.ts';
+import { parseArgs, type Args } from './cli.ts';
+import type { CommandWorld } from './context.ts';
+import { type CtdbConf, parseCtdbConf } from './ctdb-conf.ts';
+
+/** The name of our program, whatever directory it is in. */
+export const PROGRAM = 'ctdb_etcd_lock';
+
+type HelperArgs = Extract<Args, { command: 'helper' }>;
+
+/** What CTDB does with a cluster lock. */
+export type LockString =
+  /** There is none: CTDB runs without a lock. */
+  | { readonly kind: 'none' }
+  /** CTDB runs its own helper, which locks a file of that name. */
+  | { readonly kind: 'file'; readonly text: string }
+  /** CTDB executes a program. */
+  | {
+      readonly kind: 'program';
+      readonly text: string;
+      readonly program: string;
+      readonly words: readonly string[];
+    };
+
+/** What ctdb.conf says. */
+export interface CtdbFile {
+  readonly path: string;
+  /** Undefined when there is no such file, or when it cannot be read. */
+  readonly conf: CtdbConf | undefined;
+  /** Why it cannot be read, as a clause. */
+  readonly unread: string | undefined;
+  readonly lock: LockString;
+}
+
+const LARGEST_FILE_BYTES = 65_536;
+
+/** As CTDB takes it apart (samba, `cluster_mutex_helper_args`): at spaces and tabs, without quotes, and no search in PATH. */
+export function lockStringOf(text: string | undefined): LockString {
+  if (text === undefined) return { kind: 'none' };
+  if (!text.startsWith('!')) return { kind: 'file', text };
+  const [program = '', ...words] = text
+    .slice(1)
+    .split(/[ \t]+/)
+    .filter((word) => word !== '');
+  return { kind: 'program', text, program, words };
+}
+
+/** Reads CTDB's configuration on this node. */
+export function readCtdbFile(env: CommandWorld['env']): CtdbFile {
+  const base = (env['CTDB_BASE'] ?? '') === '' ? '/etc/ctdb' : (env['CTDB_BASE'] ?? '');
+  const path = `${base.replace(/\/$/, '')}/ctdb.conf`;
+  const file = readSmallFile(path, LARGEST_FILE_BYTES);
+  const nothing = { path, conf: undefined, lock: { kind: 'none' } } as const;
+  if (file.kind === 'absent') return { ...nothing, unread: undefined };
+  if (file.kind === 'unusable') return { ...nothing, unread: file.problem };
+  const conf = parseCtdbConf(file.bytes);
+  const lock = lockStringOf(
+    conf.values.get('cluster/cluster lock') ?? conf.values.get('cluster/recovery lock'),
+  );
+  return { path, conf, unread: undefined, lock };
+}
+
+/** The arguments as the helper will read them, or what is wrong with them; undefined when CTDB runs something else. */
+export function helperArgsOf(lock: LockString): HelperArgs | { readonly mistake: string } | undefined {
+  if (lock.kind !== 'program' || !lock.program.endsWith(`/${PROGRAM}`)) return undefined;
+  try {
+    const args = parseArgs(lock.words);
+    return args.command === 'helper' ? args : { mistake: `${lock.words.join(' ')} takes no lock` };
+  } catch (error) {
+    if (error instanceof UsageError) return { mistake: error.message };
+    throw error;
+  }
+}
+
+type Choice = Omit<ConfigChoice, 'verbosity'>;
+
+/**
+ * What a command goes by: what its own command line says, or else what the lock string says. So `check` checks, and `status`
+ * shows, the lock that CTDB takes.
+ */
+export function choiceOf({ configFile, given }: Choice, { lock }: CtdbFile): Choice {
+  const args = helperArgsOf(lock);
+  if (args === undefined || 'mistake' in args) return { configFile, given };
+  // Another file can be another lock: what the string says of the lock is said of the file that it names.
+  if (configFile !== undefined) return { configFile, given };
+  return {
+    configFile: args.configFile,
+    given: {
+      name: given.name ?? args.given.name,
+      clusterId: given.clusterId ?? args.given.clusterId,
+    },
+  };
+}
