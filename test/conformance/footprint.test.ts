@@ -9,6 +9,8 @@ import { runChecked } from '../support/processes.ts';
 
 /** All that a take, a renewal and a release may open, and who wants it. */
 const MAY_OPEN: readonly [who: string, path: RegExp][] = [
+  ['the look at what of /proc may be believed', /^\/proc\/self\/(status|mountinfo)$/],
+  ['the look at whether the watchdog is stopped', /^\/proc\/\d+\/stat$/],
   [
     'the loader',
     /^\/etc\/ld\.so\.(cache|preload)$|^\/(usr\/)?lib[^ ]*\/lib(dl|stdc\+\+|m|gcc_s|pthread|c|tinfo)\.so\.\d+$/,
@@ -62,8 +64,8 @@ test('one take, one renewal and one release open nothing and connect to nothing 
           return Number(port) !== cluster.member(0).clientPort && !rest.includes('/var/run/nscd/socket');
         }
         case 'execve':
-          // Our own, the companion, and ctdb on each directory of the PATH, which are not there.
-          return ![helperProgram(), '/bin/bash'].includes(path) && !path.endsWith('/ctdb');
+          // The helper, the watchdog, and the shell that looks for ctdb along PATH.
+          return ![helperProgram(), '/bin/bash', '/bin/sh'].includes(path) && !path.endsWith('/ctdb');
         default:
           return true;
       }

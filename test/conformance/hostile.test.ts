@@ -58,10 +58,14 @@ void describe('a hostile endpoint', { concurrency: 4 }, () => {
     const { certFile, keyFile } = await authority.issue();
     caFile = authority.certFile;
     tls = { cert: await readFile(certFile), key: await readFile(keyFile) };
-    cluster = await EtcdCluster.start({ release: LATEST_RELEASE, tls: { caFile, certFile, keyFile } });
+    cluster = await EtcdCluster.start({
+      members: 3,
+      release: LATEST_RELEASE,
+      tls: { caFile, certFile, keyFile },
+    });
     // What is normal: one that takes the lock over TLS, and lets go.
     await using base = await HelperBase.make({
-      hosts: cluster.hosts,
+      hosts: cluster.member(0).endpoint,
       netbios_name: 'NORMAL',
       protocol: 'https',
       ca_cert: caFile,
@@ -78,8 +82,10 @@ void describe('a hostile endpoint', { concurrency: 4 }, () => {
     test(`${hostility.kind}, before a good one: the lock is taken, and nothing said`, async () => {
       await using endpoint = await HostileEndpoint.start(hostility, 1, tls);
       const scheme = hostility.secure === true ? 'https' : 'http';
+      // Several good ones: with one alone, a silent stranger could be another store, and the lock would be refused.
+      const good = cluster.members.map((member) => `https://${member.endpoint}`);
       await using base = await HelperBase.make({
-        hosts: `${scheme}://${endpoint.endpoint},https://${cluster.hosts}`,
+        hosts: [`${scheme}://${endpoint.endpoint}`, ...good].join(','),
         ca_cert: caFile,
         netbios_name: `BEFORE${index}`,
       });
