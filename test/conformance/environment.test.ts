@@ -143,7 +143,10 @@ void describe('whatever CTDB’s environment is', () => {
     assert.equal((await holder.release()).status, 0);
     // There is no /proc: what that takes away is said, once each.
     assert.deepEqual(
-      holder.stderr.trimEnd().split('\n').map((line) => /\[([a-z-]+)\]$/.exec(line)?.[1]),
+      holder.stderr
+        .trimEnd()
+        .split('\n')
+        .map((line) => /\[([a-z-]+)\]$/.exec(line)?.[1]),
       ['warn-proc', 'warn-uptime'],
     );
     assert.deepEqual(await bench.leftovers(), []);
