@@ -134,7 +134,7 @@ export async function helpCtdb(
   members[0]?.connect();
 
   let written: HolderRecord | undefined;
-  const describeUs = (via: string): string => {
+  const describeUs = (): string => {
     warnOfProcfs(procfs, log);
     written = {
       node: host.hostName,
@@ -145,7 +145,6 @@ export async function helpCtdb(
       version,
       ttlMs: timing.ttlMs,
       refreshMs: timing.refreshMs,
-      via,
     };
     return formatHolder(written);
   };

@@ -14,7 +14,6 @@ export class Members<M extends Askable = Member> {
   readonly #timing: AskTiming;
   readonly #onFailure: (error: EtcdError) => void;
   readonly #preference: Preference;
-  readonly #excluded = new Set<M>();
 
   /** @param onFailure told of each attempt that failed while its question was open; for the log. */
   constructor(
@@ -31,22 +30,6 @@ export class Members<M extends Askable = Member> {
     this.#onFailure = onFailure;
   }
 
-  /** In the order of the configuration. */
-  get all(): readonly M[] {
-    return this.#members;
-  }
-
-  /** True while there is a member that was not excluded. */
-  get isUsable(): boolean {
-    return this.#excluded.size < this.#members.length;
-  }
-
-  /** Asks this member nothing more, as long as there is another. */
-  exclude(member: M): void {
-    this.#excluded.add(member);
-    if (member === this.preferred) this.preferNext();
-  }
-
   /** The member that answered last. */
   get preferred(): M {
     return this.#at(this.#preference.index);
@@ -55,7 +38,6 @@ export class Members<M extends Askable = Member> {
   /** The member after the preferred one: where to go when the preferred one is in doubt without having failed. */
   preferNext(): void {
     this.#preference.moveOn();
-    if (this.isUsable) while (this.#excluded.has(this.preferred)) this.#preference.moveOn();
   }
 
   /** Calls `moved` whenever another member is preferred from then on, until it is stopped. */
@@ -82,8 +64,7 @@ export class Members<M extends Askable = Member> {
     const inOrder = this.#members.map((_, index) =>
       this.#at((this.#preference.index + index) % this.#members.length),
     );
-    const usable = inOrder.filter((member) => !this.#excluded.has(member));
-    return new Question(usable.length > 0 ? usable : inOrder, question, {
+    return new Question(inOrder, question, {
       clock: this.#clock,
       timing: this.#timing,
       byMs,

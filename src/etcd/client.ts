@@ -10,7 +10,6 @@ import type {
   LockAnswer,
   Member,
   Obstacle,
-  MemberList,
   RangeAnswer,
   TimeToLiveAnswer,
   WatchHandlers,
@@ -174,12 +173,6 @@ class EtcdMember implements Member {
 
   waitsFor(): Obstacle | undefined {
     return this.#caller.waitsFor();
-  }
-
-  listMembers({ signal }: CallOptions): Promise<MemberList> {
-    return this.#ask(undefined, signal, async (metadata) =>
-      messages.memberListFrom(await callUnary(this.#link, signal, 'memberList', {}, metadata)),
-    );
   }
 
   connect(): void {

@@ -52,7 +52,6 @@ function timed(member: Member, { clock, onRenewal }: Crowd): Member {
     lock: (...args) => member.lock(...args),
     describe: (...args) => member.describe(...args),
     watch: (...args) => member.watch(...args),
-    listMembers: (...args) => member.listMembers(...args),
     connect: () => {
       member.connect();
     },
@@ -112,7 +111,7 @@ export class ScaleHolder {
       {
         ...tools,
         newLeaseId: () => leaseIdFrom(randomBytes(8)),
-        describeUs: (via) =>
+        describeUs: () =>
           formatHolder({
             node: name,
             host: name,
@@ -122,7 +121,6 @@ export class ScaleHolder {
             version: 'scale',
             ttlMs: timing.ttlMs,
             refreshMs: timing.refreshMs,
-            via,
           }),
         onSession: () => undefined,
       },

@@ -9,7 +9,6 @@ import type {
   LeaseId,
   LockAnswer,
   Member,
-  MemberList,
   RangeAnswer,
   TimeToLiveAnswer,
   WatchHandlers,
@@ -176,12 +175,6 @@ export class SimMember implements Member {
       isOver = true;
       connection.ends.delete(end);
     };
-  }
-
-  listMembers(call: CallOptions): Promise<MemberList> {
-    return this.#call<MemberList>('listMembers', undefined, call, (reply) => {
-      this.#server.listMembers(reply);
-    });
   }
 
   connect(): void {

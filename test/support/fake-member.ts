@@ -9,7 +9,6 @@ import type {
   LeaseId,
   LockAnswer,
   Member,
-  MemberList,
   RangeAnswer,
   TimeToLiveAnswer,
   WatchHandlers,
@@ -24,7 +23,6 @@ interface Answers {
   readonly readKey: RangeAnswer;
   readonly readOldest: RangeAnswer;
   readonly lock: LockAnswer;
-  readonly listMembers: MemberList;
   readonly describe: Pick<LockAnswer, 'header' | 'succeeded'>;
 }
 
@@ -70,9 +68,7 @@ export class FakeCall {
 
   answer<Name extends CallName>(name: Name, answer: Partial<Answers[Name]>): void {
     if (name !== this.name) throw new Error(`The call is ${this.name}, not ${name}`);
-    const isTold = name === 'grant' || name === 'keepAlive' || name === 'lock' || name === 'confirmKey';
-    const connection = isTold ? { connection: this.member.connection } : {};
-    this.#resolve({ header: headerOf(), ...connection, ...answer });
+    this.#resolve({ header: headerOf(), connection: this.member.connection, ...answer });
   }
 
   refuse(kind: EtcdErrorKind, message: string = kind): void {
@@ -175,10 +171,6 @@ export class FakeMember implements Member {
     };
   }
 
-  listMembers(call: CallOptions): Promise<MemberList> {
-    return this.#take('listMembers', call, {});
-  }
-
   connect(): void {
     this.connects += 1;
   }
@@ -206,11 +198,6 @@ export class KindEtcd {
   revision = 10n;
   raftTerm = 2n;
   ttlMs = 9_000;
-  /** Three, of whose addresses the fakes know nothing. */
-  members: MemberList['members'] = ['1', '2', '3'].map((id) => ({
-    id,
-    clientUrls: [`http://member${id}:2379`],
-  }));
 
   /** Answers one call; to be used as a member's `onCall`. */
   readonly serve = (call: FakeCall): void => {
@@ -244,9 +231,6 @@ export class KindEtcd {
         break;
       case 'lock':
         this.#lock(call);
-        break;
-      case 'listMembers':
-        call.answer('listMembers', { header, members: this.members });
         break;
       case 'describe':
         if (this.key !== null) this.key = { ...this.key, value: call.value };

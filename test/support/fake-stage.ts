@@ -14,7 +14,7 @@ export const DIRECTORY = '/_locks/_ctdb/NAME/';
 export const LEASE = '26' as LeaseId;
 
 /** The value of a key as a helper of process `process` writes it. */
-export function holderValue(process: ProcessIdentity, timing: Timing, via = 'etcd0:2379'): string {
+export function holderValue(process: ProcessIdentity, timing: Timing): string {
   return formatHolder({
     node: 'fs1',
     host: 'fs1',
@@ -24,7 +24,6 @@ export function holderValue(process: ProcessIdentity, timing: Timing, via = 'etc
     version: '1.0.0',
     ttlMs: timing.ttlMs,
     refreshMs: timing.refreshMs,
-    via,
   });
 }
 
@@ -39,7 +38,6 @@ export class FakeStage {
   /** What was told to the dead man's switch: `start`, instants, `release`. */
   readonly fed: (number | 'start' | 'release')[] = [];
   readonly errors: string[] = [];
-  readonly warnings: string[] = [];
   readonly termination = new AbortController();
   parentPid = 4711;
   isDead = false;
@@ -81,9 +79,6 @@ export class FakeStage {
     error: (_, message) => {
       this.errors.push(message);
     },
-    warning: (_, message) => {
-      this.warnings.push(message);
-    },
     detail: (_, message) => {
       if (typeof message === 'function') message();
     },
@@ -123,7 +118,7 @@ export class FakeStage {
       ),
       terminated: this.termination.signal,
       newLeaseId: () => LEASE,
-      describeUs: (endpoint) => holderValue(this.self, timing, endpoint),
+      describeUs: () => holderValue(this.self, timing),
     };
   }
 
