@@ -32,7 +32,7 @@ export interface WatchdogProcess {
   write(line: string): void;
   /** Has it read at once what was written. */
   wake(): void;
-  /** True when it is stopped (SIGSTOP, a debugger) and cannot act; false when it runs, or when that cannot be known. */
+  /** True when it is stopped (SIGSTOP) and cannot act; false when it runs, or when that cannot be known. */
   isStopped(): boolean;
   /** Closes its pipes, whereupon it exits. */
   end(): void;

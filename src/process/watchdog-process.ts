@@ -65,10 +65,10 @@ export function spawnWatchdogProcess(
   };
 }
 
-/** State T (stopped) or t (traced) in /proc/PID/stat, proc(5). */
+/** State T (stopped by a signal) in /proc/PID/stat, proc(5). Under strace a process shows t for an instant with each call. */
 function isStopped(pid: number): boolean {
   try {
-    return /\) [Tt] /.test(readFileSync(`/proc/${pid}/stat`, 'latin1'));
+    return /\) T /.test(readFileSync(`/proc/${pid}/stat`, 'latin1'));
   } catch {
     return false;
   }
