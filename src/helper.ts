@@ -134,7 +134,7 @@ export async function helpCtdb(
   members[0]?.connect();
 
   let written: HolderRecord | undefined;
-  const describeUs = (): string => {
+  const describeUs = (via: string): string => {
     warnOfProcfs(procfs, log);
     written = {
       node: host.hostName,
@@ -145,6 +145,7 @@ export async function helpCtdb(
       version,
       ttlMs: timing.ttlMs,
       refreshMs: timing.refreshMs,
+      via,
     };
     return formatHolder(written);
   };

@@ -39,7 +39,9 @@ export class SetupError extends Error {
  *
  * - silence, ask again: `unavailable`, `timeout`, `noLeader`, `stale` (the member is behind what we have seen),
  *   `unproven` (a renewal that proves nothing yet), `unknown`;
- * - this endpoint will not do, others may: `tls`, `wrongCluster`, `notEtcd`;
+ * - this endpoint will not do, others may: `tls`, `wrongCluster`, `notEtcd`, `proxy` (what answers there spreads the calls of
+ *   one connection over members, or answers itself);
+ * - the endpoints lead to more than one store, so nobody may hold the lock through them: `otherStore`;
  * - the whole cluster refuses: `auth`, `permission`, `noSpace`, `rejected`;
  * - plain answers about a lease: `leaseNotFound`, `leaseExists`.
  */
@@ -53,6 +55,8 @@ export type EtcdErrorKind =
   | 'tls'
   | 'wrongCluster'
   | 'notEtcd'
+  | 'proxy'
+  | 'otherStore'
   | 'auth'
   | 'permission'
   | 'noSpace'
@@ -71,6 +75,8 @@ const ENTRY_OF: Readonly<Record<EtcdErrorKind, string>> = {
   tls: 'tls-other',
   wrongCluster: 'etcd-cluster',
   notEtcd: 'net-http',
+  proxy: 'etcd-proxy',
+  otherStore: 'etcd-stores',
   auth: 'auth-wanted',
   permission: 'auth-permission',
   noSpace: 'etcd-full',
@@ -95,6 +101,12 @@ export class EtcdError extends Error {
     this.endpoint = endpoint;
     this.remedy = remedy;
   }
+}
+
+/** The error as part of a line: endpoint, message and remedy. */
+export function etcdErrorText({ endpoint, message, remedy }: EtcdError): string {
+  const where = endpoint === '' ? 'etcd at ' : `etcd at ${endpoint}: `;
+  return where + message + (remedy === undefined ? '' : `; ${remedy}`);
 }
 
 /** For the `default` of a `switch` over a closed union: the compiler proves that it is never reached. */

@@ -1,6 +1,7 @@
 import { EtcdError } from '../base/errors.ts';
 import { clusterIdText } from '../base/ids.ts';
-import type { CallOptions, Header, Member } from './member.ts';
+import type { CallOptions, ConnectionId, Header, Member } from './member.ts';
+import { ONE_CLUSTER, spreadCalls } from './refusals.ts';
 
 /** How far a member, or the cluster as a whole, has been seen to be. */
 interface Progress {
@@ -37,6 +38,8 @@ export class ClusterGuard {
   #clusterId: string | undefined;
   /** What told the ID; undefined when the first answer did. */
   readonly #expectedBy: string | undefined;
+  /** The endpoint whose answer decided which cluster is ours. */
+  #firstEndpoint = '';
 
   /**
    * @param expectedClusterId decimal uint64; without it the first answer decides which cluster is ours.
@@ -47,20 +50,36 @@ export class ClusterGuard {
     this.#expectedBy = expectedClusterId === undefined ? undefined : expectedBy;
   }
 
-  /** The same member, with each answer checked; a refused answer rejects with kind `stale` or `wrongCluster`. */
+  /**
+   * The same member, with each answer checked; a refused answer rejects with kind `stale`, `proxy`, `otherStore`, or, where the
+   * configuration says which cluster is ours, `wrongCluster`.
+   */
   guard(member: Member): Member {
-    const checked = async <T extends { readonly header: Header }>(
+    /** What answered the last call that said which connection it came over. */
+    let lastAnswer: { readonly connection: ConnectionId; readonly memberId: string } | undefined;
+    const checked = async <T extends { readonly header: Header; readonly connection?: ConnectionId }>(
       agreedByQuorum: boolean,
       send: () => Promise<T>,
     ): Promise<T> => {
       const agreedAtSend = this.#agreed;
       const seenAtSend = this.#progressOf;
       const answer = await send();
-      this.#check(member.endpoint, answer.header, seenAtSend, agreedByQuorum ? agreedAtSend : undefined);
+      const { header, connection } = answer;
+      this.#checkCluster(member.endpoint, header);
+      if (connection !== undefined) {
+        const { memberId } = header;
+        if (memberId === '0') throw spreadCalls(member.endpoint);
+        if (lastAnswer?.connection === connection && lastAnswer.memberId !== memberId)
+          throw spreadCalls(member.endpoint);
+        lastAnswer = { connection, memberId };
+      }
+      this.#check(member.endpoint, header, seenAtSend, agreedByQuorum ? agreedAtSend : undefined);
       return answer;
     };
     return {
-      endpoint: member.endpoint,
+      get endpoint() {
+        return member.endpoint;
+      },
       grant: (leaseId, ttlMs, call) => checked(true, () => member.grant(leaseId, ttlMs, call)),
       revoke: (leaseId, call) => checked(true, () => member.revoke(leaseId, call)),
       keepAlive: (leaseId, call) => checked(false, () => member.keepAlive(leaseId, call)),
@@ -75,6 +94,11 @@ export class ClusterGuard {
         checked(true, () => member.describe(key, value, createRevision, call)),
       watch: (key, fromRevision, handlers) => member.watch(key, fromRevision, handlers),
       waitsFor: () => member.waitsFor?.(),
+      listMembers: async (call) => {
+        const list = await member.listMembers(call);
+        if (list.header !== null) this.#checkCluster(member.endpoint, list.header);
+        return list;
+      },
       connect: () => {
         member.connect();
       },
@@ -84,23 +108,26 @@ export class ClusterGuard {
     };
   }
 
+  #checkCluster(endpoint: string, { clusterId }: Header): void {
+    if (this.#clusterId === undefined) {
+      this.#clusterId = clusterId;
+      this.#firstEndpoint = endpoint;
+    }
+    if (clusterId === this.#clusterId) return;
+    const what = `belongs to etcd cluster ${clusterIdText(clusterId)}, not to ${clusterIdText(this.#clusterId)}`;
+    if (this.#expectedBy !== undefined) {
+      const remedy = `correct hosts or ${this.#expectedBy}`;
+      throw new EtcdError('wrongCluster', endpoint, `${what} as ${this.#expectedBy} says`, remedy);
+    }
+    throw new EtcdError('otherStore', endpoint, `${what} as ${this.#firstEndpoint}`, ONE_CLUSTER);
+  }
+
   #check(
     endpoint: string,
     header: Header,
     seenAtSend: ReadonlyMap<string, Progress>,
     agreedAtSend: Progress | undefined,
   ): void {
-    this.#clusterId ??= header.clusterId;
-    if (header.clusterId !== this.#clusterId) {
-      throw new EtcdError(
-        'wrongCluster',
-        endpoint,
-        `belongs to etcd cluster ${clusterIdText(header.clusterId)}, not to ${clusterIdText(this.#clusterId)} as ${this.#expectedBy === undefined ? 'another member' : `${this.#expectedBy} says`}`,
-        this.#expectedBy === undefined
-          ? 'list members of one cluster only in hosts'
-          : `correct hosts or ${this.#expectedBy}`,
-      );
-    }
     const seen = seenAtSend.get(header.memberId);
     if (seen !== undefined && isBehind(header, seen)) {
       throw new EtcdError('stale', endpoint, `has gone back to revision ${header.revision.toString()}`);

@@ -14,7 +14,9 @@ export function meaningOf(kind: EtcdErrorKind): 'askAgain' | 'askOthers' | 'fina
     case 'tls':
     case 'wrongCluster':
     case 'notEtcd':
+    case 'proxy':
       return 'askOthers';
+    case 'otherStore':
     case 'auth':
     case 'permission':
     case 'noSpace':
@@ -66,7 +68,15 @@ export function silence(endpoint: string, silentMs: number, obstacle?: Obstacle)
 }
 
 // The kinds that tell an administrator most come first; the error as a whole takes its kind and remedy from there.
-const TELLING: readonly EtcdErrorKind[] = ['wrongCluster', 'tls', 'notEtcd', 'noLeader', 'stale', 'unproven'];
+const TELLING: readonly EtcdErrorKind[] = [
+  'wrongCluster',
+  'proxy',
+  'tls',
+  'notEtcd',
+  'noLeader',
+  'stale',
+  'unproven',
+];
 
 /** One error for all members: `a:2379: connection refused; b:2379: no answer within 1.5 s`. */
 export function summary(failures: readonly EtcdError[]): EtcdError {

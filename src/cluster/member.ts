@@ -51,7 +51,10 @@ export interface LeaseAnswer {
   readonly header: Header;
   /** The connection that the call ran on. */
   readonly connection: ConnectionId;
-  /** The TTL that the server granted or restarted, in milliseconds; 0 means that it does not know the lease. */
+  /**
+   * The TTL that the server granted or restarted, in milliseconds; 0 means that it does not know the lease. No etcd answers
+   * with less than 0, but its grpc-proxy does.
+   */
   readonly ttlMs: number;
 }
 
@@ -85,6 +88,18 @@ export interface ConfirmAnswer {
   readonly connection: ConnectionId;
   /** The key as the transaction found it; null when there is none. It can be another one than the one asked for. */
   readonly found: KeyValue | null;
+}
+
+/** The cluster's members, as one of them knows them. */
+export interface MemberList {
+  /** Null in an answer that etcd's grpc-proxy makes up itself. */
+  readonly header: Header | null;
+  readonly members: readonly {
+    /** uint64 as a decimal string; '0' for what is no member. */
+    readonly id: string;
+    /** What it tells clients to dial, such as `http://10.0.0.1:2379`; none while it has never been started. */
+    readonly clientUrls: readonly string[];
+  }[];
 }
 
 export interface WatchHandlers {
@@ -144,6 +159,8 @@ export interface Member {
   watch(key: string, fromRevision: bigint, handlers: WatchHandlers): () => void;
   /** What calls wait for now; undefined when that is the connection, or the answer itself. */
   readonly waitsFor?: () => Obstacle | undefined;
+  /** The members as this one knows them; no quorum is asked. */
+  listMembers(call: CallOptions): Promise<MemberList>;
   /** Opens the connection ahead of the first call. Never throws. */
   connect(): void;
   /** Closes the connection; the member is not used again. */

@@ -14,6 +14,7 @@ export class Members<M extends Askable = Member> {
   readonly #timing: AskTiming;
   readonly #onFailure: (error: EtcdError) => void;
   readonly #preference: Preference;
+  readonly #excluded = new Set<M>();
 
   /** @param onFailure told of each attempt that failed while its question was open; for the log. */
   constructor(
@@ -30,6 +31,22 @@ export class Members<M extends Askable = Member> {
     this.#onFailure = onFailure;
   }
 
+  /** In the order of the configuration. */
+  get all(): readonly M[] {
+    return this.#members;
+  }
+
+  /** True while there is a member that was not excluded. */
+  get isUsable(): boolean {
+    return this.#excluded.size < this.#members.length;
+  }
+
+  /** Asks this member nothing more, as long as there is another. */
+  exclude(member: M): void {
+    this.#excluded.add(member);
+    if (member === this.preferred) this.preferNext();
+  }
+
   /** The member that answered last. */
   get preferred(): M {
     return this.#at(this.#preference.index);
@@ -38,6 +55,7 @@ export class Members<M extends Askable = Member> {
   /** The member after the preferred one: where to go when the preferred one is in doubt without having failed. */
   preferNext(): void {
     this.#preference.moveOn();
+    if (this.isUsable) while (this.#excluded.has(this.preferred)) this.#preference.moveOn();
   }
 
   /** Calls `moved` whenever another member is preferred from then on, until it is stopped. */
@@ -64,7 +82,8 @@ export class Members<M extends Askable = Member> {
     const inOrder = this.#members.map((_, index) =>
       this.#at((this.#preference.index + index) % this.#members.length),
     );
-    return new Question(inOrder, question, {
+    const usable = inOrder.filter((member) => !this.#excluded.has(member));
+    return new Question(usable.length > 0 ? usable : inOrder, question, {
       clock: this.#clock,
       timing: this.#timing,
       byMs,

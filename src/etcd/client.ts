@@ -10,6 +10,7 @@ import type {
   LockAnswer,
   Member,
   Obstacle,
+  MemberList,
   RangeAnswer,
   TimeToLiveAnswer,
   WatchHandlers,
@@ -173,6 +174,12 @@ class EtcdMember implements Member {
 
   waitsFor(): Obstacle | undefined {
     return this.#caller.waitsFor();
+  }
+
+  listMembers({ signal }: CallOptions): Promise<MemberList> {
+    return this.#ask(undefined, signal, async (metadata) =>
+      messages.memberListFrom(await callUnary(this.#link, signal, 'memberList', {}, metadata)),
+    );
   }
 
   connect(): void {

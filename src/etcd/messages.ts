@@ -3,6 +3,7 @@ import type {
   ILeaseGrantResponse,
   ILeaseKeepAliveResponse,
   ILeaseTimeToLiveResponse,
+  IMemberListResponse,
   IRangeRequest,
   IRangeResponse,
   IResponseHeader,
@@ -16,6 +17,7 @@ import type {
   LeaseAnswer,
   LeaseId,
   LockAnswer,
+  MemberList,
   RangeAnswer,
   TimeToLiveAnswer,
 } from '../cluster/member.ts';
@@ -54,7 +56,7 @@ export function leaseAnswerFrom(
 ): Unconnected<LeaseAnswer> {
   if (ID !== leaseId) throw new StrangeAnswer(`the answer is about lease ${ID}, not ${leaseId}`);
   // An absent TTL is decoded as 0, and is what a server says of a lease that it does not know.
-  return { header: headerFrom(header), ttlMs: Math.max(0, msFromSeconds(TTL)) };
+  return { header: headerFrom(header), ttlMs: msFromSeconds(TTL) };
 }
 
 export function timeToLiveFrom({ header, TTL, grantedTTL }: ILeaseTimeToLiveResponse): TimeToLiveAnswer {
@@ -62,6 +64,16 @@ export function timeToLiveFrom({ header, TTL, grantedTTL }: ILeaseTimeToLiveResp
     header: headerFrom(header),
     remainingMs: msFromSeconds(TTL),
     grantedTtlMs: msFromSeconds(grantedTTL),
+  };
+}
+
+/** Without a header it was made up by etcd's grpc-proxy; etcd3 types it as always there. */
+type ProxyMemberListResponse = Omit<IMemberListResponse, 'header'> & { header: IResponseHeader | null };
+
+export function memberListFrom({ header, members }: ProxyMemberListResponse): MemberList {
+  return {
+    header: header === null ? null : headerFrom(header),
+    members: members.map(({ ID, clientURLs }) => ({ id: ID, clientUrls: clientURLs })),
   };
 }
 

@@ -1,6 +1,7 @@
 import type { Clock } from '../base/clock.ts';
 import { judgeHolder } from './contention.ts';
 import type { Deadline } from './deadline.ts';
+import { EntryCheck } from './entry-check.ts';
 import type { KeyValue, LeaseId } from '../cluster/member.ts';
 import type { Host } from './local-host.ts';
 import type { Members } from '../cluster/members.ts';
@@ -20,8 +21,8 @@ export interface AcquireTools {
   readonly host: Host;
   readonly timing: Timing;
   readonly newLeaseId: () => LeaseId;
-  /** The value of our key, as late as possible: what is known by then stands in it. */
-  readonly describeUs: () => string;
+  /** The value of our key when it is put through `endpoint`, as late as possible: what is known by then stands in it. */
+  readonly describeUs: (endpoint: string) => string;
   /** Told of each session as it begins, so that nothing is left behind whatever happens next. */
   readonly onSession: (session: Session) => void;
   /**
@@ -45,43 +46,63 @@ export async function acquire(
   signal: AbortSignal,
 ): Promise<Acquisition> {
   const { members, clock, timing } = tools;
-  const begin = (): Session => {
-    const begun = new Session(tools.newLeaseId(), members, clock, timing);
-    tools.onSession(begun);
-    return begun;
-  };
-  let session: Session | undefined;
-  for (;;) {
-    const seen = await members.ask((member, call) => member.readOldest(directory, call), byMs, signal);
-    let holder = seen.oldest;
-    if (holder === null) {
-      let looking: ReturnType<NonNullable<AcquireTools['findOldHolder']>> | undefined;
-      if (session === undefined) {
-        session = begin();
-        looking = tools.findOldHolder?.(byMs);
-      } else if (session.deadline !== undefined && isTooOld(session.deadline, clock, timing)) {
-        await session.revoke(byMs, signal);
-        session = begin();
+  let taking: Taking | undefined;
+  try {
+    for (;;) {
+      const seen = await members.ask((member, call) => member.readOldest(directory, call), byMs, signal);
+      let holder = seen.oldest;
+      if (holder === null) {
+        let looking: ReturnType<NonNullable<AcquireTools['findOldHolder']>> | undefined;
+        if (taking === undefined) {
+          taking = begin(tools);
+          looking = tools.findOldHolder?.(byMs);
+        } else if (
+          taking.session.deadline !== undefined &&
+          isTooOld(taking.session.deadline, clock, timing)
+        ) {
+          taking.entry.stop();
+          await taking.session.revoke(byMs, signal);
+          taking = begin(tools);
+        }
+        const { session, entry } = taking;
+        const { deadline: granted } = session;
+        const granting = granted === undefined ? session.grant(byMs, signal) : Promise.resolve(granted);
+        entry.prepare();
+        const deadline = await granting;
+        const old = await looking;
+        if (old !== undefined) return { kind: 'contended', holder: old };
+        const { leaseId } = session;
+        const place = lockPlace(directory, leaseId);
+        const attempt = await tryLock(members, place, leaseId, tools.describeUs, clock, byMs, signal);
+        if (attempt.kind === 'ours') {
+          const { createRevision, value, member, answer } = attempt;
+          const { clusterId, memberId } = answer.header;
+          const home = { endpoint: member.endpoint, clusterId, memberId };
+          const restartedAtMs = session.firstSentAtMs ?? -Infinity;
+          const key = { key: place.key, leaseId, createRevision, value, home, restartedAtMs };
+          const held = await entry.finish(key, attempt, deadline, byMs);
+          return { kind: 'held', session, held, deadline };
+        }
+        holder = attempt.holder;
       }
-      const deadline = session.deadline ?? (await session.grant(byMs, signal));
-      const old = await looking;
-      if (old !== undefined) return { kind: 'contended', holder: old };
-      const place = lockPlace(directory, session.leaseId);
-      const attempt = await tryLock(members, place, session.leaseId, tools.describeUs(), byMs, signal);
-      if (attempt.kind === 'ours') {
-        const held: HeldKey = {
-          key: place.key,
-          leaseId: session.leaseId,
-          createRevision: attempt.createRevision,
-          restartedAtMs: session.firstSentAtMs ?? -Infinity,
-        };
-        return { kind: 'held', session, held, deadline };
-      }
-      holder = attempt.holder;
+      const verdict = await judgeHolder(holder, directory, tools, byMs, signal);
+      if (verdict === 'contended') return { kind: 'contended', holder };
     }
-    const verdict = await judgeHolder(holder, directory, tools, byMs, signal);
-    if (verdict === 'contended') return { kind: 'contended', holder };
+  } finally {
+    taking?.entry.stop();
   }
+}
+
+/** An attempt on a lock that seems to be free: its lease, and what is looked at beside it. */
+interface Taking {
+  readonly session: Session;
+  readonly entry: EntryCheck;
+}
+
+function begin(tools: AcquireTools): Taking {
+  const session = new Session(tools.newLeaseId(), tools.members, tools.clock, tools.timing);
+  tools.onSession(session);
+  return { session, entry: new EntryCheck(session.leaseId, tools) };
 }
 
 /**

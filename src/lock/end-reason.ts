@@ -6,5 +6,7 @@ export type EndReason =
   | { readonly kind: 'parentGone' }
   /** Our key is gone, or not ours. */
   | { readonly kind: 'keyLost'; readonly how: string }
+  /** The endpoints lead to more than one store, or to none that can renew the lease; `id` names the entry in the failure guide. */
+  | { readonly kind: 'refused'; readonly id: string; readonly how: string }
   /** Nothing any more: etcd is silent, or we were frozen. */
   | { readonly kind: 'deadlinePassed'; readonly how: string };

@@ -4,6 +4,7 @@ import type { EndReason } from './end-reason.ts';
 import { watchForLoss } from './loss-watch.ts';
 import type { ParentWatch } from './parent-watch.ts';
 import type { HeldKey } from './renewal.ts';
+import { StoreWatch } from './store-watch.ts';
 import { Renewals, type RenewalTools } from './renewal-loop.ts';
 import type { WallWatch } from './wall-clock-watch.ts';
 
@@ -23,7 +24,8 @@ type Watcher = (signal: AbortSignal) => Promise<EndReason>;
  */
 export async function hold(held: HeldKey, deadline: Deadline, tools: HoldTools): Promise<EndReason> {
   const { clock, timing, terminated, parent, log } = tools;
-  const renewals = new Renewals(held, deadline, tools);
+  const store = new StoreWatch(held, tools);
+  const renewals = new Renewals(held, deadline, store, tools);
   const ended = new AbortController();
 
   const untilTerminated: Watcher = async () => {
@@ -62,6 +64,7 @@ export async function hold(held: HeldKey, deadline: Deadline, tools: HoldTools):
     untilParentGone,
     untilDeleted,
     (signal) => renewals.run(signal),
+    (signal) => store.run(signal),
   ];
   try {
     return await Promise.race(watchers.map((watcher) => watcher(ended.signal)));

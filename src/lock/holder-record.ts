@@ -12,6 +12,8 @@ export interface HolderRecord {
   readonly version: string;
   readonly ttlMs: number;
   readonly refreshMs: number;
+  /** The endpoint through which the key was put, so that a key which was put twice has two values; '' when that is not known. */
+  readonly via: string;
 }
 
 /** The record as JSON, times in seconds. */
@@ -25,6 +27,7 @@ export function formatHolder(record: HolderRecord): string {
     version: record.version,
     ttl: record.ttlMs / 1000,
     refresh: record.refreshMs / 1000,
+    via: record.via,
     start_ticks: record.process.startTicks,
     boot_id: record.process.bootId,
     namespaces: record.process.namespaces,
@@ -50,7 +53,7 @@ export function parseHolder(value: string): HolderRecord | null {
     return typeof found === 'number' && found >= 0 ? found : undefined;
   };
   const [pid, startTicks, ttl, refresh] = ['pid', 'start_ticks', 'ttl', 'refresh'].map(number);
-  const [node, host, since, version] = ['node', 'host', 'since', 'version'].map(text);
+  const [node, host, since, version, via] = ['node', 'host', 'since', 'version', 'via'].map(text);
   const [bootId, namespaces] = ['boot_id', 'namespaces'].map(text);
   if (pid === undefined || startTicks === undefined || ttl === undefined || refresh === undefined)
     return null;
@@ -64,6 +67,7 @@ export function parseHolder(value: string): HolderRecord | null {
     version: version ?? '',
     ttlMs: ttl * 1000,
     refreshMs: refresh * 1000,
+    via: via ?? '',
   };
 }
 

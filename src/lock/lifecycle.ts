@@ -2,7 +2,7 @@ import { acquire, type Acquisition, type AcquireTools } from './acquire.ts';
 import { type Disposer, sleepUntil, whenAborted } from '../base/clock.ts';
 import type { Deadline } from './deadline.ts';
 import type { EndReason } from './end-reason.ts';
-import { assertNever, describeFault, EtcdError, SetupError } from '../base/errors.ts';
+import { assertNever, describeFault, EtcdError, etcdErrorText, SetupError } from '../base/errors.ts';
 import { hold, type HoldTools } from './hold.ts';
 import { describeHolder } from './holder-record.ts';
 import { ParentWatch } from './parent-watch.ts';
@@ -218,6 +218,11 @@ async function end(
       log.error('lost-key', `Lock lost - ${reason.how}`);
       await letGo();
       return EXIT.lost;
+    case 'refused':
+      status.close();
+      log.error(reason.id, `Lock lost - ${reason.how}`);
+      await letGo();
+      return EXIT.lost;
     case 'deadlinePassed':
       status.close();
       // No call to etcd: it is silent, or its answers are not believed.
@@ -233,11 +238,6 @@ function idOf(error: unknown): string {
 
 function textOf(error: unknown): string {
   if (error instanceof SetupError) return error.message;
-  const why = error instanceof EtcdError ? textOfEtcd(error) : describeFault(error);
+  const why = error instanceof EtcdError ? etcdErrorText(error) : describeFault(error);
   return `Cannot take the cluster lock: ${why}`;
-}
-
-function textOfEtcd({ endpoint, message, remedy }: EtcdError): string {
-  const where = endpoint === '' ? 'etcd at ' : `etcd at ${endpoint}: `;
-  return where + message + (remedy === undefined ? '' : `; ${remedy}`);
 }

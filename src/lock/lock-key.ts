@@ -1,5 +1,7 @@
-import { leaseHex, type KeyValue, type LeaseId } from '../cluster/member.ts';
+import type { Clock } from '../base/clock.ts';
+import { leaseHex, type KeyValue, type LeaseId, type Member } from '../cluster/member.ts';
 import type { Members } from '../cluster/members.ts';
+import type { LogAnswer } from './renewal.ts';
 
 /** Where the lock lives in etcd. */
 export interface LockPlace {
@@ -9,10 +11,20 @@ export interface LockPlace {
   readonly key: string;
 }
 
-export type TryLock =
-  /** The key is ours, put in revision `createRevision`: the fencing number. */
-  | { readonly kind: 'ours'; readonly createRevision: bigint }
-  | { readonly kind: 'theirs'; readonly holder: KeyValue };
+/** The key is ours. */
+export interface TakenKey {
+  readonly kind: 'ours';
+  /** The revision in which it was put: the fencing number. */
+  readonly createRevision: bigint;
+  /** As it was put: each try puts another one. */
+  readonly value: string;
+  /** Who answered that it is ours, to a transaction that was sent at `sentAtMs` on the clock's scale. */
+  readonly member: Member;
+  readonly sentAtMs: number;
+  readonly answer: LogAnswer;
+}
+
+export type TryLock = TakenKey | { readonly kind: 'theirs'; readonly holder: KeyValue };
 
 /** `{prefix}/{locks_dir}/{name}/`, as in Samba's manual page ctdb-etcd(7). */
 export function lockDirectory(lockPrefix: string, locksDir: string, lockName: string): string {
@@ -32,24 +44,31 @@ export async function tryLock(
   members: Members,
   place: LockPlace,
   leaseId: LeaseId,
-  value: string,
+  valueFor: (endpoint: string) => string,
+  clock: Clock,
   byMs: number,
   signal: AbortSignal,
 ): Promise<TryLock> {
-  const answer = await members.ask(
-    (member, call) => member.lock(place.directory, place.key, value, leaseId, call),
+  const { member, sentAtMs, value, answer } = await members.ask(
+    async (member, call) => {
+      const value = valueFor(member.endpoint);
+      const sentAtMs = clock.now();
+      const answer = await member.lock(place.directory, place.key, value, leaseId, call);
+      return { member, sentAtMs, value, answer };
+    },
     byMs,
     signal,
     'await',
   );
-  if (answer.succeeded) return { kind: 'ours', createRevision: answer.header.revision };
+  const taken = { kind: 'ours', member, sentAtMs, answer } as const;
+  if (answer.succeeded) return { ...taken, createRevision: answer.header.revision, value };
   const { oldest } = answer;
   if (oldest === null) {
     // The transaction saw a key and its else branch saw none: no etcd does that.
     throw new Error(`Lock transaction on "${place.directory}" contradicts itself`);
   }
   if (oldest.key === place.key && oldest.leaseId === leaseId) {
-    return { kind: 'ours', createRevision: oldest.createRevision };
+    return { ...taken, createRevision: oldest.createRevision, value: oldest.value };
   }
   return { kind: 'theirs', holder: oldest };
 }

@@ -19,7 +19,7 @@ interface Proofs {
  * is opened anew where answers come from. Somebody else's write to the key brings the next renewal forward.
  */
 export async function watchForLoss(
-  held: HeldKey,
+  held: Pick<HeldKey, 'key'>,
   proofs: Proofs,
   tools: { readonly members: Members; readonly clock: Clock; readonly log: Log },
   signal: AbortSignal,

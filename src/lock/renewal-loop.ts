@@ -2,10 +2,13 @@ import type { Clock } from '../base/clock.ts';
 import { WATCHDOG_GRACE_MS, type Watchdog } from './watchdog.ts';
 import { type Deadline, deadlineMsOf } from './deadline.ts';
 import type { EndReason } from './end-reason.ts';
-import { EtcdError } from '../base/errors.ts';
+import { EtcdError, etcdErrorText } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
+import type { Member } from '../cluster/member.ts';
 import type { Members } from '../cluster/members.ts';
+import { EndpointRefusals } from './endpoint-refusals.ts';
 import { renewOn, type HeldKey, type Renewal } from './renewal.ts';
+import type { StoreWatch } from './store-watch.ts';
 import type { Timing } from '../config/timing.ts';
 
 export interface RenewalTools {
@@ -19,11 +22,15 @@ export interface RenewalTools {
 // After the cluster as a whole refused a renewal (a role or a password was changed): it may be mended before the deadline.
 const REFUSED_RETRY_MS = 500;
 
+type Refused = EndReason & { readonly kind: 'refused' };
+
 /** Renews the lease at its pace, and moves the deadline, and the dead man's switch, with each renewal that is proven. */
 export class Renewals {
   readonly #held: HeldKey;
   readonly #deadline: Deadline;
+  readonly #store: StoreWatch;
   readonly #tools: RenewalTools;
+  readonly #refusals: EndpointRefusals;
   /** Only a renewal that was sent at or after this instant counts. */
   #trustedFromMs = -Infinity;
   #provenRevision: bigint;
@@ -31,8 +38,10 @@ export class Renewals {
   /** Ends the pause of the moment; does nothing once that is over. */
   #wake: () => void = () => undefined;
 
-  constructor(held: HeldKey, deadline: Deadline, tools: RenewalTools) {
+  constructor(held: HeldKey, deadline: Deadline, store: StoreWatch, tools: RenewalTools) {
     this.#held = held;
+    this.#store = store;
+    this.#refusals = new EndpointRefusals(tools.members.all.length);
     this.#deadline = deadline;
     this.#tools = tools;
     this.#provenRevision = held.createRevision;
@@ -91,6 +100,8 @@ export class Renewals {
         this.#feedWatchdog();
         this.#provenRevision = renewal.revision;
         this.#lastFailure = undefined;
+        this.#refusals.clear();
+        this.#store.look();
         log.trace(
           'info-renewed',
           () => `Renewal proven, deadline in ${Math.round(deadlineMs - clock.now())} ms`,
@@ -101,17 +112,20 @@ export class Renewals {
   }
 
   /** One renewal, on whichever member proves it first; undefined when none did before the deadline. */
-  async #renew(signal: AbortSignal): Promise<Renewal | undefined> {
+  async #renew(signal: AbortSignal): Promise<Renewal | Refused | undefined> {
     const { members, clock, timing } = this.#tools;
     const hasTimeForOne = clock.now() + timing.attemptMs <= this.#deadline.atMs;
     try {
       return await members.ask(
         async (member, call) => {
           try {
-            return await renewOn(member, call, this.#held, clock);
+            const renewal = await renewOn(member, call, this.#held, clock);
+            return renewal.kind === 'keyLost' ? this.#lossAt(member, renewal) : renewal;
           } catch (error) {
-            if (error instanceof EtcdError) this.#note(error, this.#deadline.hasPassed());
-            throw error;
+            if (!(error instanceof EtcdError)) throw error;
+            this.#note(error, this.#deadline.hasPassed());
+            if (error.kind === 'proxy') this.#store.excludeProxy(member, error);
+            throw this.#refusals.add(error) ?? error;
           }
         },
         this.#deadline.atMs,
@@ -119,12 +133,23 @@ export class Renewals {
       );
     } catch (error) {
       if (!(error instanceof EtcdError)) throw error;
+      if (error.kind === 'otherStore') return { kind: 'refused', id: error.id, how: etcdErrorText(error) };
       if (!signal.aborted) {
         this.#note(error, !hasTimeForOne);
         members.preferNext();
       }
       return undefined;
     }
+  }
+
+  /** An endpoint that has not shown the key before may lead to another store. */
+  #lossAt({ endpoint }: Member, loss: Renewal & { readonly kind: 'keyLost' }): Renewal {
+    const { home } = this.#held;
+    if (this.#store.isSameStore(endpoint)) return loss;
+    return {
+      kind: 'keyLost',
+      how: `the key is not at ${endpoint}: it was deleted, or that is another store than ${home.endpoint}`,
+    };
   }
 
   /** On the beat before it, when that is near for such a pace: a holder that is awake anyway is not woken once more. */

@@ -1,15 +1,31 @@
 import type { Clock } from '../base/clock.ts';
 import { EtcdError } from '../base/errors.ts';
-import type { CallOptions, LeaseId, Member } from '../cluster/member.ts';
+import { grpcProxy, spreadCalls } from '../cluster/refusals.ts';
+import type { CallOptions, ConfirmAnswer, LeaseAnswer, LeaseId, Member } from '../cluster/member.ts';
+
+/** The member that answered the transaction which took the lock. */
+export interface Home {
+  readonly endpoint: string;
+  /** uint64 as a decimal string. */
+  readonly clusterId: string;
+  /** uint64 as a decimal string. */
+  readonly memberId: string;
+}
 
 /** What we hold, as the transaction that took it told us. */
 export interface HeldKey {
   readonly key: string;
   readonly leaseId: LeaseId;
   readonly createRevision: bigint;
+  /** As it was put. */
+  readonly value: string;
+  readonly home: Home;
   /** When the request was sent that the first deadline counts from, on the clock's scale: the first renewal is due `refresh` later. */
   readonly restartedAtMs: number;
 }
+
+/** An answer to a transaction through the raft log: what the keepalive after it is held against. */
+export type LogAnswer = Pick<ConfirmAnswer, 'header' | 'connection'>;
 
 export type Renewal =
   | {
@@ -37,7 +53,7 @@ export type Renewal =
 export async function renewOn(
   member: Member,
   call: CallOptions,
-  held: HeldKey,
+  held: Pick<HeldKey, 'key' | 'leaseId' | 'createRevision'>,
   clock: Clock,
 ): Promise<Renewal> {
   const sentAtMs = clock.now();
@@ -48,19 +64,31 @@ export async function renewOn(
     return { kind: 'keyLost', how: 'the key was replaced by somebody else' };
   }
   const renewed = await member.keepAlive(held.leaseId, call);
+  const ttlMs = provenTtlMs(confirmed, renewed, member.endpoint);
+  return { kind: 'proven', sentAtMs, ttlMs, revision: confirmed.header.revision };
+}
+
+/**
+ * What a keepalive proves that was sent after `confirmed`, an answer to a transaction through the log, had come: the TTL, as answered, in
+ * milliseconds. The same process must have answered both.
+ *
+ * @throws {EtcdError} when it proves nothing
+ */
+export function provenTtlMs(confirmed: LogAnswer, renewed: LeaseAnswer, endpoint: string): number {
   if (renewed.connection !== confirmed.connection) {
-    throw new EtcdError('unproven', member.endpoint, 'the connection was replaced during the renewal');
+    throw new EtcdError('unproven', endpoint, 'the connection was replaced during the renewal');
   }
   if (
     renewed.header.memberId !== confirmed.header.memberId ||
     renewed.header.clusterId !== confirmed.header.clusterId
   ) {
-    throw new EtcdError('unproven', member.endpoint, 'two members answered on one connection');
+    throw spreadCalls(endpoint);
   }
-  if (renewed.ttlMs <= 0) {
+  if (renewed.ttlMs < 0) throw grpcProxy(endpoint);
+  if (renewed.ttlMs === 0) {
     // The key outlives its lease for an instant while the lease is being revoked, and a leader that has just been
     // elected may not know a lease yet (etcd #13675). Neither is an answer.
-    throw new EtcdError('unproven', member.endpoint, 'does not know the lease, but has its key');
+    throw new EtcdError('unproven', endpoint, 'does not know the lease, but has its key');
   }
-  return { kind: 'proven', sentAtMs, ttlMs: renewed.ttlMs, revision: confirmed.header.revision };
+  return renewed.ttlMs;
 }

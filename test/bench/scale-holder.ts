@@ -52,6 +52,7 @@ function timed(member: Member, { clock, onRenewal }: Crowd): Member {
     lock: (...args) => member.lock(...args),
     describe: (...args) => member.describe(...args),
     watch: (...args) => member.watch(...args),
+    listMembers: (...args) => member.listMembers(...args),
     connect: () => {
       member.connect();
     },
@@ -111,7 +112,7 @@ export class ScaleHolder {
       {
         ...tools,
         newLeaseId: () => leaseIdFrom(randomBytes(8)),
-        describeUs: () =>
+        describeUs: (via) =>
           formatHolder({
             node: name,
             host: name,
@@ -121,6 +122,7 @@ export class ScaleHolder {
             version: 'scale',
             ttlMs: timing.ttlMs,
             refreshMs: timing.refreshMs,
+            via,
           }),
         onSession: () => undefined,
       },

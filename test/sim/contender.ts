@@ -136,7 +136,7 @@ export class Contender {
         throw Object.assign(new Error('kill ESRCH'), { code: 'ESRCH' });
       },
     });
-    const record = (): HolderRecord => ({
+    const record = (via: string): HolderRecord => ({
       node: this.name,
       host: host.hostName,
       pnn: undefined,
@@ -145,13 +145,14 @@ export class Contender {
       version: 'simulated',
       ttlMs: timing.ttlMs,
       refreshMs: timing.refreshMs,
+      via,
     });
     // CTDB's number of the node is asked for after the lock was taken, and now and then it becomes known.
     const laterValue = async (): Promise<string | undefined> => {
       if (!world.random.chance(0.2)) return undefined;
       const knownAtMs = process.now() + world.random.integer(0, 5_000);
       await sleepUntil(process, knownAtMs, new AbortController().signal);
-      return formatHolder({ ...record(), pnn: 1 });
+      return formatHolder({ ...record(''), pnn: 1 });
     };
     return {
       members: new Members(
@@ -191,7 +192,7 @@ export class Contender {
         world.checker.onNewLease(this, leaseId);
         return leaseId;
       },
-      describeUs: () => formatHolder(record()),
+      describeUs: (endpoint) => formatHolder(record(endpoint)),
       laterValue,
       watchdog: this.#switch(),
     };

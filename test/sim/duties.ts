@@ -52,7 +52,7 @@ export class Duties {
     const isGrant = what.startsWith('grant');
     if (contender.knowsItIsUnwanted && (isGrant || what.startsWith('lock')))
       this.#violated('who is not wanted any more goes on', `${contender.name} sends ${what}`);
-    if (what.startsWith('confirmKey')) {
+    if (what.startsWith('confirmKey') || what.startsWith('lock')) {
       asked.renewalMs = nowMs;
       asked.renewalLocalMs = localMs;
     }
@@ -70,10 +70,12 @@ export class Duties {
     this.#of(contender).granted.add(leaseId);
   }
 
-  /** The lock is claimed until this deadline, by what the grant of its lease allows. */
+  /** The lock is claimed until this deadline, by what the grant of its lease allows, or the renewal before the `0`. */
   onClaim(contender: Contender): void {
-    const granted = [...this.#of(contender).firstGrantLocalMs.values()];
-    this.#judgeDeadline(contender, contender.knownDeadlineMs, granted[granted.length - 1] ?? -Infinity);
+    const { firstGrantLocalMs, renewalLocalMs } = this.#of(contender);
+    const granted = [...firstGrantLocalMs.values()];
+    const sentLocalMs = Math.max(granted[granted.length - 1] ?? -Infinity, renewalLocalMs);
+    this.#judgeDeadline(contender, contender.knownDeadlineMs, sentLocalMs);
   }
 
   /** A renewal that was believed has moved the deadline. */

@@ -5,6 +5,7 @@ import type {
   KeyValue,
   LeaseId,
   LockAnswer,
+  MemberList,
   RangeAnswer,
   LeaseAnswer,
   TimeToLiveAnswer,
@@ -135,6 +136,16 @@ export class EtcdServer {
         reply.refuse(why === 'timed out' ? TIMED_OUT : LEADER_CHANGED);
       },
     });
+  }
+
+  /** As this member knows them. */
+  listMembers(reply: Reply<MemberList>): void {
+    if (this.#isRefused(reply)) return;
+    const members = this.cluster.nodes.map(({ id }) => ({
+      id: String(1000 + id),
+      clientUrls: [`http://etcd${id}:2379`],
+    }));
+    reply.answer({ header: this.node.header(), members });
   }
 
   watch(watcher: Watcher): void {

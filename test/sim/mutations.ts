@@ -140,9 +140,8 @@ export const MUTATIONS: readonly PlannedMutation[] = [
   {
     name: 'a refusal is taken for the loss',
     file: 'src/lock/renewal-loop.ts',
-    find: `      if (!(error instanceof EtcdError)) throw error;`,
-    replace: `      if (!(error instanceof EtcdError)) throw error;
-      if (error.kind === 'permission') return { kind: 'keyLost', how: error.message };`,
+    find: `      if (error.kind === 'otherStore') return {`,
+    replace: `      if (error.kind === 'otherStore' || error.kind === 'permission') return {`,
     within: 20_000,
   },
   {

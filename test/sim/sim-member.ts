@@ -9,6 +9,7 @@ import type {
   LeaseId,
   LockAnswer,
   Member,
+  MemberList,
   RangeAnswer,
   TimeToLiveAnswer,
   WatchHandlers,
@@ -175,6 +176,12 @@ export class SimMember implements Member {
       isOver = true;
       connection.ends.delete(end);
     };
+  }
+
+  listMembers(call: CallOptions): Promise<MemberList> {
+    return this.#call<MemberList>('listMembers', undefined, call, (reply) => {
+      this.#server.listMembers(reply);
+    });
   }
 
   connect(): void {

@@ -9,6 +9,7 @@ import type {
   LeaseId,
   LockAnswer,
   Member,
+  MemberList,
   RangeAnswer,
   TimeToLiveAnswer,
   WatchHandlers,
@@ -23,6 +24,7 @@ interface Answers {
   readonly readKey: RangeAnswer;
   readonly readOldest: RangeAnswer;
   readonly lock: LockAnswer;
+  readonly listMembers: MemberList;
   readonly describe: Pick<LockAnswer, 'header' | 'succeeded'>;
 }
 
@@ -68,7 +70,9 @@ export class FakeCall {
 
   answer<Name extends CallName>(name: Name, answer: Partial<Answers[Name]>): void {
     if (name !== this.name) throw new Error(`The call is ${this.name}, not ${name}`);
-    this.#resolve({ header: headerOf(), connection: this.member.connection, ...answer });
+    const isTold = name === 'grant' || name === 'keepAlive' || name === 'lock' || name === 'confirmKey';
+    const connection = isTold ? { connection: this.member.connection } : {};
+    this.#resolve({ header: headerOf(), ...connection, ...answer });
   }
 
   refuse(kind: EtcdErrorKind, message: string = kind): void {
@@ -171,6 +175,10 @@ export class FakeMember implements Member {
     };
   }
 
+  listMembers(call: CallOptions): Promise<MemberList> {
+    return this.#take('listMembers', call, {});
+  }
+
   connect(): void {
     this.connects += 1;
   }
@@ -198,6 +206,11 @@ export class KindEtcd {
   revision = 10n;
   raftTerm = 2n;
   ttlMs = 9_000;
+  /** Three, of whose addresses the fakes know nothing. */
+  members: MemberList['members'] = ['1', '2', '3'].map((id) => ({
+    id,
+    clientUrls: [`http://member${id}:2379`],
+  }));
 
   /** Answers one call; to be used as a member's `onCall`. */
   readonly serve = (call: FakeCall): void => {
@@ -231,6 +244,9 @@ export class KindEtcd {
         break;
       case 'lock':
         this.#lock(call);
+        break;
+      case 'listMembers':
+        call.answer('listMembers', { header, members: this.members });
         break;
       case 'describe':
         if (this.key !== null) this.key = { ...this.key, value: call.value };

@@ -14,7 +14,7 @@ export const DIRECTORY = '/_locks/_ctdb/NAME/';
 export const LEASE = '26' as LeaseId;
 
 /** The value of a key as a helper of process `process` writes it. */
-export function holderValue(process: ProcessIdentity, timing: Timing): string {
+export function holderValue(process: ProcessIdentity, timing: Timing, via = 'etcd0:2379'): string {
   return formatHolder({
     node: 'fs1',
     host: 'fs1',
@@ -24,6 +24,7 @@ export function holderValue(process: ProcessIdentity, timing: Timing): string {
     version: '1.0.0',
     ttlMs: timing.ttlMs,
     refreshMs: timing.refreshMs,
+    via,
   });
 }
 
@@ -38,6 +39,7 @@ export class FakeStage {
   /** What was told to the dead man's switch: `start`, instants, `release`. */
   readonly fed: (number | 'start' | 'release')[] = [];
   readonly errors: string[] = [];
+  readonly warnings: string[] = [];
   readonly termination = new AbortController();
   parentPid = 4711;
   isDead = false;
@@ -79,6 +81,9 @@ export class FakeStage {
     error: (_, message) => {
       this.errors.push(message);
     },
+    warning: (_, message) => {
+      this.warnings.push(message);
+    },
     detail: (_, message) => {
       if (typeof message === 'function') message();
     },
@@ -118,7 +123,7 @@ export class FakeStage {
       ),
       terminated: this.termination.signal,
       newLeaseId: () => LEASE,
-      describeUs: () => holderValue(this.self, timing),
+      describeUs: (endpoint) => holderValue(this.self, timing, endpoint),
     };
   }
 

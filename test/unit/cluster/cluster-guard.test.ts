@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { ClusterGuard } from '../../../src/cluster/cluster-guard.ts';
 import { EtcdError } from '../../../src/base/errors.ts';
-import type { Header, LeaseId, Member } from '../../../src/cluster/member.ts';
+import type { ConnectionId, Header, LeaseId, Member } from '../../../src/cluster/member.ts';
 import { FakeMember, headerOf } from '../../support/fake-member.ts';
 
 const LEASE = '26' as LeaseId;
@@ -48,6 +48,7 @@ void describe('ClusterGuard', () => {
   void it('lets another member lag behind in what needs no quorum', async () => {
     const both = guarded();
     assert.equal(await hear(both, 'readKey', { memberId: '1', revision: 20n }), 'believed');
+    both.fake.connection = 2 as ConnectionId;
     assert.equal(await hear(both, 'keepAlive', { memberId: '2', revision: 15n }), 'believed');
   });
 
@@ -69,7 +70,29 @@ void describe('ClusterGuard', () => {
   void it('takes the first cluster that answers for ours, and refuses another', async () => {
     const both = guarded();
     assert.equal(await hear(both, 'readKey', { clusterId: '7' }), 'believed');
-    assert.equal(await hear(both, 'readKey', { clusterId: '8' }), 'wrongCluster');
+    assert.equal(await hear(both, 'readKey', { clusterId: '8' }), 'otherStore');
+  });
+
+  void it('refuses another cluster by its member list', async () => {
+    const { fake, member } = guarded();
+    const asked = [member.readKey('k', call), member.listMembers(call)];
+    fake.calls[0]?.answer('readKey', { oldest: null });
+    await asked[0];
+    fake.calls[1]?.answer('listMembers', { header: headerOf({ clusterId: '8' }), members: [] });
+    await assert.rejects(asked[1] ?? Promise.resolve(), {
+      kind: 'otherStore',
+      message: 'belongs to etcd cluster 0x8, not to 0x7 as a:1',
+    });
+  });
+
+  void it('refuses two members on one connection, and an answer that names none', async () => {
+    const both = guarded();
+    assert.equal(await hear(both, 'keepAlive', { memberId: '1' }), 'believed');
+    assert.equal(await hear(both, 'keepAlive', { memberId: '2' }), 'proxy');
+    both.fake.connection = 2 as ConnectionId;
+    assert.equal(await hear(both, 'keepAlive', { memberId: '2' }), 'believed');
+    both.fake.connection = 3 as ConnectionId;
+    assert.equal(await hear(both, 'keepAlive', { memberId: '0' }), 'proxy');
   });
 
   void it('refuses even the first answer when it is not from the cluster that is expected', async () => {

@@ -10,6 +10,9 @@ import { DIRECTORY, FakeStage, holderValue, LEASE } from '../../support/fake-sta
 
 const OTHER = '255' as LeaseId;
 
+/** What is asked beside the grant, to know a proxy. */
+const LOOKED_AT = ['listMembers', 'keepAlive'];
+
 interface Scene {
   readonly stage: FakeStage;
   readonly etcd: KindEtcd;
@@ -70,9 +73,11 @@ void describe('acquiring', () => {
       key: `${DIRECTORY}1a`,
       leaseId: LEASE,
       createRevision: 11n,
+      value: holderValue(scene.stage.self, scene.stage.timing),
+      home: { endpoint: 'etcd0:2379', clusterId: '7', memberId: '1' },
       restartedAtMs: 1_000,
     });
-    assert.deepEqual(scene.names(), ['readOldest', 'grant', 'lock']);
+    assert.deepEqual(scene.names(), ['readOldest', 'grant', ...LOOKED_AT, 'lock', 'keepAlive']);
     assert.equal(scene.sessions.length, 1);
   });
 
@@ -104,7 +109,15 @@ void describe('acquiring', () => {
     await settle();
     const found = scene.outcome();
     assert.ok(found !== undefined && 'kind' in found && found.kind === 'held');
-    assert.deepEqual(scene.names(), ['readOldest', 'revoke', 'readOldest', 'grant', 'lock']);
+    assert.deepEqual(scene.names(), [
+      'readOldest',
+      'revoke',
+      'readOldest',
+      'grant',
+      ...LOOKED_AT,
+      'lock',
+      'keepAlive',
+    ]);
   });
 
   void it('a race that is lost is contention, with the lease left to whoever lets go', async () => {
@@ -133,10 +146,10 @@ void describe('acquiring', () => {
     }, stop.signal);
     await settle();
     stop.abort('unwanted');
-    scene.etcd.serve(scene.stage.fake.last);
+    scene.stage.fake.callsOf('grant').forEach(scene.etcd.serve);
     await settle();
     assert.ok(scene.outcome() instanceof EtcdError);
-    assert.deepEqual(scene.names(), ['readOldest', 'grant']);
+    assert.deepEqual(scene.names(), ['readOldest', 'grant', ...LOOKED_AT]);
   });
 
   void it('fails with what a member that refuses says', async () => {

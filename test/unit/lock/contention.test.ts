@@ -85,6 +85,7 @@ async function judge(scene: Scene): Promise<{ verdict: Verdict; atMs: number; re
       version: '1',
       ttlMs: TTL_MS,
       refreshMs: REFRESH_MS,
+      via: '',
     });
   const key: KeyValue = {
     key: `${DIRECTORY}1`,

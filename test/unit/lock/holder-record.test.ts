@@ -18,6 +18,7 @@ const RECORD: HolderRecord = {
   version: '1.0.0',
   ttlMs: 9_000,
   refreshMs: 1_500,
+  via: 'etcd1:2379',
 };
 
 void describe('the value of the key', () => {

@@ -46,8 +46,31 @@ void describe('law 1: the deadline is counted from the send', () => {
     await stage.clock.advance(1_400);
     held.splice(0).forEach(etcd.serve);
     await settle();
-    assert.deepEqual(stage.stdout, ['0']);
+    assert.deepEqual(stage.stdout, [], 'a renewal is tried before the 0');
+    await stage.clock.advance(600);
+    assert.deepEqual(stage.stdout, ['0'], 'its silence is no reason to refuse the lock');
     assert.equal(deadlineOf(stage), startMs + 9_000 - 1_500);
+  });
+
+  void it('a keepalive after the transaction that took the lock counts from the send of that', async () => {
+    const stage = new FakeStage(1);
+    const etcd = new KindEtcd();
+    const held: FakeCall[] = [];
+    stage.fake.onCall = (call) => {
+      if (call.name === 'readOldest') etcd.serve(call);
+      else held.push(call);
+    };
+    const startMs = stage.clock.now();
+    stage.live();
+    await stage.clock.advance(1_000);
+    held.splice(0).forEach(etcd.serve);
+    await stage.clock.advance(1_000);
+    held.splice(0).forEach(etcd.serve);
+    await stage.clock.advance(100);
+    held.splice(0).forEach(etcd.serve);
+    await settle();
+    assert.deepEqual(stage.stdout, ['0']);
+    assert.equal(deadlineOf(stage), startMs + 1_000 + 9_000 - 1_500);
   });
 
   void it('a renewal whose answer took 1.4 s moves the deadline only from its send', async () => {
@@ -266,7 +289,7 @@ void describe('law 7: an unknown outcome is treated as done', () => {
     stage.fake.onCall = (call) => {
       if (call.name === 'grant') grants += 1;
       if (call.name === 'grant' && grants === 1) etcd.leaseId = LEASE;
-      else etcd.serve(call);
+      else if (call.name !== 'keepAlive') etcd.serve(call);
     };
     const startMs = stage.clock.now();
     stage.live();
@@ -368,26 +391,48 @@ void describe('law 10: nothing else holds our stdout', () => {
 });
 
 void describe('the proof', () => {
-  for (const [what, answer] of [
-    ['by another member', { header: headerOf({ memberId: '2' }) }],
-    ['over another connection', { connection: 2 as ConnectionId }],
-  ] as const) {
-    void it(`a renewal whose keepalive is answered ${what} is made anew at once and moves nothing`, async () => {
-      const { stage, etcd } = await taken();
+  void it('a renewal whose keepalive comes over another connection is made anew at once and moves nothing', async () => {
+    const { stage, etcd } = await taken();
+    await stage.clock.advance(100);
+    const before = deadlineOf(stage);
+    let keepAlives = 0;
+    stage.fake.onCall = (call) => {
+      if (call.name === 'keepAlive') keepAlives += 1;
+      if (call.name === 'keepAlive' && keepAlives === 1)
+        call.answer('keepAlive', { ttlMs: 9_000, connection: 2 as ConnectionId });
+      else etcd.serve(call);
+    };
+    await stage.clock.advance(1_900);
+    await settle();
+    assert.deepEqual([keepAlives, deadlineOf(stage)], [1, before]);
+    await stage.clock.advance(110);
+    assert.equal(keepAlives, 2);
+    assert.ok(deadlineOf(stage) > before);
+  });
+
+  for (const members of [1, 2]) {
+    const outcome = members === 1 ? 'loses the lock' : 'is not used any more';
+    void it(`of ${members} endpoints, one where two members answer on one connection ${outcome}`, async () => {
+      const { stage, etcd } = await taken(members);
+      await stage.clock.advance(100);
       const before = deadlineOf(stage);
-      let keepAlives = 0;
       stage.fake.onCall = (call) => {
-        if (call.name === 'keepAlive') keepAlives += 1;
-        if (call.name === 'keepAlive' && keepAlives === 1)
-          call.answer('keepAlive', { ttlMs: 9_000, ...answer });
+        if (call.name === 'keepAlive')
+          call.answer('keepAlive', { ttlMs: 9_000, header: headerOf({ memberId: '2' }) });
         else etcd.serve(call);
       };
       await stage.clock.advance(2_000);
-      await settle();
-      assert.equal(deadlineOf(stage), before);
-      await stage.clock.advance(110);
-      assert.equal(keepAlives, 2);
-      assert.ok(deadlineOf(stage) > before);
+      if (members === 1) {
+        assert.deepEqual([stage.stdout, deadlineOf(stage)], [['0', 'closed'], before]);
+        assert.match(
+          stage.errors.join(),
+          /^Lock lost - etcd at .*several members answer on one connection.*hosts$/,
+        );
+        return;
+      }
+      const asked = stage.fake.calls.length;
+      await stage.clock.advance(8_000);
+      assert.deepEqual([stage.stdout, stage.fake.calls.length], [['0'], asked]);
     });
   }
 

@@ -22,7 +22,9 @@ async function lock(oldest: KeyValue | null, succeeded = false): Promise<TryLock
   const clock = new FakeClock();
   const fake = new FakeMember('a:1');
   const members = new Members([fake], clock, TIMING);
-  const locked = tryLock(members, PLACE, LEASE, 'v', clock.now() + 3_000, new AbortController().signal);
+  const valueFor = (endpoint: string): string => `by ${endpoint}`;
+  const { signal } = new AbortController();
+  const locked = tryLock(members, PLACE, LEASE, valueFor, clock, clock.now() + 3_000, signal);
   await settle();
   fake.last.answer('lock', { header: headerOf({ revision: 15n }), succeeded, oldest });
   return locked;
@@ -39,11 +41,17 @@ void describe('the lock in etcd', () => {
   });
 
   void it('is ours from the revision of the transaction', async () => {
-    assert.deepEqual(await lock(null, true), { kind: 'ours', createRevision: 15n });
+    const taken = await lock(null, true);
+    assert.ok(taken.kind === 'ours');
+    const { createRevision, value, sentAtMs, answer, member } = taken;
+    assert.deepEqual([createRevision, value, sentAtMs], [15n, 'by a:1', 1_000]);
+    assert.deepEqual([answer.header.revision, answer.connection, member.endpoint], [15n, 1, 'a:1']);
   });
 
   void it('is ours from its own revision when an earlier try took it', async () => {
-    assert.deepEqual(await lock(OURS), { kind: 'ours', createRevision: 11n });
+    const taken = await lock({ ...OURS, value: 'by b:1' });
+    assert.ok(taken.kind === 'ours');
+    assert.deepEqual([taken.createRevision, taken.value], [11n, 'by b:1']);
   });
 
   void it("is another's when key or lease are not ours", async () => {

@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import { watchForLoss } from '../../../src/lock/loss-watch.ts';
 import { settle } from '../../support/fake-clock.ts';
 import type { FakeWatch } from '../../support/fake-member.ts';
-import { FakeStage, LEASE } from '../../support/fake-stage.ts';
+import { FakeStage } from '../../support/fake-stage.ts';
 
 interface Scene {
   readonly stage: FakeStage;
@@ -24,8 +24,7 @@ function watching(): Scene {
       hurries += 1;
     },
   };
-  const held = { key: '/d/1a', leaseId: LEASE, createRevision: 11n, restartedAtMs: 0 };
-  void watchForLoss(held, proofs, stage.tools(), stop.signal).then(() => {
+  void watchForLoss({ key: '/d/1a' }, proofs, stage.tools(), stop.signal).then(() => {
     isOver = true;
   });
   return { stage, stop, proofs, isOver: () => isOver, hurries: () => hurries };

@@ -6,7 +6,7 @@ import { FakeClock, settle } from '../../support/fake-clock.ts';
 import { FakeMember, headerOf } from '../../support/fake-member.ts';
 import { LEASE } from '../../support/fake-stage.ts';
 
-const HELD = { key: '/d/1a', leaseId: LEASE, createRevision: 5n, restartedAtMs: 0 };
+const HELD = { key: '/d/1a', leaseId: LEASE, createRevision: 5n };
 const OURS: KeyValue = { ...HELD, value: '', modRevision: 5n };
 const call = { signal: new AbortController().signal };
 
@@ -71,9 +71,13 @@ void describe('one renewal', () => {
     ['a member of another cluster', { clusterId: '8' }],
   ] as const) {
     void it(`proves nothing when ${what} answers the keepalive`, async () => {
-      await assert.rejects(renew({ keepAlive }), { kind: 'unproven', endpoint: 'a:1' });
+      await assert.rejects(renew({ keepAlive }), { kind: 'proxy', endpoint: 'a:1' });
     });
   }
+
+  void it("knows etcd's grpc-proxy by a TTL below 0", async () => {
+    await assert.rejects(renew({ ttlMs: -1_000 }), { kind: 'proxy' });
+  });
 
   void it('proves nothing when the keepalive is answered over another connection', async () => {
     await assert.rejects(renew({ connection: 2 }), { kind: 'unproven', endpoint: 'a:1' });

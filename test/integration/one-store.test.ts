@@ -1,0 +1,217 @@
+// The packed binary on endpoints that lead to more than one store, or to a proxy: never two holders, and one line that says why.
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { ETCD_RELEASES, EtcdCluster, etcdPackageVersion, etcdProgram } from '../support/etcd-cluster.ts';
+import type { EtcdRelease } from '../support/etcd-cluster.ts';
+import { LockBench } from '../support/lock-bench.ts';
+import { monotonicMs } from '../support/mutex-parent.ts';
+import { freePort } from '../support/ports.ts';
+import { spawnTied } from '../support/processes.ts';
+import { waitFor } from '../support/wait.ts';
+
+/** An etcd as it is when it is started with its defaults, and alone: all such have one cluster ID and one member ID. */
+function startAlone(release: EtcdRelease): Promise<EtcdCluster> {
+  const args = [
+    '--name=default',
+    '--initial-advertise-peer-urls=http://localhost:2380',
+    '--initial-cluster=default=http://localhost:2380',
+    '--initial-cluster-token=etcd-cluster',
+    '--advertise-client-urls=http://localhost:2379',
+  ];
+  return EtcdCluster.start({ release, args });
+}
+
+/** All orders of these. */
+function orders<T>(items: readonly T[]): T[][] {
+  if (items.length <= 1) return [[...items]];
+  return items.flatMap((first, index) =>
+    orders(items.filter((_, other) => other !== index)).map((rest) => [first, ...rest]),
+  );
+}
+
+const IS_ANOTHER =
+  /^Cannot take the cluster lock: etcd at .+: is another store( \(cluster cdf818194e3a8c32, member 8e9e05c52164694d\))? than .+, where the lock's key is; list the members of one cluster only in hosts \[etcd-stores\]$/m;
+
+for (const release of ETCD_RELEASES) {
+  void describe(`three etcds ${etcdPackageVersion(release)} that were never made one cluster`, () => {
+    let etcds: EtcdCluster[];
+    before(async () => {
+      etcds = await Promise.all([startAlone(release), startAlone(release), startAlone(release)]);
+    });
+    after(() => Promise.all(etcds.map((etcd) => etcd.stop())));
+    const first = (): EtcdCluster => {
+      const [etcd] = etcds;
+      if (etcd === undefined) throw new Error('No etcd was started');
+      return etcd;
+    };
+    const hosts = (): string[] => etcds.map((etcd) => etcd.hosts);
+
+    test('nobody gets the lock, in whichever order they are listed', async () => {
+      await using bench = await LockBench.make(first());
+      for (const order of [...orders(hosts()), ...orders(hosts().slice(0, 2))]) {
+        await bench.configure({ hosts: order.join(',') });
+        const helper = await bench.run();
+        assert.equal(await helper.answer(), '3', helper.stderr);
+        await helper.exited();
+        assert.match(helper.stderr, IS_ANOTHER);
+      }
+      for (const etcd of etcds) assert.deepEqual(await etcd.leases(), []);
+    });
+
+    test('nobody gets it when one or two of them are frozen', async () => {
+      await using bench = await LockBench.make(first());
+      for (const frozen of [[0], [1], [2], [0, 1], [0, 2], [1, 2]]) {
+        const members = frozen.map((index) => etcds[index]?.member(0));
+        for (const member of members) member?.freeze();
+        try {
+          for (const order of [hosts(), hosts().reverse()]) {
+            await bench.configure({ hosts: order.join(',') });
+            const helper = await bench.run();
+            assert.equal(await helper.answer(), '3', helper.stderr);
+            await helper.exited();
+            assert.match(helper.stderr, /\[etcd-stores\]$/m);
+          }
+        } finally {
+          for (const member of members) member?.thaw();
+        }
+      }
+    });
+
+    test('a transaction that was sent to a second one, because the first stalled, gives nobody the lock', async () => {
+      await using bench = await LockBench.make(first());
+      await bench.configure({ hosts: hosts().slice(0, 2).join(',') });
+      // Frozen for about as long as the hedge delay, at every stage of a take.
+      for (const afterMs of [0, 30, 45, 60, 80]) {
+        const helper = bench.run();
+        await new Promise((resolve) => setTimeout(resolve, afterMs));
+        first().member(0).freeze();
+        await new Promise((resolve) => setTimeout(resolve, 400));
+        first().member(0).thaw();
+        const answer = await (await helper).answer();
+        assert.equal(answer, '3', (await helper).stderr);
+        await (await helper).exited();
+      }
+    });
+  });
+
+  void describe(`two clusters of etcd ${etcdPackageVersion(release)}`, () => {
+    let clusters: [EtcdCluster, EtcdCluster];
+    before(async () => {
+      clusters = await Promise.all([EtcdCluster.start({ release }), EtcdCluster.start({ release })]);
+    });
+    after(() => Promise.all(clusters.map((cluster) => cluster.stop())));
+
+    test('nobody gets the lock, and the line names both', async () => {
+      await using bench = await LockBench.make(clusters[0]);
+      for (const order of orders(clusters.map((cluster) => cluster.hosts))) {
+        await bench.configure({ hosts: order.join(',') });
+        const helper = await bench.run();
+        assert.equal(await helper.answer(), '3', helper.stderr);
+        await helper.exited();
+        assert.match(
+          helper.stderr,
+          /^Cannot take the cluster lock: etcd at \S+: belongs to etcd cluster [\da-fx]+, not to [\da-fx]+ as \S+; list the members of one cluster only in hosts \[etcd-stores\]$/m,
+        );
+      }
+      for (const cluster of clusters) assert.deepEqual(await cluster.leases(), []);
+    });
+
+    test('nobody gets it while the other is frozen either', async () => {
+      await using bench = await LockBench.make(clusters[0]);
+      for (const cluster of clusters) {
+        cluster.member(0).freeze();
+        try {
+          for (const order of orders(clusters.map(({ hosts }) => hosts))) {
+            await bench.configure({ hosts: order.join(',') });
+            const helper = await bench.run();
+            assert.equal(await helper.answer(), '3', helper.stderr);
+            await helper.exited();
+          }
+        } finally {
+          cluster.member(0).thaw();
+        }
+      }
+    });
+
+    test('expected_cluster_id says which one is meant, and the other is not used', async () => {
+      await using bench = await LockBench.make(clusters[1]);
+      const found = /"cluster_id":(\d+)/.exec(
+        await clusters[1].etcdctl(['endpoint', 'status', '-w', 'json']),
+      )?.[1];
+      await bench.configure({
+        hosts: clusters.map(({ hosts }) => hosts).join(','),
+        expected_cluster_id: BigInt(found ?? 0).toString(16),
+      });
+      const helper = await bench.hold();
+      await new Promise((resolve) => setTimeout(resolve, 3_000));
+      assert.equal(helper.stderr, '');
+      await helper.release();
+    });
+  });
+
+  void describe(`a holder on etcd ${etcdPackageVersion(release)}`, () => {
+    test('loses the lock when an endpoint that was down comes up as another store', async () => {
+      await using cluster = await EtcdCluster.start({ release, members: 3 });
+      await using stranger = await EtcdCluster.start({ release });
+      await using bench = await LockBench.make(cluster);
+      await bench.configure({ hosts: `${cluster.hosts},${stranger.hosts}` });
+      stranger.member(0).freeze();
+      const holder = await bench.hold();
+      await new Promise((resolve) => setTimeout(resolve, 3_000));
+      assert.equal(holder.stderr, '');
+      const thawedMs = monotonicMs();
+      stranger.member(0).thaw();
+      await holder.exited();
+      const tookMs = monotonicMs() - thawedMs;
+      assert.match(holder.stderr, /^Lock lost - etcd at .+ \[etcd-stores\]$/m);
+      assert.ok(tookMs < 3_500, `${tookMs} ms`);
+      assert.deepEqual(await bench.leftovers(), []);
+    });
+  });
+
+  void describe(`etcd's grpc-proxy ${etcdPackageVersion(release)}`, () => {
+    for (const members of [1, 3]) {
+      for (const [how, args] of [
+        ['as it is', []],
+        ['without an address to advertise', ['--advertise-client-url=']],
+      ] as const) {
+        test(`before ${members} members, ${how}, is refused before the 0`, async () => {
+          await using cluster = await EtcdCluster.start({ release, members });
+          await using bench = await LockBench.make(cluster);
+          const port = await freePort();
+          const proxy = spawnTied(
+            etcdProgram(release, 'etcd'),
+            [
+              'grpc-proxy',
+              'start',
+              `--endpoints=${cluster.hosts}`,
+              `--listen-addr=127.0.0.1:${port}`,
+              ...args,
+            ],
+            { stdio: 'ignore' },
+          );
+          try {
+            const hosts = `127.0.0.1:${port}`;
+            await waitFor('the proxy answers', async () => {
+              const { status } = await cluster.tryEtcdctl(['get', 'x'], { endpoints: hosts });
+              return status === 0 ? true : undefined;
+            });
+            await bench.configure({ hosts });
+            for (let count = 0; count < 5; count += 1) {
+              const helper = await bench.run();
+              assert.equal(await helper.answer(), '3', helper.stderr);
+              await helper.exited();
+              assert.match(
+                helper.stderr,
+                /^Cannot take the cluster lock: etcd at \S+: .*(grpc-proxy|proxy or balancer).*; list the members themselves in hosts \[etcd-proxy\]$/m,
+              );
+            }
+            assert.deepEqual(await bench.leftovers(), []);
+          } finally {
+            proxy.kill('SIGKILL');
+          }
+        });
+      }
+    }
+  });
+}
