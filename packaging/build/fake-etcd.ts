@@ -128,6 +128,19 @@ function servicesOf(store: Store): Record<string, Record<string, UntypedHandleCa
         });
       },
     },
+    Cluster: {
+      MemberList: unary((): rpc.IMemberListResponse => {
+        const ID = header().member_id;
+        const member = {
+          ID,
+          name: 'fake',
+          peerURLs: [],
+          clientURLs: ['http://127.0.0.1:2379'],
+          isLearner: false,
+        };
+        return { header: header(), members: [member] };
+      }),
+    },
     Maintenance: {
       Status: unary((): Partial<rpc.IStatusResponse> => ({ header: header(), version: '3.5.16' })),
     },
