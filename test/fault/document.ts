@@ -2,13 +2,15 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { writeSafetyPart } from '../support/safety-document.ts';
-import { describeTimes, type Outcome, takeOverTimes } from './report.ts';
+import { describeTimes, type Outcome, ratesOf, takeOverTimes } from './report.ts';
 import { SCENARIOS } from './scenarios.ts';
 
 interface Results {
   readonly startedAt: string;
   readonly lockTtl: number;
   readonly refresh: number;
+  /** How often each scenario was run. */
+  readonly repeat: number;
   readonly outcomes: readonly Outcome[];
 }
 
@@ -17,9 +19,11 @@ const runs = process.argv
   .map((directory) => JSON.parse(readFileSync(join(directory, 'results.json'), 'utf8')) as Results);
 const [first] = runs;
 if (first === undefined) throw new Error('Usage: npm run faults:document -- DIR…');
+const single = runs.filter(({ repeat }) => repeat === 1);
+const repeated = runs.filter(({ repeat }) => repeat > 1);
 // Of a scenario that was run again on the same etcd, what came of it last.
 const latest = new Map(
-  runs.flatMap((run) => run.outcomes.map((outcome) => [`${outcome.release} ${outcome.name}`, outcome])),
+  single.flatMap((run) => run.outcomes.map((outcome) => [`${outcome.release} ${outcome.name}`, outcome])),
 );
 const outcomes = [...latest.values()];
 const releases = [...new Set(outcomes.map(({ release }) => release))].sort((one, other) =>
@@ -34,14 +38,22 @@ function table(head: readonly string[], rows: readonly (readonly string[])[]): s
 
 /** `lost after 7.4 s` for the figure `lostAfterMs`. */
 function figureText([name, ms]: readonly [string, number]): string {
-  const words = name.replace(/Ms$/, '').replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
+  const words = name
+    .replace(/Ms$/, '')
+    .replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`)
+    .replace(/\d+/, ' $&');
   return name.endsWith('Ms') ? `${words} ${(ms / 1000).toFixed(ms < 1_000 ? 2 : 1)} s` : `${words} ${ms}`;
 }
 
 function cellOf(name: string, release: string): string {
   const found = outcomes.find((outcome) => outcome.name === name && outcome.release === release);
   if (found === undefined) return '–';
-  return [found.held ? 'held' : '**NOT HELD**', ...Object.entries(found.figures).map(figureText)].join(', ');
+  const overlapsMs = found.documentedOverlaps.map(({ forMs }) => forMs);
+  return [
+    found.held ? 'held' : '**NOT HELD**',
+    ...overlapsMs.map((forMs) => `two holders for ${(forMs / 1000).toFixed(1)} s`),
+    ...Object.entries(found.figures).map(figureText),
+  ].join(', ');
 }
 
 const sum = (of: readonly Outcome[], count: (outcome: Outcome) => number): string =>
@@ -84,6 +96,12 @@ const takeOversOf = (of: readonly Outcome[]): string[] =>
     first.lockTtl * 1000,
   ).map((taken) => `  - ${describeTimes(taken)}.`);
 
+const rates = ratesOf(repeated.flatMap((run) => run.outcomes)).map((rate) => [
+  `\`${rate.name}\``,
+  rate.release,
+  ...[rate.runs, rate.runs - rate.notHeld, rate.overlaps, rate.needlessLosses, rate.endedByEtcd].map(String),
+]);
+
 writeSafetyPart(
   'fault runs',
   [
@@ -110,6 +128,11 @@ writeSafetyPart(
     ...takeOversOf(outcomes.filter((outcome) => !isRandom(outcome))),
     '- At random:',
     ...takeOversOf(outcomes.filter(isRandom)),
+    '',
+    table(
+      ['scenario', 'etcd', 'runs', 'held', 'overlaps', 'needless losses', 'leases that etcd itself ended'],
+      rates,
+    ),
     '',
     table(
       ['scenario', 'what must hold', ...releases],

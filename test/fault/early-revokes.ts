@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { type Counter, metricsOf, sumOf } from '../support/etcd-metrics.ts';
 import type { Claim, History, KeyLife } from './history.ts';
 
@@ -9,6 +10,16 @@ interface Ended {
 
 // Which of the two news we hear first, that of the end of the claim or that of the key, is chance.
 const SAME_MOMENT_MS = 100;
+
+// On a busy machine the news of the key can come later than that; then the holder's own words say what it has met.
+const LATE_NEWS_MS = 5_000;
+const KEY_IS_GONE = /^Lock lost - the key was deleted/m;
+
+// A raft leader without a quorum steps down after an election timeout, 1 s.
+const KNOWS_MS = 1_500;
+
+// From the key to the `0` that rests on it: an answer comes within 4 s, and the news of either can be late on a busy machine.
+const FROM_KEY_TO_CLAIM_MS = 5_000;
 
 /**
  * Finds leases that etcd has ended although they were renewed in time: a raft leader that stood still, goes on as if no time
@@ -29,7 +40,12 @@ export class EarlyRevokes {
   /** To be called when a key is gone. Resolves when it is known, and has been noted with the claim, who ended its lease. */
   async look(life: KeyLife): Promise<void> {
     const before = new Map(this.#seen);
-    const now = await Promise.all(this.#members.map((member) => this.#count(member)));
+    let now = await Promise.all(this.#members.map((member) => this.#count(member)));
+    if (now.filter((ended) => ended?.isLeader).length > 1) {
+      // One of them has stood still and does not know yet that it leads no more.
+      await delay(KNOWS_MS);
+      now = await Promise.all(this.#members.map((member) => this.#count(member)));
+    }
     const claim = this.#claimOf(life);
     for (const [index, member] of this.#members.entries()) {
       const ended = now[index];
@@ -60,12 +76,17 @@ export class EarlyRevokes {
   #claimOf({ value, createdAtMs, deletedAtMs = Infinity }: KeyLife): Claim | undefined {
     const { host } = JSON.parse(value) as { readonly host?: string };
     return this.#history.claims.findLast(
-      ({ node, fromMs, toMs = Infinity, deed }) =>
+      ({ node, helper, fromMs, toMs = Infinity, deed }) =>
         node === host &&
         deed === undefined &&
-        Math.abs(fromMs - createdAtMs) < 1_000 &&
+        fromMs > createdAtMs - 1_000 &&
+        fromMs < createdAtMs + FROM_KEY_TO_CLAIM_MS &&
         fromMs < deletedAtMs &&
-        toMs > deletedAtMs - SAME_MOMENT_MS,
+        toMs > deletedAtMs - (this.#hasMissedKey(helper) ? LATE_NEWS_MS : SAME_MOMENT_MS),
     );
+  }
+
+  #hasMissedKey(helper: string): boolean {
+    return this.#history.stderr.some((said) => said.helper === helper && KEY_IS_GONE.test(said.text));
   }
 }

@@ -22,7 +22,12 @@ export interface MemberStatus {
   readonly leaderId: string;
   readonly raftTerm: number;
   readonly revision: string;
+  /** The index of the last raft entry. */
+  readonly raftIndex: number;
 }
+
+// So many puts under way share one write to the log's disk.
+const WRITERS = 64;
 
 const base64 = (text: string): string => Buffer.from(text).toString('base64');
 const fromBase64 = (text: string | undefined): string => Buffer.from(text ?? '', 'base64').toString();
@@ -68,6 +73,7 @@ export class Gateway {
       leaderId: answer['leader'] ?? '0',
       raftTerm: Number(answer['raftTerm'] ?? answer['raft_term'] ?? 0),
       revision: answer['header']?.['revision'] ?? '0',
+      raftIndex: Number(answer['raftIndex'] ?? answer['raft_index'] ?? 0),
     };
   }
 
@@ -135,6 +141,19 @@ export class Gateway {
     await this.any('lease/revoke', { ID: BigInt(`0x${leaseHex}`).toString() }).catch((error: unknown) => {
       if (!String(error).includes('not found')) throw error;
     });
+  }
+
+  /** Writes this many entries into the log through these members, side by side; resolves when all are committed. */
+  async writeEntries(members: readonly EtcdMember[], count: number): Promise<void> {
+    let left = count;
+    const write = async (index: number): Promise<void> => {
+      const member = members[index % members.length];
+      while (left > 0 && member !== undefined) {
+        left -= 1;
+        await this.call(member, 'kv/put', { key: base64(`/other/${index}`), value: base64('x') }, 10_000);
+      }
+    };
+    await Promise.all(Array.from({ length: WRITERS }, (_, index) => write(index)));
   }
 
   async put(key: string, value: string): Promise<void> {

@@ -3,15 +3,22 @@ import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { ETCD_RELEASES, etcdPackageVersion, type EtcdRelease } from '../support/etcd-cluster.ts';
+import {
+  DEFAULT_RELEASE,
+  ETCD_RELEASES,
+  etcdPackageVersion,
+  type EtcdRelease,
+} from '../support/etcd-programs.ts';
 import { helperProgram } from '../support/mutex-parent.ts';
 import { temporaryDirectory } from '../support/processes.ts';
 import { namespacesOf, removeStaleNamespaces } from './network.ts';
 import { runRandom } from './random.ts';
 import {
   complaintsOf,
+  describeRate,
   describeTimes,
   type Outcome,
+  ratesOf,
   tableOf,
   type TakeOverTimes,
   takeOverTimes,
@@ -21,16 +28,19 @@ import type { Scenario } from './scenario.ts';
 import { SCENARIOS } from './scenarios.ts';
 import type { WorldOptions } from './world.ts';
 
-const USAGE = `Usage: npm run faults -- [--list] [--scenario NAME]... [--etcd 3.4|3.5-trixie|3.5-forky|all]
-         [--short] [--again] [--jobs N] [--setting KEY=VALUE]... [--out DIR]
+const USAGE = `Usage: npm run faults -- [--list] [--scenario NAME]... [--etcd RELEASE|all]
+         [--short] [--again] [--jobs N] [--repeat N] [--setting KEY=VALUE]... [--program FILE] [--out DIR]
        npm run faults -- --random [--minutes N] [--seed S] [--etcd ...] [--out DIR]
 
 Runs the packed helper on three contenders against three members of etcd, in network namespaces of their own, and
 injects faults. Needs root. Writes results.json, table.md and one history per scenario into DIR.
 
-  --short    leases of 5 s instead of 9 s; for CI
+  --short    leases of 5 s instead of 9 s, and fewer repetitions; for CI
   --again    a scenario that did not hold is run once more with the machine to itself, unless there was an overlap
   --jobs     how many scenarios run at the same time, each in its own cluster (3)
+  --etcd     ${ETCD_RELEASES.join(', ')}; ETCD_DIR_<LABEL>=DIR adds another, whose programs are in DIR
+  --repeat   runs each scenario so many times and says how often etcd itself ended a lease that was renewed
+  --program  another helper than dist/ctdb_etcd_lock, such as one of an older commit
   --setting  a line for the helper's configuration file: --setting watchdog=no shows that overlaps are found
 `;
 
@@ -39,7 +49,9 @@ const { values: options } = parseArgs({
     list: { type: 'boolean', default: false },
     help: { type: 'boolean', short: 'h', default: false },
     scenario: { type: 'string', multiple: true, default: [] },
-    etcd: { type: 'string', default: '3.4' },
+    etcd: { type: 'string', default: DEFAULT_RELEASE },
+    program: { type: 'string' },
+    repeat: { type: 'string', default: '1' },
     setting: { type: 'string', multiple: true, default: [] },
     short: { type: 'boolean', default: false },
     again: { type: 'boolean', default: false },
@@ -83,9 +95,16 @@ function randomScenario(release: EtcdRelease): Scenario {
   };
 }
 
+/** One run of one scenario. */
+interface Work {
+  readonly scenario: Scenario;
+  readonly options: WorldOptions;
+  readonly run: number;
+}
+
 /** Runs all, at most `jobs` at a time, and reports each as it ends. */
 async function runAll(
-  work: readonly { scenario: Scenario; options: WorldOptions }[],
+  work: readonly Work[],
   jobs: number,
   out: string,
   onOutcome: (outcomes: readonly Outcome[]) => void,
@@ -94,7 +113,7 @@ async function runAll(
   const queue = [...work];
   const worker = async (): Promise<void> => {
     for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
-      const outcome = await runScenario(next.scenario, next.options, out);
+      const outcome = await runScenario(next.scenario, next.options, out, next.run);
       outcomes.push(outcome);
       onOutcome(outcomes);
       const state = outcome.held ? 'held  ' : 'FAILED';
@@ -136,7 +155,7 @@ async function main(): Promise<number> {
   if (process.getuid?.() !== 0) throw new Error('Network namespaces need root: run it as root');
   // A copy, because a run takes longer than a build that somebody starts meanwhile.
   const program = join(await temporaryDirectory('faults'), 'ctdb_etcd_lock');
-  copyFileSync(helperProgram(), program);
+  copyFileSync(options.program ?? helperProgram(), program);
   const stale = await removeStaleNamespaces();
   if (stale.length > 0) console.log(`Removed ${stale.length} namespaces of runs that were killed`);
   mkdirSync(options.out, { recursive: true });
@@ -146,21 +165,18 @@ async function main(): Promise<number> {
   const settings = Object.fromEntries(
     options.setting.map((line) => line.split(/=(.*)/s, 2) as [string, string]),
   );
-  const shared = { program, settings, ...times };
+  const shared = { program, settings, isShort: options.short, ...times };
   const startedAt = new Date();
-  const work = releases.flatMap((release) =>
-    scenariosOf(options.scenario).map((scenario) => ({ scenario, options: { release, ...shared } })),
-  );
-  if (options.random) {
-    work.splice(
-      0,
-      work.length,
-      ...releases.map((release) => ({
-        scenario: randomScenario(release),
+  const runs = Array.from({ length: Number(options.repeat) }, (_, index) => index + 1);
+  const work: readonly Work[] = runs.flatMap((run) =>
+    releases.flatMap((release) =>
+      (options.random ? [randomScenario(release)] : scenariosOf(options.scenario)).map((scenario) => ({
+        scenario,
         options: { release, ...shared },
+        run,
       })),
-    );
-  }
+    ),
+  );
   const jobs = options.random ? releases.length : Number(options.jobs);
   // Written anew with each outcome: a long run that is ended has been worth something.
   const save = (outcomes: readonly Outcome[]): ReturnType<typeof summaryOf> => {
@@ -170,6 +186,7 @@ async function main(): Promise<number> {
       seconds: (Date.now() - startedAt.getTime()) / 1000,
       etcd: Object.fromEntries(releases.map((release) => [release, etcdPackageVersion(release)])),
       ...times,
+      repeat: runs.length,
     };
     writeFileSync(join(options.out, 'table.md'), `${tableOf(outcomes)}\n`);
     writeFileSync(
@@ -183,8 +200,10 @@ async function main(): Promise<number> {
   for (const [index, outcome] of options.again ? outcomes.entries() : []) {
     if (outcome.held || (outcome.verdict?.overlaps.length ?? 0) > 0) continue;
     const same = work.filter(
-      ({ scenario, options: { release } }) =>
-        scenario.name === outcome.name && etcdPackageVersion(release) === outcome.release,
+      ({ scenario, options: { release }, run }) =>
+        scenario.name === outcome.name &&
+        etcdPackageVersion(release) === outcome.release &&
+        run === outcome.run,
     );
     console.log(`Once more, alone: ${outcome.name}`);
     const [once] = await runAll(same, 1, join(options.out, 'again'), () => undefined);
@@ -195,6 +214,7 @@ async function main(): Promise<number> {
   const held = summary.held && left.length === 0;
   const table = tableOf(outcomes);
   console.log(`\n${table}\n`);
+  if (runs.length > 1) console.log(`${ratesOf(outcomes).map(describeRate).join('\n')}\n`);
   for (const taken of takeOvers) console.log(describeTimes(taken));
   if (left.length > 0) console.log(`Namespaces left over: ${left.join(', ')}`);
   console.log(held ? 'Everything held.' : 'NOT everything held.');

@@ -18,6 +18,8 @@ let networks = 0;
 interface Inbound {
   /** Hosts of which nothing gets through. */
   readonly cut: Set<string>;
+  /** Hosts whose TCP segments are answered with a reset. */
+  readonly refused: Set<string>;
   /** The share of packets from each host that is lost, 0 to 1. */
   readonly loss: Map<string, number>;
 }
@@ -37,7 +39,8 @@ export class Network implements AsyncDisposable {
     this.prefix = prefix;
     this.#subnet = subnet;
     this.#hosts = hosts;
-    for (const host of hosts) this.#inbound.set(host, { cut: new Set(), loss: new Map() });
+    for (const host of hosts)
+      this.#inbound.set(host, { cut: new Set(), refused: new Set(), loss: new Map() });
     this.#cleanUp = () => {
       spawnSync('sh', ['-c', removal(this.#namespaces)]);
     };
@@ -78,13 +81,21 @@ export class Network implements AsyncDisposable {
     await this.#change(from, to, (inbound, source) => inbound.cut.add(source));
   }
 
+  /** Resets the TCP connections from `from` to `to`, and refuses new ones, as a firewall that rejects does. */
+  async refuse(from: readonly string[], to: readonly string[]): Promise<void> {
+    await this.#change(from, to, (inbound, source) => inbound.refused.add(source));
+  }
+
   async cutBoth(some: readonly string[], others: readonly string[]): Promise<void> {
     await Promise.all([this.cut(some, others), this.cut(others, some)]);
   }
 
   /** Lets what `from` sends to `to` through again. */
   async mend(from: readonly string[], to: readonly string[]): Promise<void> {
-    await this.#change(from, to, (inbound, source) => inbound.cut.delete(source));
+    await this.#change(from, to, (inbound, source) => {
+      inbound.cut.delete(source);
+      inbound.refused.delete(source);
+    });
   }
 
   async mendBoth(some: readonly string[], others: readonly string[]): Promise<void> {
@@ -98,7 +109,8 @@ export class Network implements AsyncDisposable {
 
   /** True when packets from `from` reach `to`, apart from those lost at random. */
   reaches(from: string, to: string): boolean {
-    return this.#inbound.get(to)?.cut.has(from) !== true;
+    const inbound = this.#inbound.get(to);
+    return inbound?.cut.has(from) !== true && inbound?.refused.has(from) !== true;
   }
 
   /** The names of the two ends of a host's cable, both in the bridge's namespace, for a relay; and of that namespace. */
@@ -118,7 +130,7 @@ export class Network implements AsyncDisposable {
   async #change(
     from: readonly string[],
     to: readonly string[],
-    apply: (inbound: Inbound, source: string) => void,
+    apply: (inbound: Inbound, source: string) => unknown,
   ): Promise<void> {
     await Promise.all(
       to.map(async (target) => {
@@ -127,6 +139,9 @@ export class Network implements AsyncDisposable {
         for (const source of from) if (source !== target) apply(inbound, source);
         const rules = [
           ...[...inbound.cut].map((source) => `-A INPUT -s ${this.address(source)} -j DROP`),
+          ...[...inbound.refused].map(
+            (source) => `-A INPUT -s ${this.address(source)} -p tcp -j REJECT --reject-with tcp-reset`,
+          ),
           ...[...inbound.loss]
             .filter(([, share]) => share > 0)
             .map(

@@ -150,8 +150,8 @@ export class CtdbNode implements AsyncDisposable {
     return `/proc/${this.#parent.pid}/root${file}`;
   }
 
-  /** The pids, seen from outside, of the processes that the holding helper has started: the dead man's switch. */
-  companions(): number[] {
+  /** The pids, seen from outside, of the watchdog that the holding helper has started. */
+  watchdogs(): number[] {
     const pid = this.held?.helper.pid;
     return processesBelow(this.#parent.pid)
       .filter((process) => process.parent === pid)

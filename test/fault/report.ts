@@ -1,12 +1,16 @@
-import type { TakeOver, Verdict } from './checker.ts';
+import type { Overlap, TakeOver, Verdict } from './checker.ts';
 
 /** What came of one scenario, or of one random run, on one release of etcd. */
 export interface Outcome {
   readonly name: string;
   readonly expectation: string;
   readonly release: string;
+  /** Which of several runs of the same scenario it was, from 1. */
+  readonly run: number;
   readonly held: boolean;
   readonly problems: readonly string[];
+  /** Overlaps that docs/safety.md announces for this scenario, and that were no longer than it says. */
+  readonly documentedOverlaps: readonly Overlap[];
   readonly verdict: Verdict | undefined;
   readonly leftovers: readonly string[];
   readonly figures: Readonly<Record<string, number>>;
@@ -132,4 +136,44 @@ export function complaintsOf(outcome: Outcome): string[] {
     ...outcome.problems,
     ...outcome.leftovers.map((left) => `left over: ${left}`),
   ];
+}
+
+/** Of several runs of one scenario on one release of etcd: in how many of them each thing happened. */
+export interface Rate {
+  readonly name: string;
+  readonly release: string;
+  readonly runs: number;
+  readonly notHeld: number;
+  readonly overlaps: number;
+  readonly needlessLosses: number;
+  /** In which a member ended a lease that had been renewed in time. */
+  readonly endedByEtcd: number;
+}
+
+/** One for each scenario and release, in the order in which they first came. */
+export function ratesOf(outcomes: readonly Outcome[]): Rate[] {
+  const groups = Map.groupBy(outcomes, ({ name, release }) => `${name} ${release}`);
+  return [...groups.values()].flatMap((group) => {
+    const [first] = group;
+    if (first === undefined) return [];
+    const count = (isSo: (outcome: Outcome) => boolean): number => group.filter(isSo).length;
+    return {
+      name: first.name,
+      release: first.release,
+      runs: group.length,
+      notHeld: count(({ held }) => !held),
+      overlaps: count(({ verdict }) => (verdict?.overlaps.length ?? 0) > 0),
+      needlessLosses: count(({ verdict }) => (verdict?.needlessLosses.length ?? 0) > 0),
+      endedByEtcd: count(({ verdict }) => (verdict?.earlyRevokes.length ?? 0) > 0),
+    };
+  });
+}
+
+/** One line for people. */
+export function describeRate(rate: Rate): string {
+  const { name, release, runs, notHeld, overlaps, needlessLosses, endedByEtcd } = rate;
+  return (
+    `${name} on etcd ${release}, ${runs} runs: etcd itself ended the lease in ${endedByEtcd}, an overlap in ${overlaps}, ` +
+    `a needless loss in ${needlessLosses}, not held ${notHeld}`
+  );
 }

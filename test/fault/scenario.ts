@@ -6,6 +6,8 @@ export interface Scenario {
   readonly name: string;
   /** What must hold, for people; the code says the same to the machine. */
   readonly expectation: string;
+  /** For how long two may claim the lock: only where docs/safety.md says that it cannot be prevented. 0 unless said otherwise. */
+  readonly documentedOverlapMs?: number;
   /** What its world needs beside the usual. */
   readonly world?: Partial<Omit<WorldOptions, 'release' | 'program'>>;
   /**

@@ -109,7 +109,7 @@ export const HELPER_SCENARIOS: readonly Scenario[] = [
   },
   {
     name: 'helper-frozen',
-    expectation: 'SIGSTOP for 3 TTL: the dead man’s switch ends the claim before the lease ends, no overlap',
+    expectation: 'SIGSTOP for 3 TTL: the watchdog ends the claim before the lease ends, no overlap',
     run: async (world) => {
       const holder = await world.settle();
       const claim = holder.held?.claim;
@@ -138,15 +138,15 @@ export const HELPER_SCENARIOS: readonly Scenario[] = [
     },
   },
   {
-    name: 'companion-killed',
-    expectation: 'SIGKILL of the dead man’s switch: kept, and one warning',
+    name: 'watchdog-killed',
+    expectation: 'SIGKILL of the watchdog: kept, and one warning',
     run: async (world) => {
       const holder = await world.settle();
       const helper = holder.held?.claim.helper ?? '';
-      const companions = holder.companions();
-      world.expect(`one companion runs, not ${companions.length}`, companions.length === 1);
-      await world.expectKept('the companion is killed', world.ttlMs, () => {
-        for (const pid of companions) process.kill(pid, 'SIGKILL');
+      const watchdogs = holder.watchdogs();
+      world.expect(`one watchdog runs, not ${watchdogs.length}`, watchdogs.length === 1);
+      await world.expectKept('the watchdog is killed', world.ttlMs, () => {
+        for (const pid of watchdogs) process.kill(pid, 'SIGKILL');
         return Promise.resolve();
       });
       for (const node of world.nodes) node.stopContending();
@@ -154,7 +154,7 @@ export const HELPER_SCENARIOS: readonly Scenario[] = [
       await world.expectWithin(
         'there is one warning',
         3_000,
-        () => linesOf(world, helper, /No dead man's switch/) === 1,
+        () => linesOf(world, helper, /No watchdog/) === 1,
       );
     },
   },
@@ -171,7 +171,7 @@ export const HELPER_SCENARIOS: readonly Scenario[] = [
       await world.expectWithin(
         'there is one warning',
         3_000,
-        () => linesOf(world, helper, /No dead man's switch/) === 1,
+        () => linesOf(world, helper, /No watchdog/) === 1,
       );
     },
   },

@@ -2,7 +2,7 @@ import { reunite } from './reunite.ts';
 import type { Scenario } from './scenario.ts';
 import { MEMBERS, type World } from './world.ts';
 
-// Whoever holds on to the lock must have let go by the end of its lease, and the switch acts 200 ms after the deadline.
+// Whoever holds on to the lock must have let go by the end of its lease, and the watchdog acts 200 ms after the deadline.
 const lostByMs = (world: World): number => world.ttlMs;
 
 // A full TTL after the last renewal, the lessor's lag, and the next attempt of a node that tries every 5 s.

@@ -1,4 +1,7 @@
+import { join } from 'node:path';
 import { parseHolder } from '../../src/lock/holder-record.ts';
+import { monotonicMs } from '../support/mutex-parent.ts';
+import { temporaryDirectory } from '../support/processes.ts';
 import type { Scenario } from './scenario.ts';
 import { DIRECTORY, type World } from './world.ts';
 
@@ -23,7 +26,84 @@ async function robbery(
   await world.expectKept('the next holder', 3_000);
 }
 
+/** On each node in turn: nobody may be told that he holds the lock. */
+async function expectRefused(world: World): Promise<void> {
+  const excused = world.history.excuse('the endpoints are not of one store');
+  const refusals = [];
+  for (const node of world.nodes) {
+    const attempt = await node.take();
+    world.expect(`a take on ${node.host} answers 3, not ${attempt.answer ?? ''}`, attempt.answer === '3');
+    refusals.push(attempt.helper);
+  }
+  await world.pause(2_000);
+  for (const node of world.nodes) await node.release();
+  for (const refused of refusals) {
+    await world.expectWithin(`${refused} says that they are not of one cluster`, 3_000, () =>
+      world.history.stderr.some(({ helper, text }) => helper === refused && /cluster|store/i.test(text)),
+    );
+  }
+  excused();
+}
+
+// The next renewal after the restored members answer, and one attempt that failed before it.
+const RESTORED_OVERLAP_MS = 4_000;
+
 export const STORE_SCENARIOS: readonly Scenario[] = [
+  {
+    name: 'store-not-one',
+    expectation:
+      'three etcds with the defaults that were never made one cluster, listed by each node in another order: every take answers 3',
+    world: { separate: 'unnamed', ownOrder: true },
+    run: expectRefused,
+  },
+  {
+    name: 'store-not-one-by-id',
+    expectation: 'three clusters in one list, which each node begins with another one: every take answers 3',
+    world: { separate: 'named', ownOrder: true },
+    run: expectRefused,
+  },
+  {
+    name: 'restored-under-holder',
+    expectation:
+      'etcd is restored from a backup with its old token and URLs under a holder, and the lock is taken there: the holder ends with its next renewal, when it sees that the revision went back',
+    documentedOverlapMs: RESTORED_OVERLAP_MS,
+    // Long enough for the members to be back before the deadline.
+    world: { lockTtl: 20, refresh: 2 },
+    run: async (world) => {
+      const { cluster, gateway } = world;
+      const backup = join(await temporaryDirectory('backup'), 'snapshot');
+      await gateway.put('/other/1', 'x');
+      await cluster.saveSnapshot(backup);
+      for (let count = 0; count < 20; count += 1) await gateway.put('/other/2', 'x');
+      const holder = world.node(0);
+      world.expect('the first node takes the lock', (await holder.take()).answer === '0');
+      await world.pause(1_000);
+      const claim = holder.held?.claim;
+      const excused = world.history.excuse('etcd is restored');
+      await cluster.restoreSnapshot(backup);
+      for (const member of cluster.members) member.start();
+      await Promise.all(cluster.members.map((member) => member.healthy()));
+      const backAtMs = monotonicMs();
+      world.note('the restored members answer');
+      await world.node(1).take();
+      await world.expectLost(claim, world.ttlMs);
+      world.figures['endedAfterMs'] = Math.max(0, (claim?.toMs ?? NaN) - backAtMs);
+      world.expect(
+        'the holder ends with its next renewal',
+        (world.figures['endedAfterMs'] ?? NaN) <= RESTORED_OVERLAP_MS,
+      );
+      await world.expectWithin('it says why', 3_000, () =>
+        world.history.stderr.some(
+          ({ helper, text }) => helper === claim?.helper && /revision|restored/i.test(text),
+        ),
+      );
+      excused();
+      world.node(0).contend();
+      world.node(2).contend();
+      await world.expectWithin('someone holds', 2 * world.ttlMs, () => world.holder !== undefined);
+      await world.expectKept('the restored store', 3_000);
+    },
+  },
   {
     name: 'key-deleted',
     expectation: 'an administrator deletes the key: the holder lets go at once, somebody takes the lock',

@@ -32,7 +32,15 @@ export interface WorldOptions {
   /** Seconds. */
   readonly lockTtl: number;
   readonly refresh: number;
+  /** True: less of everything, for CI. */
+  readonly isShort?: boolean;
   readonly etcdArgs?: readonly string[];
+  /** More arguments for the member with this index alone. */
+  readonly memberArgs?: (index: number) => readonly string[];
+  /** The members were never made one cluster; see `ClusterOptions.separate`. */
+  readonly separate?: 'unnamed' | 'named';
+  /** True: each node lists the members beginning with another one. */
+  readonly ownOrder?: boolean;
   readonly env?: Readonly<Record<string, string>>;
   /** See `NodeOptions.prepare`. */
   readonly prepare?: string;
@@ -95,14 +103,18 @@ export class World implements AsyncDisposable {
         address: (index) => network.address(hostOf(index)),
         wrap: (index) => network.on(hostOf(index)),
         args: options.etcdArgs ?? [],
+        ...(options.memberArgs === undefined ? {} : { memberArgs: options.memberArgs }),
+        ...(options.separate === undefined ? {} : { separate: options.separate }),
       });
       const nodes: CtdbNode[] = [];
       const elect = (): void => {
         for (const node of nodes) node.elect();
       };
-      for (const host of NODES) {
+      for (const [index, host] of NODES.entries()) {
+        const endpoints = cluster.members.map(({ endpoint }) => endpoint);
+        const first = options.ownOrder === true ? index : 0;
         const settings = {
-          hosts: cluster.hosts,
+          hosts: [...endpoints.slice(first), ...endpoints.slice(0, first)].join(','),
           netbios_name: LOCK,
           lock_ttl: options.lockTtl,
           refresh: options.refresh,

@@ -43,6 +43,9 @@ const ERRORS: readonly (readonly [code: number, details: string, kind: EtcdError
   [14, 'etcdserver: not capable', 'unavailable', /^not capable$/],
   [14, 'etcdserver: server stopped', 'unavailable', /^server stopped$/],
   [14, 'etcdserver: rpc not supported for learner', 'unavailable', /learner/],
+  // From 3.6 on.
+  [9, 'etcdserver: rpc not supported for learner', 'unavailable', /learner/],
+  [1, 'context canceled', 'unavailable', /canceled/],
   [8, 'etcdserver: mvcc: database space exceeded', 'noSpace', /NOSPACE/],
   [15, 'etcdserver: corrupt cluster', 'rejected', /CORRUPT/],
   [11, 'etcdserver: too large lease TTL', 'rejected', /^too large lease TTL$/],

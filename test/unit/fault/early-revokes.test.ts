@@ -10,7 +10,8 @@ import { type Claim, History, type KeyLife } from '../../fault/history.ts';
 /** A member that counts; `undefined` as the count is one that does not answer. */
 interface Counting {
   count: number | undefined;
-  isLeader: boolean;
+  /** `at first`: it believes so when it is asked for the first time. */
+  isLeader: boolean | 'at first';
 }
 
 /** Lets a key end that a claim of n1 rests on, which ends `endsAfterMs` after it, while the members count as told. */
@@ -18,11 +19,14 @@ async function robbery(
   members: readonly (readonly [before: Counting, after: Counting])[],
   endsAfterMs: number,
   deed?: Claim['deed'],
+  { says = '', answersAfterMs = 10 } = {},
 ): Promise<Claim> {
   let isAfter = false;
   const servers = members.map(([before, after]) =>
     createServer((_, response) => {
-      const { count, isLeader } = isAfter ? after : before;
+      const state = isAfter ? after : before;
+      const { count, isLeader } = state;
+      if (isLeader === 'at first') state.isLeader = false;
       if (count === undefined) response.destroy();
       else
         response.end(
@@ -46,12 +50,13 @@ async function robbery(
     const claim: Claim = {
       node: 'n1',
       helper: 'n1/h1',
-      fromMs: 1_010,
+      fromMs: 1_000 + answersAfterMs,
       toMs: 9_000 + endsAfterMs,
       deed,
       deedAtMs: undefined,
     };
     history.claims.push(claim);
+    history.stderr.push({ helper: claim.helper, text: says });
     await early.look({ key: 'b', value, createdAtMs: 1_000, deletedAtMs: 9_000 });
     const verdict = judge(history, 20_000, { windowMs: 7_500, refreshMs: 2_000 });
     assert.equal(verdict.earlyRevokes.length, claim.revokedBy === undefined ? 0 : 1);
@@ -74,6 +79,18 @@ describe('the search for leases that etcd itself revokes early', () => {
     ] as const;
     assert.equal((await robbery([quiet, thawed], 8)).revokedBy, 'member2');
     assert.equal((await robbery([[quiet[0], { count: 2, isLeader: false }]], 8)).revokedBy, 'member1');
+  });
+
+  it('asks again when two say that they lead: one of them has only just gone on', async () => {
+    const stale = [
+      { count: 1, isLeader: true },
+      { count: 2, isLeader: 'at first' },
+    ] as const;
+    const elected = [
+      { count: 0, isLeader: false },
+      { count: 0, isLeader: true },
+    ] as const;
+    assert.equal((await robbery([stale, elected], 8)).revokedBy, 'member1');
   });
 
   it('knows that a member that was restarted counts anew', async () => {
@@ -101,6 +118,19 @@ describe('the search for leases that etcd itself revokes early', () => {
     ] as const;
     assert.equal((await robbery([quiet, leader], 8)).revokedBy, undefined);
     assert.equal((await robbery([quiet, quiet], 8)).revokedBy, undefined);
+  });
+
+  it('goes by what the holder says when the news of the key comes late, and by no other words', async () => {
+    const thawed = [quiet[0], { count: 2, isLeader: false }] as const;
+    const revokedBy = async (says: string): Promise<string | undefined> =>
+      (await robbery([thawed], -1_500, undefined, { says })).revokedBy;
+    assert.equal(await revokedBy('Lock lost - the key was deleted, or its lease has ended\n'), 'member1');
+    assert.equal(await revokedBy('Lock lost - no answer within 1.5 s\n'), undefined);
+  });
+
+  it('knows the claim whose answer came seconds after its key', async () => {
+    const thawed = [quiet[0], { count: 2, isLeader: false }] as const;
+    assert.equal((await robbery([thawed], 8, undefined, { answersAfterMs: 3_500 })).revokedBy, 'member1');
   });
 
   it('excuses no claim that had ended before, or that the run itself ended', async () => {
