@@ -37,7 +37,7 @@ export interface ClusterTraits {
   readonly commitMs: readonly [number, number];
   /** Clock rate error of the members, a fraction. */
   readonly drift: number;
-  /** How long after the last renewal a lease is checkpointed: five minutes in etcd, so never for a lease of ours. */
+  /** How long after the last renewal a lease is checkpointed, where it is (five minutes in etcd). */
   readonly checkpointMs: number;
 }
 
@@ -72,6 +72,10 @@ export class Cluster implements ReadNetwork {
   leader: Leadership;
   /** Whether that leader is followed by a quorum at this moment. */
   hasQuorum = true;
+  /** Lessors hesitate for long between their two looks at a lease that they renew. */
+  hesitates = false;
+  /** What they hesitate over may not be done yet. */
+  isHesitant = false;
   /** A slow disk: added to each commit, milliseconds. */
   slowMs = 0;
   onChange: () => void = NOTHING;
@@ -79,6 +83,10 @@ export class Cluster implements ReadNetwork {
   /** A member has caught up by a raft snapshot. */
   onSnapshot: (node: EtcdNode) => void = NOTHING;
   onConfirmed: (leader: EtcdNode, by: EtcdNode, reader: EtcdNode) => void = NOTHING;
+  /** Has the next leader hesitate, and says when it does, after it has seen that it leads and before it promotes its lessor. */
+  onPromoting: ((node: EtcdNode) => void) | undefined;
+  /** A lessor is promoted although its member has been deposed meanwhile. */
+  onLatePromotion: (node: EtcdNode) => void = NOTHING;
   onStale: (node: EtcdNode) => void = NOTHING;
   #term = 2;
   #isElecting = false;
@@ -86,16 +94,29 @@ export class Cluster implements ReadNetwork {
   #uncommitted: Uncommitted[] = [];
   readonly #settling = new Map<EtcdNode, { readonly appointment: Appointment; readonly isAlone: boolean }>();
 
-  constructor(traits: ClusterTraits, timeline: Timeline, random: Random, agreement: Agreement) {
+  /** @param place of its first member in the list of endpoints, where it is a store of its own beside others */
+  constructor(
+    traits: ClusterTraits,
+    timeline: Timeline,
+    random: Random,
+    agreement: Agreement,
+    place?: number,
+  ) {
     this.traits = traits;
     this.timeline = timeline;
     this.random = random;
     this.store = new Store(traits.keptEntries, agreement);
     const hesitation = (): number =>
-      traits.hesitates && random.chance(0.1) ? random.between(1, random.pick([100, 4_000])) : 0;
-    this.nodes = traits.electionMs.map((electionMs, id) => {
+      this.hesitates && random.chance(0.5)
+        ? random.between(1, 4_000)
+        : traits.hesitates && random.chance(0.1)
+          ? random.between(1, 100)
+          : 0;
+    const isAlone = place !== undefined;
+    this.nodes = traits.electionMs.map((electionMs, index) => {
+      const id = index + (place ?? 0);
       const pace = 1 + random.between(-traits.drift, traits.drift);
-      return new EtcdNode(id, this.store, timeline, random, { electionMs, pace, hesitation });
+      return new EtcdNode(id, this.store, timeline, random, { isAlone, electionMs, pace, hesitation });
     });
     const first = random.pick(this.nodes);
     this.leader = { node: first, term: this.#term, ready: true, lost: false };
@@ -264,15 +285,16 @@ export class Cluster implements ReadNetwork {
     }
   }
 
-  #append(node: EtcdNode, command: Command, onEntry: (entry: Entry) => void): void {
+  #append(node: EtcdNode, proposed: Command, onEntry: (entry: Entry) => void): void {
     const { leader } = this;
+    const command = asProposed(proposed, node);
     if (node !== leader.node || !this.isReady()) {
       this.#uncommitted.push({ node, command, onEntry, replicated: false });
       return;
     }
     const slowMs = this.slowMs * this.random.between(0.3, 1.5);
     this.timeline.after(slowMs + this.random.between(...this.traits.commitMs), () => {
-      if (this.leader === leader && this.isReady()) onEntry(this.commit(asProposed(command, node)));
+      if (this.leader === leader && this.isReady()) onEntry(this.commit(command));
       else {
         const replicated = this.random.chance(0.5);
         this.#uncommitted.push({ node, command, onEntry, replicated });
@@ -326,8 +348,9 @@ export class Cluster implements ReadNetwork {
     node.after(this.random.between(3, 60), () => {
       if (this.leader !== leader || leader.ready || !this.hasQuorum) return;
       node.applyUpTo(this.store.lastIndex);
-      const inherited = this.#uncommitted;
-      this.#uncommitted = [];
+      const isInherited = (each: Uncommitted): boolean => each.replicated || each.node === node;
+      const inherited = this.#uncommitted.filter(isInherited);
+      this.#uncommitted = this.#uncommitted.filter((each) => !isInherited(each));
       const term = this.store.entry(this.store.lastIndex).term;
       for (const { command, onEntry } of inherited) onEntry(this.commitAs(command, term));
       leader.ready = true;
@@ -340,11 +363,15 @@ export class Cluster implements ReadNetwork {
   /** On applying its own empty entry a leader promotes its lessor: a look at whether it leads, then the deed. */
   #promote(node: EtcdNode): void {
     const promote = (): void => {
+      if (!node.leads) this.onLatePromotion(node);
       node.lessor.promote(node.electionMs);
     };
-    if (this.traits.racesPromotion && this.random.chance(0.3))
+    const isHeldUp = this.onPromoting !== undefined;
+    if (isHeldUp || (this.traits.racesPromotion && this.random.chance(0.3))) {
       node.after(this.random.between(1, 40), promote);
-    else promote();
+      this.onPromoting?.(node);
+      this.onPromoting = undefined;
+    } else promote();
   }
 
   /** Lets a member find out, in its own time, whom to follow, and catch up with the log. */

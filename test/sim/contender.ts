@@ -10,6 +10,7 @@ import { Members } from '../../src/cluster/members.ts';
 import { makeStatusPipe } from '../../src/lock/answer-pipe.ts';
 import type { Machine } from './machine.ts';
 import { introduce } from './running.ts';
+import { Route } from './route.ts';
 import { SimCompanion } from './sim-companion.ts';
 import { SimMember } from './sim-member.ts';
 import { SimProcess } from './sim-process.ts';
@@ -68,7 +69,8 @@ export class Contender {
     this.members = world.servers.map((server, index) => {
       const link = world.network.linksOf(machine)[index];
       if (link === undefined) throw new Error('A machine lacks a link');
-      return new SimMember(this.process, server, link, world.checker);
+      const route = new Route(server, world.servers, world.traits.balancing, world.random);
+      return new SimMember(this.process, route, link, world.checker);
     });
     this.process.onEnd = () => {
       this.#closed();

@@ -14,6 +14,8 @@ interface Asked {
   readonly granted: Set<LeaseId>;
   renewalMs: number;
   renewalLocalMs: number;
+  /** Those that a renewal was proven for. */
+  readonly provenLeases: Set<LeaseId>;
   /** When its deadline was last moved ahead. */
   provenMs: number;
   /** When it began to let go. */
@@ -72,9 +74,10 @@ export class Duties {
 
   /** The lock is claimed until this deadline, by what the grant of its lease allows, or the renewal before the `0`. */
   onClaim(contender: Contender): void {
-    const { firstGrantLocalMs, renewalLocalMs } = this.#of(contender);
-    const granted = [...firstGrantLocalMs.values()];
-    const sentLocalMs = Math.max(granted[granted.length - 1] ?? -Infinity, renewalLocalMs);
+    const { firstGrantLocalMs, renewalLocalMs, provenLeases } = this.#of(contender);
+    const [leaseId, grantedLocalMs] = [...firstGrantLocalMs].at(-1) ?? [];
+    const isProven = leaseId !== undefined && provenLeases.has(leaseId);
+    const sentLocalMs = isProven ? renewalLocalMs : (grantedLocalMs ?? -Infinity);
     this.#judgeDeadline(contender, contender.knownDeadlineMs, sentLocalMs);
   }
 
@@ -82,6 +85,8 @@ export class Duties {
   onRenewed(contender: Contender, deadlineMs: number): void {
     const asked = this.#of(contender);
     asked.provenMs = this.#world.timeline.nowMs;
+    const leaseId = [...asked.firstGrantLocalMs.keys()].at(-1);
+    if (leaseId !== undefined) asked.provenLeases.add(leaseId);
     this.#judgeDeadline(contender, deadlineMs, asked.renewalLocalMs);
   }
 
@@ -170,6 +175,7 @@ export class Duties {
         earlierGrantMs: new Map(),
         lastRevokeMs: new Map(),
         granted: new Set(),
+        provenLeases: new Set(),
         renewalMs: -Infinity,
         renewalLocalMs: -Infinity,
         provenMs: -Infinity,

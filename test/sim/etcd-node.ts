@@ -7,8 +7,13 @@ import type { Timeline } from './timeline.ts';
 
 export const CLUSTER_ID = '1234567890123456789';
 
+/** The member ID of every etcd that was started with defaults and alone; the cluster ID is the same for all of them too. */
+const ALONE_MEMBER_ID = '10276657743932975437';
+
 /** What one member differs in from the others of its cluster. */
 export interface NodeTraits {
+  /** Started with defaults, and never made a cluster with the others of the list. */
+  readonly isAlone: boolean;
   /** `--election-timeout`. */
   readonly electionMs: number;
   /** How fast its clock is: real milliseconds for one of its own. */
@@ -57,6 +62,8 @@ export function minTtlSOf(electionMs: number): number {
  */
 export class EtcdNode {
   readonly id: number;
+  /** uint64 as a decimal string. */
+  readonly memberId: string;
   readonly store: Store;
   readonly timeline: Timeline;
   readonly electionMs: number;
@@ -102,6 +109,7 @@ export class EtcdNode {
 
   constructor(id: number, store: Store, timeline: Timeline, random: Random, traits: NodeTraits) {
     this.id = id;
+    this.memberId = traits.isAlone ? ALONE_MEMBER_ID : String(1000 + id);
     this.store = store;
     this.timeline = timeline;
     this.#random = random;
@@ -135,7 +143,7 @@ export class EtcdNode {
   header(index = this.applied): Header {
     return {
       clusterId: CLUSTER_ID,
-      memberId: String(1000 + this.id),
+      memberId: this.memberId,
       revision: BigInt(this.store.entry(index).revision),
       raftTerm: BigInt(this.headerTerm),
     };

@@ -141,8 +141,8 @@ export class EtcdServer {
   /** As this member knows them. */
   listMembers(reply: Reply<MemberList>): void {
     if (this.#isRefused(reply)) return;
-    const members = this.cluster.nodes.map(({ id }) => ({
-      id: String(1000 + id),
+    const members = this.cluster.nodes.map(({ id, memberId }) => ({
+      id: memberId,
       clientUrls: [`http://etcd${id}:2379`],
     }));
     reply.answer({ header: this.node.header(), members });

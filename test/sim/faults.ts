@@ -21,6 +21,13 @@ function lengthMs({ random, grantedTtlMs }: World): number {
   return random.between(0.5, 3) * grantedTtlMs;
 }
 
+/** A later part of a fault; nothing once all of them have ended. */
+function later(world: World, inMs: number, happen: () => void): void {
+  world.timeline.after(inMs, () => {
+    if (!world.areFaultsOver) happen();
+  });
+}
+
 function aMember({ cluster, random }: World): EtcdNode {
   // Leaders get more than their share.
   return random.chance(0.5) ? cluster.leader.node : random.pick(cluster.nodes);
@@ -43,7 +50,7 @@ function directionsOf({ random }: World): Direction[] {
 function crash(world: World, node: EtcdNode): void {
   if (!node.up) return;
   world.cluster.crash(node);
-  for (const contender of world.contenders) contender.members[node.id]?.onCrash();
+  for (const contender of world.contenders) for (const member of contender.members) member.onCrash(node);
   world.timeline.after(lengthMs(world), () => {
     restart(world, node);
   });
@@ -127,7 +134,9 @@ function reachOnlyAnOldLeader(world: World): void {
   const { cluster, network, random, timeline, grantedTtlMs } = world;
   const { node } = cluster.leader;
   const links = network.linksOf(aMachine(world));
-  const oldMs = random.between(0.35, 0.8) * grantedTtlMs;
+  // Where its calls come to others as well, the machine goes on for as long as this lasts.
+  const isSpread = world.traits.balancing === 'calls';
+  const oldMs = (isSpread ? random.between(0.6, 2) : random.between(0.35, 0.8)) * grantedTtlMs;
   for (const link of links) if (link.node !== node) cutBothWays(link);
   const kind = random.fraction();
   if (kind < 0.4) {
@@ -143,7 +152,7 @@ function reachOnlyAnOldLeader(world: World): void {
     thaw(world, node);
     cluster.reconsider();
   });
-  timeline.after(oldMs + random.between(10, random.pick([600, 1_500])), () => {
+  later(world, oldMs + random.between(10, random.pick([600, 1_500])), () => {
     if (random.chance(0.8)) links.forEach(cutBothWays);
     world.health.assess();
   });
@@ -197,7 +206,7 @@ function freezeLeaderAtRead(world: World): void {
     stop();
     node.freeze();
     cluster.reconsider();
-    timeline.after(random.between(550, 1_000), () => {
+    later(world, random.between(550, 1_000), () => {
       node.side = 1;
       cluster.reconsider();
     });
@@ -207,15 +216,15 @@ function freezeLeaderAtRead(world: World): void {
         node.side = 0;
         cluster.reconsider();
       });
-      timeline.after(random.between(5, random.pick([50, 600])), () => {
+      later(world, random.between(5, random.pick([50, 600])), () => {
         links.forEach(cutBothWays);
         world.health.assess();
       });
     };
-    timeline.after(oldMs, () => {
+    later(world, oldMs, () => {
       // When a question of the machine's has just come.
       onNextSend(world, node, () => {
-        timeline.after(random.between(1, 40), goOn);
+        later(world, random.between(1, 40), goOn);
       });
     });
   };
@@ -229,6 +238,30 @@ function freezeLeaderAtRead(world: World): void {
     links.forEach(mend);
     world.health.assess();
   });
+}
+
+/**
+ * Leadership is handed over, and just then one of the two stands still: the one that had it, or the one that takes over,
+ * between its look at whether it leads and the promotion of its lessor.
+ */
+function moveAndFreeze(world: World): void {
+  const { cluster, random, timeline } = world;
+  const from = cluster.leader.node;
+  const others = cluster.nodes.filter((node) => node !== from && node.responsive);
+  if (others.length === 0) return;
+  if (!cluster.traits.racesPromotion || random.chance(0.3)) {
+    later(world, random.between(0, 50), () => {
+      freeze(world, from);
+    });
+  } else {
+    cluster.onPromoting = (node) => {
+      // Not in the middle of what it does.
+      timeline.after(0, () => {
+        freeze(world, node);
+      });
+    };
+  }
+  cluster.moveLeader(random.pick(others));
 }
 
 /**
@@ -450,6 +483,13 @@ const FAULTS: readonly (readonly [name: string, weight: number, fault: Fault])[]
     },
   ],
   [
+    'leader moved, then frozen',
+    3,
+    (world) => {
+      moveAndFreeze(world);
+    },
+  ],
+  [
     'machine cut off from etcd',
     5,
     (world) => {
@@ -518,6 +558,24 @@ const FAULTS: readonly (readonly [name: string, weight: number, fault: Fault])[]
       world.health.assess();
       world.timeline.after(lengthMs(world), () => {
         world.cluster.slowMs = 0;
+        world.health.assess();
+      });
+    },
+  ],
+  [
+    'lessors hesitate',
+    2,
+    (world) => {
+      const { cluster } = world;
+      cluster.hesitates = true;
+      cluster.isHesitant = true;
+      world.health.assess();
+      const forMs = lengthMs(world);
+      world.timeline.after(forMs, () => {
+        cluster.hesitates = false;
+      });
+      world.timeline.after(forMs + 2_000, () => {
+        cluster.isHesitant = cluster.hesitates;
         world.health.assess();
       });
     },
@@ -743,16 +801,25 @@ export function plan(world: World, atMs: number): void {
   });
 }
 
+const HARDEST: readonly (readonly [string, Fault])[] = [
+  ['only an old leader is reached', reachOnlyAnOldLeader],
+  ['only an old leader is reached', reachOnlyAnOldLeader],
+  ['leader frozen as it confirms a read', freezeLeaderAtRead],
+  ['leader frozen as it confirms a read', freezeLeaderAtRead],
+  ['leader moved, then frozen', moveAndFreeze],
+  ['process frozen while it renews, then cut off', freezeAtRenewal],
+  ['virtual machine paused, then cut off', pauseAndCutOff],
+];
+
+/** Where each call can come to another member, an old leader among them. */
+const HARDEST_FOR_SPREAD_CALLS: typeof HARDEST = [['only an old leader is reached', reachOnlyAnOldLeader]];
+
 /** Lets one of the hardest cases happen, with nothing else before it and time to work itself out. */
 export function planHardCase(world: World, atMs: number): void {
-  const [name, fault] = world.random.pick<readonly [string, Fault]>([
-    ['only an old leader is reached', reachOnlyAnOldLeader],
-    ['only an old leader is reached', reachOnlyAnOldLeader],
-    ['leader frozen as it confirms a read', freezeLeaderAtRead],
-    ['leader frozen as it confirms a read', freezeLeaderAtRead],
-    ['process frozen while it renews, then cut off', freezeAtRenewal],
-    ['virtual machine paused, then cut off', pauseAndCutOff],
-  ]);
+  const isSpread = world.traits.balancing === 'calls';
+  const [name, fault] = world.random.pick<readonly [string, Fault]>(
+    isSpread ? HARDEST_FOR_SPREAD_CALLS : HARDEST,
+  );
   world.timeline.at(atMs, () => {
     happen(world, name, fault);
   });
@@ -771,7 +838,10 @@ export function healAll(world: World): void {
   }
   for (const { process } of world.contenders) process.ambush = undefined;
   world.cluster.slowMs = 0;
+  world.cluster.hesitates = false;
   world.cluster.onConfirmed = () => undefined;
+  world.cluster.onPromoting = undefined;
+  world.areFaultsOver = true;
   unite(world);
   for (const link of world.network.links) mend(link);
   allow(world);

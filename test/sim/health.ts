@@ -61,7 +61,9 @@ export class Health {
   #stateFor(machine: Machine): State {
     const { cluster, servers, network, traits } = this.#world;
     const { leader } = cluster;
-    if (!cluster.isReady() || cluster.slowMs > 0) return 'ill';
+    // Through a balancer, or by several stores, nobody is promised an answer.
+    if (traits.balancing !== 'none' || traits.isSplit) return 'ill';
+    if (!cluster.isReady() || cluster.slowMs > 0 || cluster.isHesitant) return 'ill';
     if (servers.some(({ refusal, noSpace }) => refusal !== undefined || noSpace)) return 'ill';
     const links = network.linksOf(machine);
     const serving = servers.filter(({ node }, index) => {

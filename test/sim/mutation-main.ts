@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
-import { writeSafetyPart } from '../support/safety-document.ts';
+import { readSafetyPart, rowsOf, writeSafetyPart } from '../support/safety-document.ts';
 import { MUTATIONS } from './mutations.ts';
 import type { PlannedMutation } from './planned-mutation.ts';
 import { propertiesTable } from './properties.ts';
@@ -15,7 +15,7 @@ look for it. A mistake that is not found within its number of schedules means th
   --only TEXT  only mutations whose name contains TEXT
   --jobs J     worker threads (one per processor)
   --seed S     seed of the first schedule (1)
-  --write      put the tables of properties and mutations into docs/safety.md`;
+  --write      put the tables of properties and mutations into docs/safety.md; with --only those rows alone`;
 
 const { values } = parseArgs({
   options: {
@@ -76,16 +76,27 @@ function tell({ mutation, schedules, property }: Finding): void {
   console.log(`${property === undefined ? '✗' : '✓'} ${mutation.name}: ${outcome}`);
 }
 
-function tableOf(findings: readonly Finding[]): string {
-  const rows = findings.map(
-    ({ mutation, schedules, property }) =>
-      `| ${mutation.name} | \`${mutation.file}\` | ${property ?? '**survived**'} | ${schedules} | ${mutation.within} |`,
-  );
+function rowOf({ mutation, schedules, property }: Finding): string {
+  return `| ${mutation.name} | \`${mutation.file}\` | ${property ?? '**survived**'} | ${schedules} | ${mutation.within} |`;
+}
+
+function tableOf(rows: readonly string[]): string {
   return [
     '| mutation | file | found by | schedules | limit |',
     '| --- | --- | --- | ---: | ---: |',
     ...rows,
   ].join('\n');
+}
+
+/** The rows of `findings`, and for the other mutations those that docs/safety.md has. */
+function rowsWith(findings: ReadonlyMap<PlannedMutation, Finding>): string[] {
+  const present = new Map(
+    rowsOf(readSafetyPart('mutations')).map((cells) => [cells[0], `| ${cells.join(' | ')} |`]),
+  );
+  return MUTATIONS.flatMap((mutation) => {
+    const finding = findings.get(mutation);
+    return (finding === undefined ? present.get(mutation.name) : rowOf(finding)) ?? [];
+  });
 }
 
 async function main(): Promise<number> {
@@ -101,10 +112,10 @@ async function main(): Promise<number> {
   };
   await Promise.all(Array.from({ length: Number(values.jobs) }, workOff));
   const inOrder = chosen.flatMap((mutation) => findings.get(mutation) ?? []);
-  console.log(`\n${tableOf(inOrder)}`);
-  if (values.write && chosen.length === MUTATIONS.length) {
+  console.log(`\n${tableOf(inOrder.map(rowOf))}`);
+  if (values.write) {
     writeSafetyPart('properties', propertiesTable());
-    writeSafetyPart('mutations', tableOf(inOrder));
+    writeSafetyPart('mutations', tableOf(rowsWith(findings)));
   }
   const survivors = inOrder.filter(({ property }) => property === undefined);
   console.log(`\n${inOrder.length} mutations, ${survivors.length} survived`);

@@ -1,9 +1,11 @@
+import { ASSUMPTION_MUTATIONS } from './assumption-mutations.ts';
 import type { PlannedMutation } from './planned-mutation.ts';
 import { RULE_MUTATIONS } from './rule-mutations.ts';
 
 /** Each mistake that the simulation has to find. */
 export const MUTATIONS: readonly PlannedMutation[] = [
   ...RULE_MUTATIONS,
+  ...ASSUMPTION_MUTATIONS,
   // Renewals
   {
     name: 'the deadline is counted from the reply',

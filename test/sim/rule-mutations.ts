@@ -77,4 +77,63 @@ export const RULE_MUTATIONS: readonly PlannedMutation[] = [
     within: 20_000,
     only: TWO_HOLDERS,
   },
+  {
+    name: 'the member that answers the keepalive is not compared',
+    file: RENEWAL,
+    find: `renewed.header.memberId !== confirmed.header.memberId ||`,
+    replace: ``,
+    also: [
+      {
+        file: 'src/cluster/cluster-guard.ts',
+        find: `if (lastAnswer?.connection === connection && lastAnswer.memberId !== memberId)`,
+        replace: `if (memberId === '')`,
+      },
+    ],
+    within: 50_000,
+    only: TWO_HOLDERS,
+  },
+  {
+    name: 'the endpoints are not compared: each is a store of its own',
+    file: 'src/lock/entry-check.ts',
+    find: `others.map(confirm)`,
+    replace: `[].map(confirm)`,
+    also: [
+      {
+        file: 'src/lock/entry-check.ts',
+        find: `if (!isConfirmed && silent.length > 0 && list !== undefined) {`,
+        replace: `if (list === null) {`,
+      },
+      {
+        file: 'src/lock/store-watch.ts',
+        find: `  look(): void {
+    if (`,
+        replace: `  look(): void {
+    if (this.#held !== undefined || `,
+      },
+    ],
+    within: 5_000,
+    only: TWO_HOLDERS,
+  },
+  {
+    name: 'a linearizable read in place of the transaction while that is less than 6 s old',
+    ...ASK_P,
+    replace: `  const isRecent = sentAtMs - (clock.lastLogMs ?? -Infinity) < 6_000;
+  const confirmed = isRecent
+    ? await member.readKey(held.key, call)
+    : await member.confirmKey(held.key, held.createRevision, call);
+  if (!isRecent) clock.lastLogMs = sentAtMs;
+  const found = isRecent ? confirmed.oldest : confirmed.found;`,
+    within: 200_000,
+    only: TWO_HOLDERS,
+  },
+  {
+    name: 'the ID of a lease is used again after a revoke was sent for it',
+    file: 'test/sim/contender.ts',
+    find: `const leaseId = String(world.random.integer(1, Number.MAX_SAFE_INTEGER)) as LeaseId;`,
+    replace: `const drawn = String(world.random.integer(1, Number.MAX_SAFE_INTEGER));
+        // Each helper of a node that is to hold the lock takes the same.
+        const leaseId = this.name.includes('take') ? String(4711 + this.name.charCodeAt(4)) : drawn;`,
+    within: 50_000,
+    only: TWO_HOLDERS,
+  },
 ];

@@ -14,13 +14,17 @@ import type {
   TimeToLiveAnswer,
   WatchHandlers,
 } from '../../src/cluster/member.ts';
+import type { EtcdNode } from './etcd-node.ts';
 import type { EtcdServer, Reply, Unsent } from './etcd-server.ts';
 import type { Link } from './network.ts';
+import type { Route } from './route.ts';
 import type { SimProcess } from './sim-process.ts';
 import type { Author } from './store.ts';
 
 /** One connection; what runs on it ends with it. */
 interface Connection {
+  /** The member that it leads to. */
+  readonly server: EtcdServer;
   readonly id: ConnectionId;
   alive: boolean;
   /** An answer has come over it. */
@@ -47,48 +51,48 @@ export interface Traffic {
 export class SimMember implements Member {
   readonly endpoint: string;
   readonly #process: SimProcess;
-  readonly #server: EtcdServer;
+  readonly #route: Route;
   readonly #link: Link;
   readonly #traffic: Traffic;
   readonly #author: Author;
   #connection: Connection | undefined;
 
-  constructor(owner: SimProcess, server: EtcdServer, link: Link, traffic: Traffic) {
-    this.endpoint = `etcd${server.node.id}:2379`;
+  constructor(owner: SimProcess, route: Route, link: Link, traffic: Traffic) {
+    this.endpoint = `etcd${link.node.id}:2379`;
     this.#process = owner;
-    this.#server = server;
+    this.#route = route;
     this.#link = link;
     this.#traffic = traffic;
     this.#author = { kind: 'contender', pid: owner.pid, name: owner.label };
   }
 
   grant(leaseId: LeaseId, ttlMs: number, call: CallOptions): Promise<LeaseAnswer> {
-    return this.#call<Unsent<LeaseAnswer>>('grant', leaseId, call, (reply) => {
-      this.#server.grant(leaseId, Math.ceil(ttlMs / 1000), this.#author, reply);
+    return this.#call<Unsent<LeaseAnswer>>('grant', leaseId, call, (reply, server) => {
+      server.grant(leaseId, Math.ceil(ttlMs / 1000), this.#author, reply);
     });
   }
 
   revoke(leaseId: LeaseId, call: CallOptions): Promise<Pick<LeaseAnswer, 'header'>> {
-    return this.#call('revoke', leaseId, call, (reply) => {
-      this.#server.revoke(leaseId, this.#author, reply);
+    return this.#call('revoke', leaseId, call, (reply, server) => {
+      server.revoke(leaseId, this.#author, reply);
     });
   }
 
   keepAlive(leaseId: LeaseId, call: CallOptions): Promise<LeaseAnswer> {
-    return this.#call<Unsent<LeaseAnswer>>('keepAlive', leaseId, call, (reply) => {
-      this.#server.keepAlive(leaseId, reply);
+    return this.#call<Unsent<LeaseAnswer>>('keepAlive', leaseId, call, (reply, server) => {
+      server.keepAlive(leaseId, reply);
     });
   }
 
   timeToLive(leaseId: LeaseId, call: CallOptions): Promise<TimeToLiveAnswer> {
-    return this.#call('timeToLive', leaseId, call, (reply) => {
-      this.#server.timeToLive(leaseId, reply);
+    return this.#call('timeToLive', leaseId, call, (reply, server) => {
+      server.timeToLive(leaseId, reply);
     });
   }
 
   confirmKey(key: string, createRevision: bigint, call: CallOptions): Promise<ConfirmAnswer> {
-    return this.#call<Unsent<ConfirmAnswer>>('confirmKey', undefined, call, (reply) => {
-      this.#server.confirm({ kind: 'confirm', key, createRevision }, reply);
+    return this.#call<Unsent<ConfirmAnswer>>('confirmKey', undefined, call, (reply, server) => {
+      server.confirm({ kind: 'confirm', key, createRevision }, reply);
     });
   }
 
@@ -107,8 +111,8 @@ export class SimMember implements Member {
     leaseId: LeaseId,
     call: CallOptions,
   ): Promise<LockAnswer> {
-    return this.#call<Unsent<LockAnswer>>('lock', leaseId, call, (reply) => {
-      this.#server.lock({ kind: 'lock', directory, key, value, leaseId, author: this.#author }, reply);
+    return this.#call<Unsent<LockAnswer>>('lock', leaseId, call, (reply, server) => {
+      server.lock({ kind: 'lock', directory, key, value, leaseId, author: this.#author }, reply);
     });
   }
 
@@ -118,14 +122,15 @@ export class SimMember implements Member {
     createRevision: bigint,
     call: CallOptions,
   ): Promise<{ readonly header: Header; readonly succeeded: boolean }> {
-    return this.#call('describe', undefined, call, (reply) => {
-      this.#server.describe({ kind: 'describe', key, value, createRevision, author: this.#author }, reply);
+    return this.#call('describe', undefined, call, (reply, server) => {
+      server.describe({ kind: 'describe', key, value, createRevision, author: this.#author }, reply);
     });
   }
 
   watch(key: string, fromRevision: bigint, handlers: WatchHandlers): () => void {
     const connection = this.#current();
-    const { node } = this.#server;
+    const { server } = connection;
+    const { node } = server;
     let isOver = false;
     let lastMs = 0;
     const end = (message: string): void => {
@@ -150,7 +155,7 @@ export class SimMember implements Member {
         if (!node.up) this.#lose(connection, 'connection refused');
         node.run(() => {
           if (isOver) return;
-          this.#server.watch({
+          server.watch({
             key,
             fromRevision: Number(fromRevision),
             onEvent: (kind) => {
@@ -179,8 +184,8 @@ export class SimMember implements Member {
   }
 
   listMembers(call: CallOptions): Promise<MemberList> {
-    return this.#call<MemberList>('listMembers', undefined, call, (reply) => {
-      this.#server.listMembers(reply);
+    return this.#call<MemberList>('listMembers', undefined, call, (reply, server) => {
+      server.listMembers(reply);
     });
   }
 
@@ -197,8 +202,8 @@ export class SimMember implements Member {
     select: (keys: readonly KeyValue[]) => KeyValue | undefined,
     call: CallOptions,
   ): Promise<RangeAnswer> {
-    return this.#call<RangeAnswer>(what, undefined, call, (reply) => {
-      this.#server.read(select, reply);
+    return this.#call<RangeAnswer>(what, undefined, call, (reply, server) => {
+      server.read(select, reply);
     });
   }
 
@@ -206,7 +211,7 @@ export class SimMember implements Member {
     what: string,
     leaseId: LeaseId | undefined,
     { signal }: CallOptions,
-    serve: (reply: Reply<T>) => void,
+    serve: (reply: Reply<T>, server: EtcdServer) => void,
   ): Promise<T & { readonly connection: ConnectionId }> {
     const { promise, resolve, reject } = Promise.withResolvers<T & { readonly connection: ConnectionId }>();
     const fail = (kind: EtcdErrorKind, message: string): void => {
@@ -253,28 +258,32 @@ export class SimMember implements Member {
     const isChange = what === 'grant' || what === 'lock' || what === 'revoke';
     this.#process.act(() => {
       this.#traffic.onSend(this.#process, `${what} to ${this.endpoint}`, leaseId);
+      const server = this.#route.forCall(connection.server);
       const arrive = (): void => {
-        const { node } = this.#server;
+        const { node } = server;
         if (!node.up) {
           this.#lose(connection, 'connection refused');
           return;
         }
         node.run(
           () => {
-            serve({
-              answer: (answer) => {
-                back(isChange, () => {
-                  if (what === 'grant' && leaseId !== undefined) this.#traffic.onGranted(leaseId);
-                  resolve({ ...answer, connection: connection.id });
-                });
+            serve(
+              {
+                answer: (answer) => {
+                  back(isChange, () => {
+                    if (what === 'grant' && leaseId !== undefined) this.#traffic.onGranted(leaseId);
+                    resolve({ ...answer, connection: connection.id });
+                  });
+                },
+                refuse: ({ kind, message }) => {
+                  back(false, () => {
+                    if (kind === 'leaseExists' && leaseId !== undefined) this.#traffic.onGranted(leaseId);
+                    fail(kind, message);
+                  });
+                },
               },
-              refuse: ({ kind, message }) => {
-                back(false, () => {
-                  if (kind === 'leaseExists' && leaseId !== undefined) this.#traffic.onGranted(leaseId);
-                  fail(kind, message);
-                });
-              },
-            });
+              server,
+            );
           },
           `call ${(lastCall += 1)}`,
         );
@@ -290,22 +299,23 @@ export class SimMember implements Member {
   }
 
   #current(): Connection {
-    const { node } = this.#server;
     const present = this.#connection;
     if (present?.alive === true) {
-      if (present.life === node.life) return present;
+      if (present.life === present.server.node.life) return present;
       // The member was restarted; its kernel answers the next message with a reset.
       if (present.stands) {
         this.#lose(present, 'the connection was reset');
         return present;
       }
     }
+    const server = this.#route.forConnection();
     const connection: Connection = {
+      server,
       id: (lastId += 1) as ConnectionId,
       alive: true,
       stands: false,
       waiting: [],
-      life: node.life,
+      life: server.node.life,
       ends: new Set(),
     };
     this.#connection = connection;
@@ -334,10 +344,10 @@ export class SimMember implements Member {
     });
   }
 
-  /** The member's process ended: its kernel resets what stood. */
-  onCrash(): void {
+  /** A member's process ended: its kernel resets what stood. */
+  onCrash(node: EtcdNode): void {
     const connection = this.#connection;
-    if (connection?.alive === true && connection.ends.size > 0)
+    if (connection?.server.node === node && connection.alive && connection.ends.size > 0)
       this.#lose(connection, 'the connection was reset');
   }
 }

@@ -11,6 +11,7 @@ import { Machine } from './machine.ts';
 import { Network } from './network.ts';
 import type { Property, Violation } from './properties.ts';
 import { Random } from './random.ts';
+import type { Balancing } from './route.ts';
 import { runningContender } from './running.ts';
 import type { SimProcess } from './sim-process.ts';
 import { Timeline } from './timeline.ts';
@@ -19,6 +20,9 @@ export interface WorldTraits {
   readonly hasWatchdog: boolean;
   /** The one member that is configured, by its index; undefined when all are. */
   readonly onlyMember: number | undefined;
+  readonly balancing: Balancing;
+  /** Each endpoint is a store of its own: members that were started alone and never made one cluster. */
+  readonly isSplit: boolean;
   /** No companion can be started here. */
   readonly companionFails: boolean;
   /** Clock rate error of the machines, a fraction. */
@@ -48,6 +52,8 @@ export class World {
   readonly counts = new Set<string>();
   /** False once nobody may start a helper any more. */
   isOpen = true;
+  /** Nothing breaks any more. */
+  areFaultsOver = false;
   /** Told of each helper before it runs. */
   onStart: (contender: Contender) => void = () => undefined;
   /** Told of each request as it leaves. */
@@ -61,19 +67,33 @@ export class World {
     const random = new Random(seed);
     this.random = random;
     this.history = new History(this.timeline, keepsHistory);
-    const clusterTraits = drawCluster(random);
+    const isSplit = random.chance(0.03);
+    const drawn = drawCluster(random);
+    const clusterTraits = isSplit ? { ...drawn, electionMs: [1_000] } : drawn;
     this.traits = {
       onlyMember: random.chance(0.08) ? random.integer(0, clusterTraits.electionMs.length - 1) : undefined,
+      isSplit,
+      balancing:
+        isSplit || random.chance(0.94) ? 'none' : random.pick<Balancing>(['connections', 'calls', 'calls']),
       hasWatchdog: random.chance(0.8),
       companionFails: random.chance(0.1),
       drift: random.chance(0.1) ? 0.02 : 0.0005,
     };
     this.timing = drawTiming(random);
     this.checker = new Checker(this, only);
-    this.cluster = new Cluster(clusterTraits, this.timeline, random, this.checker);
-    this.servers = this.cluster.nodes.map((node) => new EtcdServer(this.cluster, node));
+    const { timeline, checker } = this;
+    const newCluster = (place?: number): Cluster =>
+      new Cluster(clusterTraits, timeline, random, checker, place);
+    this.cluster = newCluster(isSplit ? 0 : undefined);
+    const others = isSplit
+      ? Array.from({ length: random.integer(1, 2) }, (_, index) => newCluster(index + 1))
+      : [];
+    this.servers = [this.cluster, ...others].flatMap((cluster) =>
+      cluster.nodes.map((node) => new EtcdServer(cluster, node)),
+    );
     this.machines = drawMachines(this);
-    this.network = new Network(this.machines, this.cluster.nodes, this.timeline, random);
+    const nodes = this.servers.map(({ node }) => node);
+    this.network = new Network(this.machines, nodes, this.timeline, random);
     this.health = new Health(this);
     this.cluster.onChange = () => {
       this.health.assess();
@@ -81,6 +101,13 @@ export class World {
     this.cluster.onSnapshot = (node) => {
       this.count('member catches up by a raft snapshot');
       this.history.tell('etcd', () => `etcd${node.id} has restored a raft snapshot`);
+    };
+    this.cluster.onLatePromotion = (node) => {
+      this.count('lessor promoted after its demotion');
+      this.history.tell(
+        'etcd',
+        () => `etcd${node.id} promotes its lessor although it does not lead any more`,
+      );
     };
     this.cluster.onStale = (node) => {
       this.count('stale linearizable read');
@@ -90,9 +117,9 @@ export class World {
       this.count('leader elected');
       this.history.tell('etcd', () => `etcd${node.id} is elected in term ${term}`);
     };
-    const nodes = random.integer(1, 10) === 1 ? 1 : random.integer(2, 4);
+    const ctdbNodes = random.integer(1, 10) === 1 ? 1 : random.integer(2, 4);
     this.nodes = Array.from(
-      { length: nodes },
+      { length: ctdbNodes },
       (_, index) => new CtdbNode(this, random.pick(this.machines), `node${index}`),
     );
     this.history.tell('world', () => this.#describe());
@@ -227,7 +254,7 @@ function drawCluster(random: Random): ClusterTraits {
     hesitates: random.chance(0.2),
     racesPromotion: random.chance(0.2),
     keptEntries: random.chance(0.5) ? random.integer(2, 10) : 5_000,
-    checkpointMs: Infinity,
+    checkpointMs: random.chance(0.9) ? Infinity : random.between(500, 3_000),
     forgetsFreshLeases: random.chance(0.2),
     renewsRevoked: random.chance(0.2),
     keysGoFirstMs: random.chance(0.2) ? 200 : 0,
