@@ -39,7 +39,8 @@ async function plugin(bench: LockBench, ...args: readonly string[]): Promise<Sai
 void describe('check --plugin, on three members', () => {
   let cluster: EtcdCluster;
   before(async () => {
-    cluster = await EtcdCluster.start({ release: '3.5-trixie', members: 3 });
+    // One without a known bug that is worth a warning.
+    cluster = await EtcdCluster.start({ release: LATEST_RELEASE, members: 3 });
   });
   after(() => cluster.stop());
 
