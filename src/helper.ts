@@ -8,7 +8,7 @@ import { makeWatchdog, NO_WATCHDOG, type Watchdog } from './lock/watchdog.ts';
 import { newLeaseId } from './lock/lease-id.ts';
 import { makeMembers } from './etcd/client.ts';
 import { formatHolder, type HolderRecord } from './lock/holder-record.ts';
-import { EXIT, live, type ExitStatus } from './lock/lifecycle.ts';
+import { EXIT, takeAndHold, type ExitStatus } from './lock/lifecycle.ts';
 import { makeLinuxHost } from './process/linux-host.ts';
 import { inspectProcfs, type Procfs } from './process/procfs.ts';
 import { findLockName } from './config/lock-name.ts';
@@ -19,7 +19,7 @@ import { lockDirectory } from './lock/lock-key.ts';
 import { makeRealClock, uptimeReader } from './process/real-clock.ts';
 import { makeCommands } from './process/run-command.ts';
 import { boundLookUps, endProcess } from './process/end-process.ts';
-import type { StatusPipe } from './lock/answer-pipe.ts';
+import type { AnswerPipe } from './lock/answer-pipe.ts';
 import { timingOf } from './config/timing.ts';
 import { lookForV2Lock } from './etcd/v2-lock.ts';
 
@@ -32,7 +32,7 @@ const BUFFER_POOL_BYTES = 4_096;
 const SAME_REQUEST_MS = 500;
 
 /** Aborted by the first request to end; a second one that comes later than CTDB's own echo of it ends us at once. */
-function terminationSignal(status: StatusPipe): AbortSignal {
+function terminationSignal(status: AnswerPipe): AbortSignal {
   const terminated = new AbortController();
   let requestedAtMs = 0;
   const onRequest = (): void => {
@@ -87,7 +87,7 @@ function warnOfProcfs({ foreignBecause, noUptimeBecause }: Procfs, log: Log): vo
 export async function helpCtdb(
   config: Config,
   log: Log,
-  status: StatusPipe,
+  status: AnswerPipe,
   version: string,
 ): Promise<ExitStatus> {
   // The runtime looks at it when it closes a socket, makes a stream of it for that, and prints nothing there itself: a
@@ -134,7 +134,7 @@ export async function helpCtdb(
   members[0]?.connect();
 
   let written: HolderRecord | undefined;
-  const describeUs = (via: string): string => {
+  const holderValue = (via: string): string => {
     warnOfProcfs(procfs, log);
     written = {
       node: host.hostName,
@@ -165,7 +165,7 @@ export async function helpCtdb(
     preferred: () => asked.preferred.endpoint,
   });
 
-  return live(
+  return takeAndHold(
     { directory, startedAtMs },
     {
       members: asked,
@@ -177,9 +177,9 @@ export async function helpCtdb(
       status,
       terminated,
       newLeaseId,
-      describeUs,
+      holderValue,
       laterValue,
-      findOldHolder: async (byMs) => lookForV2Lock(config, await name, clock, log, byMs),
+      findV2Holder: async (byMs) => lookForV2Lock(config, await name, clock, log, byMs),
       watchdog: makeRealWatchdog(config, clock, host, procfs, log),
     },
   );

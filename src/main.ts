@@ -12,7 +12,7 @@ import { inspectProcfs } from './process/procfs.ts';
 import { makeRealClock } from './process/real-clock.ts';
 import { makeCommands } from './process/run-command.ts';
 import { boundLookUps, endProcess } from './process/end-process.ts';
-import { makeStatusPipe, STATUS } from './lock/answer-pipe.ts';
+import { makeAnswerPipe, ANSWER } from './lock/answer-pipe.ts';
 import { makeStderrLog, openStderr } from './process/stderr-log.ts';
 
 /** Set by the build. */
@@ -68,7 +68,7 @@ async function main(): Promise<ExitStatus> {
   nameOurselves();
   closeInherited(performance.timeOrigin);
   let isForPeople = false;
-  const status = makeStatusPipe(
+  const status = makeAnswerPipe(
     (text) => {
       if (!isForPeople) writeSync(STDOUT, text);
     },
@@ -80,7 +80,7 @@ async function main(): Promise<ExitStatus> {
   const complain = makeStderrLog(0, stderr);
   const onFault = (error: unknown): void => {
     complain.error('internal', `Internal error, please report it: ${describeFault(error)}`);
-    status.answer(STATUS.error);
+    status.answer(ANSWER.error);
     process.exit(EXIT.failed);
   };
   process.on('uncaughtException', onFault);
@@ -110,7 +110,7 @@ async function main(): Promise<ExitStatus> {
     } else if (error instanceof ConfigError || error instanceof SetupError) {
       complain.error(error.id, error.message);
     } else complain.error('internal', `Internal error, please report it: ${describeFault(error)}`);
-    status.answer(STATUS.error);
+    status.answer(ANSWER.error);
     return error instanceof UsageError ? EXIT.usage : EXIT.failed;
   }
 }

@@ -5,7 +5,7 @@ import { COMMANDS, helpText, type CommandName } from '../../src/commands/cli.ts'
 import { commandHelp } from '../../src/commands/help.ts';
 import { KEYS, MEANINGLESS_KEYS } from '../../src/config/config-keys.ts';
 import { GRPC_OPTIONS } from '../../src/config/grpc-keys.ts';
-import type { Key } from '../../src/config/config-key.ts';
+import type { ConfigKey } from '../../src/config/config-key.ts';
 import { PACKAGING, VERSION } from './project.ts';
 
 /** The pages by file name. */
@@ -32,7 +32,7 @@ function argument(text: string): string {
 /** A sentence on a line of its own, as mdoc wants them. */
 const sentences = (text: string): string[] => text.split(/(?<=[.;]) (?=[A-Z])/).map(plain);
 
-function keyItem(key: Key<unknown>): string[] {
+function keyItem(key: ConfigKey<unknown>): string[] {
   const unit = key.unit === '' ? '' : ` Pq ${key.unit}`;
   const standard = key.defaultText === undefined ? [] : ['Default:', `.Ql ${argument(key.defaultText)} .`];
   const alias =
@@ -51,8 +51,8 @@ function list(items: readonly (readonly string[])[]): string {
 }
 
 function keys(): string {
-  const meaningless: ReadonlySet<Key<unknown>> = new Set(MEANINGLESS_KEYS);
-  const useful: readonly Key<unknown>[] = Object.values(KEYS).filter((key) => !meaningless.has(key));
+  const meaningless: ReadonlySet<ConfigKey<unknown>> = new Set(MEANINGLESS_KEYS);
+  const useful: readonly ConfigKey<unknown>[] = Object.values(KEYS).filter((key) => !meaningless.has(key));
   return list(useful.map(keyItem));
 }
 

@@ -1,6 +1,6 @@
 /** The configuration file that the packages install: every key, commented out, from the definition in the code. */
 import { KEYS, MEANINGLESS_KEYS } from '../../src/config/config-keys.ts';
-import type { Key } from '../../src/config/config-key.ts';
+import type { ConfigKey } from '../../src/config/config-key.ts';
 
 const WIDTH = 78;
 
@@ -32,7 +32,7 @@ function comment(text: string): string {
   return [...lines, line].join('\n');
 }
 
-function entry(key: Key<unknown>): string {
+function entry(key: ConfigKey<unknown>): string {
   const alias = key.aliases.length === 0 ? '' : ` The old name is ${key.aliases.join(', ')}.`;
   const value = key.defaultText === undefined ? '' : ` ${key.defaultText}`;
   return `${comment(`${key.meaning}.${alias}`)}\n${comment(`Takes ${key.range}.`)}\n#${key.name} =${value}\n`;
@@ -40,8 +40,8 @@ function entry(key: Key<unknown>): string {
 
 /** The whole file. */
 export function sampleConfig(): string {
-  const legacy: ReadonlySet<Key<unknown>> = new Set(MEANINGLESS_KEYS);
-  const keys: readonly Key<unknown>[] = Object.values(KEYS);
+  const legacy: ReadonlySet<ConfigKey<unknown>> = new Set(MEANINGLESS_KEYS);
+  const keys: readonly ConfigKey<unknown>[] = Object.values(KEYS);
   return [
     HEAD,
     ...keys.filter((key) => !legacy.has(key)).map(entry),

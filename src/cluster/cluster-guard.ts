@@ -88,10 +88,10 @@ export class ClusterGuard {
         checked(true, () => member.confirmKey(key, createRevision, call)),
       readKey: (key, call) => checked(true, () => member.readKey(key, call)),
       readOldest: (directory, call) => checked(true, () => member.readOldest(directory, call)),
-      lock: (directory: string, key: string, value: string, leaseId, call: CallOptions) =>
-        checked(true, () => member.lock(directory, key, value, leaseId, call)),
-      describe: (key, value, createRevision, call) =>
-        checked(true, () => member.describe(key, value, createRevision, call)),
+      putIfEmpty: (directory: string, key: string, value: string, leaseId, call: CallOptions) =>
+        checked(true, () => member.putIfEmpty(directory, key, value, leaseId, call)),
+      updateValue: (key, value, createRevision, call) =>
+        checked(true, () => member.updateValue(key, value, createRevision, call)),
       watch: (key, fromRevision, handlers) => member.watch(key, fromRevision, handlers),
       waitsFor: () => member.waitsFor?.(),
       listMembers: async (call) => {

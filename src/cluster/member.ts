@@ -141,7 +141,7 @@ export interface Member {
   readOldest(directory: string, call: CallOptions): Promise<RangeAnswer>;
   /** One transaction: if no key exists under `directory`, put `key` with `value` under the lease; else read the oldest.
    *  Rejects with kind `leaseNotFound` when the lease is gone. */
-  lock(
+  putIfEmpty(
     directory: string,
     key: string,
     value: string,
@@ -149,7 +149,7 @@ export interface Member {
     call: CallOptions,
   ): Promise<LockAnswer>;
   /** Writes `value` to `key`, which keeps its lease, if it is still the key that was created in `createRevision`. */
-  describe(
+  updateValue(
     key: string,
     value: string,
     createRevision: bigint,

@@ -4,7 +4,7 @@ import type { Notice, Verbosity } from '../base/log.ts';
 import { nearest } from '../base/nearest.ts';
 import { quote, quoteAsAscii } from '../base/quote.ts';
 import { NO_IDENTITY, type Identity } from '../config/config.ts';
-import type { Key } from '../config/config-key.ts';
+import type { ConfigKey } from '../config/config-key.ts';
 import { KEYS } from '../config/config-keys.ts';
 
 /** What there is beside the bare call, which CTDB makes. */
@@ -149,7 +149,7 @@ function takesText(name: Option): name is keyof typeof NOTHING_AFTER {
 }
 
 /** The value of an option that a key of the configuration file has too, checked as there. */
-function valueOf<T>(option: string, key: Key<T>, text: string | undefined): T | undefined {
+function valueOf<T>(option: string, key: ConfigKey<T>, text: string | undefined): T | undefined {
   if (text === undefined) return undefined;
   const checked = key.check(text);
   if (!('want' in checked)) return checked.value;

@@ -8,10 +8,10 @@ import { expectedFailure } from './setup.ts';
 import { commandStatus } from './status.ts';
 import { ConfigError } from '../base/errors.ts';
 import { askOnTerminal, makeOutput } from './terminal.ts';
-import type { CommandStatus, CommandWorld } from './context.ts';
+import type { CommandStatus, CommandContext } from './context.ts';
 
 /** What `main.ts` hands in; the terminal is looked up here. */
-export type CommandRuntime = Omit<CommandWorld, 'out' | 'err' | 'ask'>;
+export type CommandRuntime = Omit<CommandContext, 'out' | 'err' | 'ask'>;
 
 const STDOUT = 1;
 const STDERR = 2;
@@ -30,7 +30,7 @@ export function printHelp(topic: CommandName, env: CommandRuntime['env']): void 
 /** Runs one of the administrator's commands on this terminal. */
 export async function runCommand(args: CommandArgs, runtime: CommandRuntime): Promise<CommandStatus> {
   const err = makeOutput(STDERR, runtime.env);
-  const world: CommandWorld = {
+  const world: CommandContext = {
     ...runtime,
     out: makeOutput(STDOUT, runtime.env),
     err,
@@ -51,7 +51,7 @@ export async function runCommand(args: CommandArgs, runtime: CommandRuntime): Pr
   }
 }
 
-function dispatch(args: CommandArgs, world: CommandWorld): Promise<CommandStatus> {
+function dispatch(args: CommandArgs, world: CommandContext): Promise<CommandStatus> {
   switch (args.command) {
     case 'status':
       return args.watch
@@ -67,7 +67,7 @@ function dispatch(args: CommandArgs, world: CommandWorld): Promise<CommandStatus
 /** For commands that change nothing: Ctrl-C ends them at once. */
 function unlessInterrupted(
   running: Promise<CommandStatus>,
-  world: CommandWorld,
+  world: CommandContext,
   otherwise: CommandStatus,
 ): Promise<CommandStatus> {
   return Promise.race([running, whenAborted(world.interrupted).then(() => otherwise)]);

@@ -1,12 +1,12 @@
 import type { Clock } from '../base/clock.ts';
 import type { Output } from './output.ts';
-import type { Host } from '../lock/local-host.ts';
+import type { LocalHost } from '../lock/local-host.ts';
 import type { RunCommand } from '../base/command.ts';
 
 /** What the administrator's commands need of the world; `main.ts` hands in the real one. */
-export interface CommandWorld {
+export interface CommandContext {
   readonly clock: Clock;
-  readonly host: Host;
+  readonly host: LocalHost;
   readonly run: RunCommand;
   readonly env: Readonly<Record<string, string | undefined>>;
   /** What was asked for. */

@@ -2,7 +2,7 @@ import { UsageError } from '../base/errors.ts';
 import { readSmallFile } from '../base/small-file.ts';
 import type { ConfigChoice } from '../config/loader.ts';
 import { parseArgs, type Args } from './cli.ts';
-import type { CommandWorld } from './context.ts';
+import type { CommandContext } from './context.ts';
 import { type CtdbConf, parseCtdbConf } from './ctdb-conf.ts';
 
 /** The name of our program, whatever directory it is in. */
@@ -48,7 +48,7 @@ export function lockStringOf(text: string | undefined): LockString {
 }
 
 /** Reads CTDB's configuration on this node. */
-export function readCtdbFile(env: CommandWorld['env']): CtdbFile {
+export function readCtdbFile(env: CommandContext['env']): CtdbFile {
   const base = (env['CTDB_BASE'] ?? '') === '' ? '/etc/ctdb' : (env['CTDB_BASE'] ?? '');
   const path = `${base.replace(/\/$/, '')}/ctdb.conf`;
   const file = readSmallFile(path, LARGEST_FILE_BYTES);

@@ -2,7 +2,7 @@ import type { Identity } from '../config/config.ts';
 import { formatFields, paint, printable } from './output.ts';
 import { ASK_LIMIT_MS, findLock } from './setup.ts';
 import { describeContender } from './status-text.ts';
-import type { CommandStatus, CommandWorld } from './context.ts';
+import type { CommandStatus, CommandContext } from './context.ts';
 import { leaseText, viewLock } from './lock-view.ts';
 
 /** What the command line asks of `release`. */
@@ -13,7 +13,7 @@ interface ReleaseArgs {
 }
 
 /** Takes the lock away from its holder: 0 done, 1 not done and nothing changed, 2 cannot tell. */
-export async function commandRelease(args: ReleaseArgs, world: CommandWorld): Promise<CommandStatus> {
+export async function commandRelease(args: ReleaseArgs, world: CommandContext): Promise<CommandStatus> {
   const { members, directory } = await findLock(args, world);
   const { out, err, clock } = world;
   try {

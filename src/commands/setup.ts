@@ -1,4 +1,4 @@
-import type { CommandWorld } from './context.ts';
+import type { CommandContext } from './context.ts';
 import type { Config, Endpoint } from '../config/config.ts';
 import { type ConfigChoice, configPathOf, loadConfig } from '../config/loader.ts';
 import { ConfigError, EtcdError, SetupError } from '../base/errors.ts';
@@ -25,7 +25,7 @@ export interface Lock {
 export const ASK_LIMIT_MS = 5_000;
 
 /** The endpoints as configured, or as DNS names them. @throws {SetupError} when DNS does not */
-export async function findEndpoints(config: Config, world: CommandWorld): Promise<readonly Endpoint[]> {
+export async function findEndpoints(config: Config, world: CommandContext): Promise<readonly Endpoint[]> {
   const { srvDomain, endpoints, tlsWantedBy } = config;
   const found =
     srvDomain === undefined ? endpoints : await discover(srvDomain, makeResolveSrv(world.clock), tlsWantedBy);
@@ -36,7 +36,10 @@ export async function findEndpoints(config: Config, world: CommandWorld): Promis
  * Finds the lock as the helper would that CTDB starts, unless the command line says otherwise. Warnings about the configuration go to standard error.
  * @throws {ConfigError} {SetupError} with the one line that the helper would log
  */
-export async function findLock(choice: Omit<ConfigChoice, 'verbosity'>, world: CommandWorld): Promise<Lock> {
+export async function findLock(
+  choice: Omit<ConfigChoice, 'verbosity'>,
+  world: CommandContext,
+): Promise<Lock> {
   const args = { ...choiceOf(choice, readCtdbFile(world.env)), verbosity: 0 } as const;
   const { config, warnings } = loadConfig(args, world.env);
   for (const { id, text } of warnings) world.err.write(`Warning: ${text} [${id}]\n`);

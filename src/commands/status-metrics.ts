@@ -3,7 +3,7 @@ import { EtcdError } from '../base/errors.ts';
 import { TlsFiles } from '../connect/tls-files.ts';
 import { certificatesOf, certificatesShown, type CertificateEnd } from './certificates.ts';
 import { lookAt, type Look } from './check/endpoint-look.ts';
-import type { CommandStatus, CommandWorld } from './context.ts';
+import type { CommandStatus, CommandContext } from './context.ts';
 import { ctdbLeader, type CtdbLeader } from './ctdb-leader.ts';
 import { type LockView, leaseText, viewLock } from './lock-view.ts';
 import { type Gauge, openMetricsText } from './openmetrics.ts';
@@ -30,7 +30,7 @@ export interface Observation {
  */
 export async function statusAsMetrics(
   choice: Omit<ConfigChoice, 'verbosity'>,
-  world: CommandWorld,
+  world: CommandContext,
 ): Promise<CommandStatus> {
   const startedAtMs = world.clock.now();
   const write = (seen: Omit<Observation, 'version' | 'tookMs'>): void => {
@@ -79,7 +79,7 @@ export async function statusAsMetrics(
 }
 
 /** Whether the holder runs under this kernel and host name; a container has the kernel of its host and a name of its own. */
-function isHeldHere({ contenders: [holder] }: LockView, { host }: CommandWorld): boolean {
+function isHeldHere({ contenders: [holder] }: LockView, { host }: CommandContext): boolean {
   const record = holder?.record;
   if (record === undefined || record === null || record.host !== host.hostName) return false;
   return host.self.bootId === '' || record.process.bootId === host.self.bootId;

@@ -1,5 +1,5 @@
 import { formatColumns, formatDuration, formatFields, paint, printable } from './output.ts';
-import type { CommandWorld } from './context.ts';
+import type { CommandContext } from './context.ts';
 import type { CtdbLeader } from './ctdb-leader.ts';
 import { type Contender, leaseText, type LockView } from './lock-view.ts';
 
@@ -32,7 +32,7 @@ function leaseLine(contender: Contender): string {
   return `${hex}, ${left}, renewed ${sinceMs === 0 ? 'within the last second' : `about ${sinceMs / 1000} s ago`}`;
 }
 
-function sinceLine(since: string, world: CommandWorld): string {
+function sinceLine(since: string, world: CommandContext): string {
   const atMs = Date.parse(since);
   if (Number.isNaN(atMs)) return printable(since);
   const agoMs = world.clock.wallNow() - atMs;
@@ -50,7 +50,7 @@ export function agrees(leader: CtdbLeader | undefined, view: LockView): boolean 
   return pnn === undefined ? undefined : pnn === leader.pnn;
 }
 
-function leaderLine(leader: CtdbLeader, view: LockView, world: CommandWorld): string {
+function leaderLine(leader: CtdbLeader, view: LockView, world: CommandContext): string {
   if (leader.kind === 'silent') return 'does not run here, or does not answer';
   const said = leader.kind === 'none' ? 'knows no leader' : `leader is node ${leader.pnn}`;
   switch (agrees(leader, view)) {
@@ -68,7 +68,7 @@ function leaderLine(leader: CtdbLeader, view: LockView, world: CommandWorld): st
 }
 
 /** The lock for people; whole lines. */
-export function statusText(view: LockView, leader: CtdbLeader, world: CommandWorld): string {
+export function statusText(view: LockView, leader: CtdbLeader, world: CommandContext): string {
   const { out } = world;
   const [holder, ...others] = view.contenders;
   const lock: [string, string] = ['Lock', view.directory.slice(0, -1)];
@@ -139,7 +139,7 @@ function contenderJson(contender: Contender): object {
 }
 
 /** The lock for programs. @param leader undefined when CTDB was not asked */
-export function statusJson(view: LockView, leader: CtdbLeader | undefined, world: CommandWorld): object {
+export function statusJson(view: LockView, leader: CtdbLeader | undefined, world: CommandContext): object {
   const [holder, ...others] = view.contenders;
   const record = holder?.record ?? null;
   return {

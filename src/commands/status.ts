@@ -1,7 +1,7 @@
 import type { Identity } from '../config/config.ts';
 import { sleepUntil } from '../base/clock.ts';
 import { ASK_LIMIT_MS, expectedFailure, findLock, type Lock } from './setup.ts';
-import type { CommandStatus, CommandWorld } from './context.ts';
+import type { CommandStatus, CommandContext } from './context.ts';
 import { ctdbLeader } from './ctdb-leader.ts';
 import { statusAsMetrics } from './status-metrics.ts';
 import { changeLine, statusJson, statusText } from './status-text.ts';
@@ -20,7 +20,7 @@ interface StatusArgs {
 const LOOK_AGAIN_MS = 1_000;
 
 /** Says who holds the lock: 0 held, 1 free, 2 cannot tell. */
-export async function commandStatus(args: StatusArgs, world: CommandWorld): Promise<CommandStatus> {
+export async function commandStatus(args: StatusArgs, world: CommandContext): Promise<CommandStatus> {
   if (args.openmetrics) return statusAsMetrics(args, world);
   const lock = await findLock(args, world);
   try {
@@ -34,12 +34,12 @@ export async function commandStatus(args: StatusArgs, world: CommandWorld): Prom
   }
 }
 
-function look(lock: Lock, world: CommandWorld): Promise<LockView> {
+function look(lock: Lock, world: CommandContext): Promise<LockView> {
   return viewLock(lock.directory, lock.members, world.clock.now() + ASK_LIMIT_MS);
 }
 
 /** Writes a line for each change until interrupted. */
-async function follow(lock: Lock, args: StatusArgs, world: CommandWorld): Promise<CommandStatus> {
+async function follow(lock: Lock, args: StatusArgs, world: CommandContext): Promise<CommandStatus> {
   let lastLine: string | undefined;
   let last: CommandStatus = 2;
   const tell = (line: string, json: object): void => {
@@ -69,7 +69,7 @@ async function follow(lock: Lock, args: StatusArgs, world: CommandWorld): Promis
 async function untilChange(
   { members, directory }: Lock,
   fromRevision: bigint | undefined,
-  { clock, interrupted }: CommandWorld,
+  { clock, interrupted }: CommandContext,
 ): Promise<void> {
   const changed = new AbortController();
   const wake = (): void => {

@@ -1,7 +1,7 @@
 import type { Checker } from './value-checks.ts';
 
 /** One key of the configuration file: all that the parser, its messages and the documentation know about it. */
-export interface Key<T> {
+export interface ConfigKey<T> {
   readonly name: string;
   /** Other names that mean the same. */
   readonly aliases: readonly string[];
@@ -24,8 +24,8 @@ export interface Key<T> {
 }
 
 /** What a key may leave out or must add to its name, type and range. */
-export type KeyParts<T> = Pick<Key<T>, 'origin' | 'meaning'> &
-  Partial<Pick<Key<T>, 'aliases' | 'unit' | 'defaultText' | 'tells' | 'secret'>>;
+export type KeyParts<T> = Pick<ConfigKey<T>, 'origin' | 'meaning'> &
+  Partial<Pick<ConfigKey<T>, 'aliases' | 'unit' | 'defaultText' | 'tells' | 'secret'>>;
 
 /** Makes a key whose range text is also what its checker wants. */
 export function makeKey<T>(
@@ -34,7 +34,7 @@ export function makeKey<T>(
   range: string,
   makeChecker: (want: string) => Checker<T>,
   parts: KeyParts<T>,
-): Key<T> {
+): ConfigKey<T> {
   return Object.freeze({
     aliases: [],
     unit: '',

@@ -1,22 +1,27 @@
 import { absolutePath, anyText, clusterId, oneOf, seconds, wholeNumber, yesOrNo } from './value-checks.ts';
 import { addressesOf, addressOf, srvDomain } from './endpoints.ts';
 import { hostName } from './host.ts';
-import { type Key, type KeyParts, makeKey } from './config-key.ts';
+import { type ConfigKey, type KeyParts, makeKey } from './config-key.ts';
 import { keyDirectory, lockName } from './name-checks.ts';
 import { LONGEST_TTL_MS } from './timing.ts';
 
 const LONGEST_TTL_S = LONGEST_TTL_MS / 1000;
 
-const text = (name: string, range: string, parts: KeyParts<string>): Key<string> =>
+const text = (name: string, range: string, parts: KeyParts<string>): ConfigKey<string> =>
   makeKey(name, 'text', range, anyText, parts);
 
-const file = (name: string, parts: KeyParts<string>): Key<string> =>
+const file = (name: string, parts: KeyParts<string>): ConfigKey<string> =>
   makeKey(name, 'file', 'the absolute path of a file', absolutePath, parts);
 
-const flag = (name: string, parts: KeyParts<boolean>): Key<boolean> =>
+const flag = (name: string, parts: KeyParts<boolean>): ConfigKey<boolean> =>
   makeKey(name, 'yes or no', 'yes or no', yesOrNo, parts);
 
-const duration = (name: string, smallest: number, largest: number, parts: KeyParts<number>): Key<number> =>
+const duration = (
+  name: string,
+  smallest: number,
+  largest: number,
+  parts: KeyParts<number>,
+): ConfigKey<number> =>
   makeKey(
     name,
     'number',
@@ -25,7 +30,7 @@ const duration = (name: string, smallest: number, largest: number, parts: KeyPar
     { unit: 's', ...parts },
   );
 
-const meaningless = (name: string, meaning: string): Key<string> =>
+const meaningless = (name: string, meaning: string): ConfigKey<string> =>
   makeKey(name, 'text', 'anything', () => (value) => ({ value }), { origin: 'python-etcd', meaning });
 
 /** Every key but the channel options of gRPC, in the order of the documentation. */
@@ -184,19 +189,21 @@ export const KEYS = {
 } as const;
 
 /** The keys that are accepted and do nothing. */
-export const MEANINGLESS_KEYS: readonly Key<unknown>[] = [
+export const MEANINGLESS_KEYS: readonly ConfigKey<unknown>[] = [
   KEYS.versionPrefix,
   KEYS.allowRedirect,
   KEYS.useProxies,
   KEYS.perHostPoolSize,
 ];
 
-const KEYS_BY_NAME: ReadonlyMap<string, Key<unknown>> = new Map(
-  Object.values(KEYS).flatMap((key: Key<unknown>) => [key.name, ...key.aliases].map((name) => [name, key])),
+const KEYS_BY_NAME: ReadonlyMap<string, ConfigKey<unknown>> = new Map(
+  Object.values(KEYS).flatMap((key: ConfigKey<unknown>) =>
+    [key.name, ...key.aliases].map((name) => [name, key]),
+  ),
 );
 
 /** The key of that name or alias. */
-export function keyNamed(name: string): Key<unknown> | undefined {
+export function keyNamed(name: string): ConfigKey<unknown> | undefined {
   return KEYS_BY_NAME.get(name);
 }
 

@@ -3,7 +3,7 @@ import { ConfigError } from '../base/errors.ts';
 import type { Notice } from '../base/log.ts';
 import { nearest } from '../base/nearest.ts';
 import { quote, quoteAsAscii } from '../base/quote.ts';
-import type { Key } from './config-key.ts';
+import type { ConfigKey } from './config-key.ts';
 import { keyNamed } from './config-keys.ts';
 import { GRPC_OPTIONS, isGrpcKey } from './grpc-keys.ts';
 import type { Checked, Refusal } from './value-checks.ts';
@@ -13,12 +13,12 @@ import { meantKey } from './meant-key.ts';
 const MOST_WARNINGS = 10;
 
 /** The lines of a configuration file, one per key, every value checked by itself. */
-export class Settings {
+export class FileValues {
   readonly file: string;
   /** What the file says without effect, one line each. */
   readonly warnings: readonly Notice[];
   readonly grpcOptions: Readonly<Record<string, string | number>>;
-  readonly #entries = new Map<Key<unknown>, Entry>();
+  readonly #entries = new Map<ConfigKey<unknown>, Entry>();
 
   /**
    * @throws {ConfigError} for the first line whose value its key does not take, whose key is unknown and may be meant to say
@@ -63,12 +63,12 @@ export class Settings {
         : warnings;
   }
 
-  has(key: Key<unknown>): boolean {
+  has(key: ConfigKey<unknown>): boolean {
     return this.#entries.has(key);
   }
 
   /** The value that the file gives to `key`; undefined when it gives none. */
-  get<T>(key: Key<T>): T | undefined {
+  get<T>(key: ConfigKey<T>): T | undefined {
     const checked = this.#check(key);
     if (checked === undefined) return undefined;
     if ('want' in checked) throw this.refuse(key, checked.want, checked);
@@ -76,7 +76,7 @@ export class Settings {
   }
 
   /** The value that the file gives to `key`, or else its default. */
-  getOrDefault<T>(key: Key<T>): T {
+  getOrDefault<T>(key: ConfigKey<T>): T {
     const value = this.get(key);
     if (value !== undefined) return value;
     const checked = key.check(key.defaultText ?? '');
@@ -85,7 +85,7 @@ export class Settings {
   }
 
   /** The error for the value of a key that is set; `want` is a noun phrase. The value of a secret key is not shown. */
-  refuse(key: Key<unknown>, want: string, how: Omit<Refusal, 'want'> = {}): ConfigError {
+  refuse(key: ConfigKey<unknown>, want: string, how: Omit<Refusal, 'want'> = {}): ConfigError {
     const entry = this.#entries.get(key);
     const text = entry?.value ?? '';
     const shown = how.asAscii === true ? quoteAsAscii(text) : quote(text);
@@ -98,7 +98,7 @@ export class Settings {
     );
   }
 
-  #check<T>(key: Key<T>): Checked<T> | undefined {
+  #check<T>(key: ConfigKey<T>): Checked<T> | undefined {
     const entry = this.#entries.get(key);
     return entry === undefined ? undefined : key.check(entry.value);
   }

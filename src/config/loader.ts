@@ -2,13 +2,13 @@ import type { Config, Endpoint, Identity, LoginConfig, TlsConfig } from './confi
 import { configError, readEntries } from './config-file.ts';
 import { KEYS, MEANINGLESS_KEYS } from './config-keys.ts';
 import { endpointsOf } from './endpoints.ts';
-import type { Key } from './config-key.ts';
+import type { ConfigKey } from './config-key.ts';
 import type { ConfigError } from '../base/errors.ts';
 import type { Notice, Verbosity } from '../base/log.ts';
 import { checkNamedFiles } from './named-files.ts';
 import { clusterIdText } from '../base/ids.ts';
 import { quote } from '../base/quote.ts';
-import { Settings } from './file-values.ts';
+import { FileValues } from './file-values.ts';
 import { readSmallFile } from '../base/small-file.ts';
 import { defaultRefreshMs, longestRefreshMs } from './timing.ts';
 
@@ -48,7 +48,7 @@ export function configPathOf(args: Pick<ConfigChoice, 'configFile'>, env: Config
 }
 
 // Who sets one of these believes that the line is encrypted. insecure_skip_verify = no asks for nothing.
-const TLS_KEYS: readonly Key<unknown>[] = [KEYS.cert, KEYS.caCert, KEYS.serverName];
+const TLS_KEYS: readonly ConfigKey<unknown>[] = [KEYS.cert, KEYS.caCert, KEYS.serverName];
 
 /**
  * Reads and checks the configuration.
@@ -61,9 +61,9 @@ export function loadConfig(args: ConfigChoice, env: ConfigEnvironment): LoadedCo
   if (source.kind === 'absent') {
     if (args.configFile !== undefined)
       throw configError('conf-missing', path, undefined, 'no such file, want an existing one after -c');
-    return makeConfig(undefined, new Settings(path, []), args);
+    return makeConfig(undefined, new FileValues(path, []), args);
   }
-  const settings = new Settings(path, readEntries(source.bytes, path));
+  const settings = new FileValues(path, readEntries(source.bytes, path));
   const loaded = makeConfig(path, settings, args);
   const warnings = [
     ...loaded.warnings,
@@ -80,8 +80,8 @@ function unusable(path: string, problem: string): ConfigError {
 }
 
 /** Whoever writes a file means to say which etcd it is; the default is another one on each node. */
-function checkNamesEtcd(settings: Settings): Notice[] {
-  const naming: readonly Key<unknown>[] = [KEYS.hosts, KEYS.host, KEYS.port, KEYS.srvDomain];
+function checkNamesEtcd(settings: FileValues): Notice[] {
+  const naming: readonly ConfigKey<unknown>[] = [KEYS.hosts, KEYS.host, KEYS.port, KEYS.srvDomain];
   if (naming.some((key) => settings.has(key))) return [];
   const text = `Config ${quote(settings.file)} names no etcd, so that 127.0.0.1:2379 on this node is asked`;
   return [{ id: 'warn-no-etcd', text: `${text}; set hosts, the same on all nodes` }];
@@ -90,7 +90,7 @@ function checkNamesEtcd(settings: Settings): Notice[] {
 /** Checks the values against each other. Pure: no file but the text of one is known here. */
 export function makeConfig(
   file: string | undefined,
-  settings: Settings,
+  settings: FileValues,
   { verbosity, given }: Pick<ConfigChoice, 'verbosity' | 'given'>,
 ): LoadedConfig {
   checkIdentity(settings, given);
@@ -139,7 +139,7 @@ export function makeConfig(
 }
 
 /** What the lock string and the file both say must be the same: nobody could tell which of the two is meant. */
-function checkIdentity(settings: Settings, { name, clusterId }: Identity): void {
+function checkIdentity(settings: FileValues, { name, clusterId }: Identity): void {
   const as = { id: 'conf-identity' };
   const fileName = settings.get(KEYS.netbiosName);
   if (name !== undefined && fileName !== undefined && fileName !== name)
@@ -151,7 +151,7 @@ function checkIdentity(settings: Settings, { name, clusterId }: Identity): void 
   }
 }
 
-function refreshMsOf(settings: Settings, ttlMs: number): number {
+function refreshMsOf(settings: FileValues, ttlMs: number): number {
   const refreshMs = settings.get(KEYS.refresh);
   if (refreshMs === undefined) return defaultRefreshMs(ttlMs);
   const longestMs = longestRefreshMs(ttlMs);
@@ -163,7 +163,7 @@ function refreshMsOf(settings: Settings, ttlMs: number): number {
 }
 
 /** The members that the file names; none when SRV records name them. */
-function staticEndpoints(settings: Settings): Endpoint[] {
+function staticEndpoints(settings: FileValues): Endpoint[] {
   // Two answers to the question which cluster holds the lock: on two nodes they could become two locks.
   for (const [key, other] of [
     [KEYS.host, KEYS.hosts],
@@ -180,13 +180,17 @@ function staticEndpoints(settings: Settings): Endpoint[] {
   return endpointsOf(addresses, secure, settings.getOrDefault(KEYS.port));
 }
 
-function requirePartner(settings: Settings, key: Key<unknown>, partners: readonly Key<unknown>[]): void {
+function requirePartner(
+  settings: FileValues,
+  key: ConfigKey<unknown>,
+  partners: readonly ConfigKey<unknown>[],
+): void {
   if (!settings.has(key) || partners.some((partner) => settings.has(partner))) return;
   const names = partners.map((partner) => partner.name).join(' or ');
   throw settings.refuse(key, `${names} beside it`, { id: 'conf-partner' });
 }
 
-function tlsOf(settings: Settings): TlsConfig {
+function tlsOf(settings: FileValues): TlsConfig {
   requirePartner(settings, KEYS.key, [KEYS.cert]);
   requirePartner(settings, KEYS.keyPasswordFile, [KEYS.key, KEYS.cert]);
   return {
@@ -200,13 +204,13 @@ function tlsOf(settings: Settings): TlsConfig {
 }
 
 /** What in the file asks for TLS, without regard to what hosts say; the first of several. */
-function tlsWantedBy(settings: Settings): string | undefined {
+function tlsWantedBy(settings: FileValues): string | undefined {
   if (settings.get(KEYS.protocol) === 'https') return 'protocol = https';
   return TLS_KEYS.find((key) => settings.has(key))?.name;
 }
 
 /** Who names certificates believes that the line is encrypted; plain text would be a silent surprise. */
-function checkTlsHasUse(settings: Settings, endpoints: readonly Endpoint[], notes: Notice[]): void {
+function checkTlsHasUse(settings: FileValues, endpoints: readonly Endpoint[], notes: Notice[]): void {
   const plain = endpoints.filter((endpoint) => !endpoint.secure);
   // Members found by SRV records say themselves whether they speak TLS.
   if (plain.length === 0 || settings.has(KEYS.srvDomain)) return;
@@ -226,7 +230,7 @@ function checkTlsHasUse(settings: Settings, endpoints: readonly Endpoint[], note
   }
 }
 
-function loginOf(settings: Settings): LoginConfig | undefined {
+function loginOf(settings: FileValues): LoginConfig | undefined {
   requirePartner(settings, KEYS.username, [KEYS.password, KEYS.passwordFile]);
   requirePartner(settings, KEYS.password, [KEYS.username]);
   requirePartner(settings, KEYS.passwordFile, [KEYS.username]);

@@ -1,9 +1,9 @@
 import { KEY_NAMES, keyNamed, KEYS } from './config-keys.ts';
-import type { Key } from './config-key.ts';
+import type { ConfigKey } from './config-key.ts';
 import { nearest, plain } from '../base/nearest.ts';
 
 /** What other programs call what these keys say, and what people write from memory. */
-const SYNONYMS: readonly (readonly [Key<unknown>, readonly string[]])[] = [
+const SYNONYMS: readonly (readonly [ConfigKey<unknown>, readonly string[]])[] = [
   [
     KEYS.hosts,
     [
@@ -55,7 +55,7 @@ const SYNONYMS: readonly (readonly [Key<unknown>, readonly string[]])[] = [
 const SHORTEST_MISSPELT = 6;
 
 interface Words {
-  readonly keyOf: ReadonlyMap<string, Key<unknown>>;
+  readonly keyOf: ReadonlyMap<string, ConfigKey<unknown>>;
   /** What a misspelt word is compared with. */
   readonly misspelt: readonly string[];
 }
@@ -64,7 +64,7 @@ let words: Words | undefined;
 
 /** Made when a key is unknown; most files have no such key. */
 function allWords(): Words {
-  const keyOf = new Map<string, Key<unknown>>();
+  const keyOf = new Map<string, ConfigKey<unknown>>();
   for (const [key, synonyms] of SYNONYMS) for (const word of synonyms) keyOf.set(plain(word), key);
   for (const name of KEY_NAMES) {
     const key = keyNamed(name);
@@ -75,7 +75,7 @@ function allWords(): Words {
 }
 
 /** Words within a longer one that leave no doubt of what it is about, such as `etcd_server_list`. */
-const TELLING: readonly (readonly [RegExp, Key<unknown>])[] = [
+const TELLING: readonly (readonly [RegExp, ConfigKey<unknown>])[] = [
   [/netbios/, KEYS.netbiosName],
   [/srv|domain/, KEYS.srvDomain],
   [
@@ -88,7 +88,7 @@ const TELLING: readonly (readonly [RegExp, Key<unknown>])[] = [
 ];
 
 /** The key that an unknown one was most likely meant to be; undefined when none is near. */
-export function meantKey(word: string): Key<unknown> | undefined {
+export function meantKey(word: string): ConfigKey<unknown> | undefined {
   words ??= allWords();
   const { keyOf, misspelt } = words;
   const wanted = plain(word);

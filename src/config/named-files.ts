@@ -1,11 +1,11 @@
 import { KEYS } from './config-keys.ts';
-import type { Key } from './config-key.ts';
+import type { ConfigKey } from './config-key.ts';
 import type { Notice } from '../base/log.ts';
 import { quote } from '../base/quote.ts';
-import type { Settings } from './file-values.ts';
+import type { FileValues } from './file-values.ts';
 import { lookAtFile, type Permissions } from '../base/small-file.ts';
 
-const FILE_KEYS: readonly Key<string>[] = [
+const FILE_KEYS: readonly ConfigKey<string>[] = [
   KEYS.caCert,
   KEYS.cert,
   KEYS.key,
@@ -29,7 +29,7 @@ export function shellWord(path: string): string {
 }
 
 /** Whether the file that `key` names holds a secret: a certificate does only when it brings its private key along. */
-function holdsSecret(settings: Settings, key: Key<string>): boolean {
+function holdsSecret(settings: FileValues, key: ConfigKey<string>): boolean {
   return key !== KEYS.caCert && (key !== KEYS.cert || !settings.has(KEYS.key));
 }
 
@@ -38,7 +38,7 @@ function holdsSecret(settings: Settings, key: Key<string>): boolean {
  * @returns one warning for each file that holds a secret and that others can read, the configuration itself included
  * @throws {ConfigError} for one that is not there or not a regular file
  */
-export function checkNamedFiles(settings: Settings, configPermissions: Permissions): Notice[] {
+export function checkNamedFiles(settings: FileValues, configPermissions: Permissions): Notice[] {
   const exposed = new Set<string>();
   if (settings.has(KEYS.password) && isReadableByOthers(configPermissions)) exposed.add(settings.file);
   for (const key of FILE_KEYS) {

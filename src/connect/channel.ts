@@ -1,7 +1,7 @@
 /**
  * One connection as grpc-js knows it: a channel to one address, which has one socket, once.
  *
- * Renewals rely on that. A channel of grpc-js dials again by itself when its connection is lost, and may keep a second one in its pool.
+ * RenewalLoop rely on that. A channel of grpc-js dials again by itself when its connection is lost, and may keep a second one in its pool.
  * So every socket has to pass `OneSocketCredentials` before a byte of HTTP/2 is sent over it, and only the first one may: whatever two
  * calls on one channel have in common, it is this one TCP connection. The channel is closed as soon as it leaves the state READY, so that
  * later calls fail instead of waiting for a dial that is refused.

@@ -6,7 +6,7 @@ import { ConnectError } from './connect-failure.ts';
 import { EtcdChannel, type Greet } from './channel.ts';
 import { errorText } from '../base/errors.ts';
 import { peerOf, type TlsSuspects } from './probe.ts';
-import type { NameBook } from './dns-cache.ts';
+import type { DnsCache } from './dns-cache.ts';
 import { SPEAKS_TLS } from './tls-errors.ts';
 
 /** Makes TLS of a TCP connection; rejects with an error that says why there is none. */
@@ -15,7 +15,7 @@ export type Secure = (socket: Socket, endpoint: Endpoint) => Promise<Socket>;
 /** How the connections to one endpoint are dialled. */
 export interface Dial {
   readonly endpoint: Endpoint;
-  readonly names: NameBook;
+  readonly names: DnsCache;
   readonly secure: Secure;
   readonly suspects: TlsSuspects;
 }

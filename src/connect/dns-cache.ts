@@ -46,7 +46,7 @@ function isSame(a: readonly string[], b: readonly string[]): boolean {
  * The addresses of host names, remembered for as long as we live: a holder whose DNS falls silent must still be able to
  * dial. What is known is used at once, and corrected when the fresh answer differs.
  */
-export class NameBook {
+export class DnsCache {
   readonly #known = new Map<string, readonly string[]>();
   readonly #underWay = new Map<string, Promise<readonly string[]>>();
   readonly #lookup: Lookup;

@@ -3,14 +3,14 @@ import type { Config, Endpoint } from '../config/config.ts';
 import { EtcdLink } from './endpoint-link.ts';
 import { TlsSuspects } from './probe.ts';
 import { makeSecure } from './tls.ts';
-import { NameBook } from './dns-cache.ts';
+import { DnsCache } from './dns-cache.ts';
 import { TlsFiles } from './tls-files.ts';
 
 /** One link for each of `endpoints`, none of them connected yet; they share what is known of names and TLS files. */
 export function makeLinks(config: Config, endpoints: readonly Endpoint[], clock: Clock): EtcdLink[] {
   const { tls, dialTimeoutMs } = config;
   const how = {
-    names: new NameBook(),
+    names: new DnsCache(),
     secure: makeSecure(tls, new TlsFiles(tls)),
     suspects: new TlsSuspects(),
   };

@@ -135,7 +135,7 @@ class EtcdMember implements Member {
     );
   }
 
-  lock(
+  putIfEmpty(
     directory: string,
     key: string,
     value: string,
@@ -150,7 +150,7 @@ class EtcdMember implements Member {
     });
   }
 
-  describe(
+  updateValue(
     key: string,
     value: string,
     createRevision: bigint,

@@ -9,7 +9,7 @@ import { SharedCall } from './shared-call.ts';
 // refuse it: it overlooks the range, and would give the lock to everybody.
 const OLDEST = { major: 3, minor: 3 };
 
-function isOldEnough(version: string): boolean {
+function isSupported(version: string): boolean {
   const [, major, minor] = /^(\d+)\.(\d+)/.exec(version) ?? [];
   if (major === undefined || minor === undefined) return false;
   return Number(major) > OLDEST.major || (Number(major) === OLDEST.major && Number(minor) >= OLDEST.minor);
@@ -31,7 +31,7 @@ export class EtcdVersion {
         const { metadata } = await login.pass(signal);
         try {
           const { version } = await callUnary(link, signal, 'status', {}, metadata);
-          if (!isOldEnough(version)) {
+          if (!isSupported(version)) {
             throw new EtcdError(
               'notEtcd',
               link.name,

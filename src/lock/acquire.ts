@@ -3,33 +3,38 @@ import { judgeHolder } from './contention.ts';
 import type { Deadline } from './deadline.ts';
 import { EntryCheck } from './entry-check.ts';
 import type { KeyValue, LeaseId } from '../cluster/member.ts';
-import type { Host } from './local-host.ts';
+import type { LocalHost } from './local-host.ts';
 import type { Members } from '../cluster/members.ts';
 import { lockPlace, tryLock } from './lock-key.ts';
 import type { HeldKey } from './renewal.ts';
-import { Session } from './lease.ts';
+import { LeaseSession } from './lease.ts';
 import type { Timing } from '../config/timing.ts';
 
 export type Acquisition =
-  | { readonly kind: 'held'; readonly session: Session; readonly held: HeldKey; readonly deadline: Deadline }
+  | {
+      readonly kind: 'held';
+      readonly session: LeaseSession;
+      readonly held: HeldKey;
+      readonly deadline: Deadline;
+    }
   | { readonly kind: 'contended'; readonly holder: Pick<KeyValue, 'key' | 'value'> };
 
 /** What acquiring needs of the world; handed through, not looked up. */
 export interface AcquireTools {
   readonly members: Members;
   readonly clock: Clock;
-  readonly host: Host;
+  readonly host: LocalHost;
   readonly timing: Timing;
   readonly newLeaseId: () => LeaseId;
   /** The value of our key when it is put through `endpoint`, as late as possible: what is known by then stands in it. */
-  readonly describeUs: (endpoint: string) => string;
+  readonly holderValue: (endpoint: string) => string;
   /** Told of each session as it begins, so that nothing is left behind whatever happens next. */
-  readonly onSession: (session: Session) => void;
+  readonly onLeaseSession: (session: LeaseSession) => void;
   /**
    * Looks for a holder that etcd v3 does not see; asked once, before a lock that is free is taken, while the lease is
    * being granted. Never rejects.
    */
-  readonly findOldHolder?: (byMs: number) => Promise<Pick<KeyValue, 'key' | 'value'> | undefined>;
+  readonly findV2Holder?: (byMs: number) => Promise<Pick<KeyValue, 'key' | 'value'> | undefined>;
 }
 
 /**
@@ -52,10 +57,10 @@ export async function acquire(
       const seen = await members.ask((member, call) => member.readOldest(directory, call), byMs, signal);
       let holder = seen.oldest;
       if (holder === null) {
-        let looking: ReturnType<NonNullable<AcquireTools['findOldHolder']>> | undefined;
+        let looking: ReturnType<NonNullable<AcquireTools['findV2Holder']>> | undefined;
         if (taking === undefined) {
           taking = begin(tools);
-          looking = tools.findOldHolder?.(byMs);
+          looking = tools.findV2Holder?.(byMs);
         } else if (
           taking.session.deadline !== undefined &&
           isTooOld(taking.session.deadline, clock, timing)
@@ -73,7 +78,7 @@ export async function acquire(
         if (old !== undefined) return { kind: 'contended', holder: old };
         const { leaseId } = session;
         const place = lockPlace(directory, leaseId);
-        const attempt = await tryLock(members, place, leaseId, tools.describeUs, clock, byMs, signal);
+        const attempt = await tryLock(members, place, leaseId, tools.holderValue, clock, byMs, signal);
         if (attempt.kind === 'ours') {
           const { createRevision, value, member, answer } = attempt;
           const { clusterId, memberId } = answer.header;
@@ -95,13 +100,13 @@ export async function acquire(
 
 /** An attempt on a lock that seems to be free: its lease, and what is looked at beside it. */
 interface Taking {
-  readonly session: Session;
+  readonly session: LeaseSession;
   readonly entry: EntryCheck;
 }
 
 function begin(tools: AcquireTools): Taking {
-  const session = new Session(tools.newLeaseId(), tools.members, tools.clock, tools.timing);
-  tools.onSession(session);
+  const session = new LeaseSession(tools.newLeaseId(), tools.members, tools.clock, tools.timing);
+  tools.onLeaseSession(session);
   return { session, entry: new EntryCheck(session.leaseId, tools) };
 }
 

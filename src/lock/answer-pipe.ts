@@ -1,10 +1,10 @@
 /** What CTDB reads from our stdout (samba, ctdb/server/ctdb_cluster_mutex.c). */
-export const STATUS = { held: '0', contended: '1', timeout: '2', error: '3' } as const;
+export const ANSWER = { held: '0', contended: '1', timeout: '2', error: '3' } as const;
 
-export type StatusByte = (typeof STATUS)[keyof typeof STATUS];
+export type StatusByte = (typeof ANSWER)[keyof typeof ANSWER];
 
 /** Our stdout: one byte, at most once. End of file on it tells CTDB that a lock that was held is lost. */
-export interface StatusPipe {
+export interface AnswerPipe {
   /** Writes the byte synchronously. Returns false when one was written before, or when nobody can read it any more. */
   answer(byte: StatusByte): boolean;
   readonly answered: boolean;
@@ -14,7 +14,7 @@ export interface StatusPipe {
 }
 
 /** @param write writes all of its argument synchronously, or throws. */
-export function makeStatusPipe(write: (text: string) => void, close: () => void): StatusPipe {
+export function makeAnswerPipe(write: (text: string) => void, close: () => void): AnswerPipe {
   let answered = false;
   let closed = false;
   return {

@@ -2,7 +2,7 @@ import { sleepUntil, type Clock } from '../base/clock.ts';
 import { EtcdError } from '../base/errors.ts';
 import type { KeyValue, TimeToLiveAnswer } from '../cluster/member.ts';
 import { parseHolder, type HolderRecord } from './holder-record.ts';
-import type { Host, ProcessIdentity } from './local-host.ts';
+import type { LocalHost, ProcessIdentity } from './local-host.ts';
 import type { Members } from '../cluster/members.ts';
 import { lockPlace } from './lock-key.ts';
 
@@ -60,7 +60,7 @@ function isDying(left: TimeToLiveAnswer, record: HolderRecord): boolean {
 export async function judgeHolder(
   found: KeyValue,
   directory: string,
-  tools: { readonly members: Members; readonly clock: Clock; readonly host: Host },
+  tools: { readonly members: Members; readonly clock: Clock; readonly host: LocalHost },
   byMs: number,
   signal: AbortSignal,
 ): Promise<Verdict> {
@@ -102,7 +102,7 @@ export async function judgeHolder(
 /** Until the process is dead, as long as nothing can keep it from that. */
 async function waitForEnding(
   holder: ProcessIdentity,
-  host: Host,
+  host: LocalHost,
   clock: Clock,
   untilMs: number,
   signal: AbortSignal,

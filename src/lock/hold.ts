@@ -5,14 +5,14 @@ import { watchForLoss } from './loss-watch.ts';
 import type { ParentWatch } from './parent-watch.ts';
 import type { HeldKey } from './renewal.ts';
 import { StoreWatch } from './store-watch.ts';
-import { Renewals, type RenewalTools } from './renewal-loop.ts';
-import type { WallWatch } from './wall-clock-watch.ts';
+import { RenewalLoop, type RenewalTools } from './renewal-loop.ts';
+import type { WallClockWatch } from './wall-clock-watch.ts';
 
 export interface HoldTools extends RenewalTools {
   readonly parent: ParentWatch;
   readonly terminated: AbortSignal;
   /** Made before the lease was asked for. */
-  readonly wallWatch: WallWatch;
+  readonly wallClockWatch: WallClockWatch;
 }
 
 /** Ends with a reason to let go. When `signal` is aborted it stops, and what it ends with then is not looked at. */
@@ -25,7 +25,7 @@ type Watcher = (signal: AbortSignal) => Promise<EndReason>;
 export async function hold(held: HeldKey, deadline: Deadline, tools: HoldTools): Promise<EndReason> {
   const { clock, timing, terminated, parent, log } = tools;
   const store = new StoreWatch(held, tools);
-  const renewals = new Renewals(held, deadline, store, tools);
+  const renewals = new RenewalLoop(held, deadline, store, tools);
   const ended = new AbortController();
 
   const untilTerminated: Watcher = async () => {
@@ -44,9 +44,9 @@ export async function hold(held: HeldKey, deadline: Deadline, tools: HoldTools):
     const stop = clock.every(timing.parentCheckMs, (nowMs) => {
       if (deadline.hasPassed(nowMs)) resolve(untilDeadline(signal));
       else if (parent.isGone()) resolve({ kind: 'parentGone' });
-      else if (tools.wallWatch.hasJumped(nowMs)) {
+      else if (tools.wallClockWatch.hasJumped(nowMs)) {
         log.detail('info-clock', 'Wall clock jumped ahead, proving the lock anew');
-        renewals.doubt();
+        renewals.distrustClock();
       }
     });
     signal.addEventListener('abort', stop);

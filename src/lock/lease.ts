@@ -13,7 +13,7 @@ const REVOKE_AGAIN_MS = 100;
  * One lease of ours, from the first thought of it until nothing of it can be left in etcd. Its ID is ours to choose, so
  * that each step can be repeated, and undone without knowing whether it took effect.
  */
-export class Session {
+export class LeaseSession {
   readonly leaseId: LeaseId;
   readonly #members: Members;
   readonly #clock: Clock;

@@ -7,18 +7,21 @@ import { hold, type HoldTools } from './hold.ts';
 import { describeHolder } from './holder-record.ts';
 import { ParentWatch } from './parent-watch.ts';
 import type { HeldKey } from './renewal.ts';
-import type { Session } from './lease.ts';
-import { STATUS, type StatusPipe } from './answer-pipe.ts';
-import { WallWatch } from './wall-clock-watch.ts';
+import type { LeaseSession } from './lease.ts';
+import { ANSWER, type AnswerPipe } from './answer-pipe.ts';
+import { WallClockWatch } from './wall-clock-watch.ts';
 
 /** With which status the process exits; for people, CTDB does not look at it. */
 export const EXIT = { released: 0, contended: 1, usage: 2, failed: 3, lost: 4 } as const;
 export type ExitStatus = (typeof EXIT)[keyof typeof EXIT];
 
-export type LifecycleTools = Omit<AcquireTools & HoldTools, 'onSession' | 'parent' | 'wallWatch'> & {
-  readonly status: StatusPipe;
+export type LifecycleTools = Omit<
+  AcquireTools & HoldTools,
+  'onLeaseSession' | 'parent' | 'wallClockWatch'
+> & {
+  readonly status: AnswerPipe;
   /**
-   * Finds a fuller value for our key than `describeUs` gave, once the lock is held and nobody waits for us any more;
+   * Finds a fuller value for our key than `holderValue` gave, once the lock is held and nobody waits for us any more;
    * undefined: nothing to add. Never rejects.
    */
   readonly laterValue?: () => Promise<string | undefined>;
@@ -30,7 +33,7 @@ export type LifecycleTools = Omit<AcquireTools & HoldTools, 'onSession' | 'paren
 const EXPLAIN_MS = 50;
 
 /** What is known of the lock before etcd is asked. */
-export interface Errand {
+export interface LockRequest {
   /** The lock's directory in etcd, which needs the lock's name, which may have to be asked for. */
   readonly directory: Promise<string>;
   /** When this process was started, on the clock's scale: CTDB waits from there. */
@@ -44,11 +47,11 @@ type Answer =
  * The whole story: ask, answer, hold, let go. Resolves with the exit status, and never rejects; when it resolves, stdout
  * has had its byte (unless nobody wants one any more), and what we put into etcd is gone as far as etcd answers.
  */
-export async function live(errand: Errand, tools: LifecycleTools): Promise<ExitStatus> {
+export async function takeAndHold(lockRequest: LockRequest, tools: LifecycleTools): Promise<ExitStatus> {
   const { clock, timing, status, log, watchdog } = tools;
   const parent = new ParentWatch(tools.host);
-  const wallWatch = new WallWatch(clock);
-  const sessions: Session[] = [];
+  const wallClockWatch = new WallClockWatch(clock);
+  const sessions: LeaseSession[] = [];
 
   const letGo = async (): Promise<void> => {
     status.close(); // the claim ends before the lock can be anybody else's
@@ -71,18 +74,18 @@ export async function live(errand: Errand, tools: LifecycleTools): Promise<ExitS
             'Cannot take the cluster lock: the parent process is PID 1, which does not read the answer; let CTDB run this program',
           ),
         }
-      : await ask(errand, tools, parent, sessions);
+      : await ask(lockRequest, tools, parent, sessions);
     switch (answer.kind) {
       case 'unwanted':
         await letGo();
         return EXIT.released;
       case 'failed':
         log.error(idOf(answer.error), textOf(answer.error));
-        status.answer(STATUS.error);
+        status.answer(ANSWER.error);
         await letGo();
         return EXIT.failed;
       case 'contended':
-        status.answer(STATUS.contended);
+        status.answer(ANSWER.contended);
         log.info('info-held', `Lock is held by ${describeHolder(answer.holder.key, answer.holder.value)}`);
         await letGo();
         return EXIT.contended;
@@ -94,20 +97,22 @@ export async function live(errand: Errand, tools: LifecycleTools): Promise<ExitS
 
     const { deadline, held } = answer;
     // Not armed when it is too late already: the switch would kill us before we have answered and undone it.
-    const holding = deadline.hasPassed() ? undefined : hold(held, deadline, { ...tools, parent, wallWatch });
+    const holding = deadline.hasPassed()
+      ? undefined
+      : hold(held, deadline, { ...tools, parent, wallClockWatch });
     holding?.catch(() => undefined); // looked at below, unless we let go before
     // A machine that was paused while the answer was on its way may not know how old it is.
     // The look at the deadline is the last thing before the byte.
-    if (holding === undefined || wallWatch.hasJumped() || deadline.hasPassed()) {
+    if (holding === undefined || wallClockWatch.hasJumped() || deadline.hasPassed()) {
       log.error(
         'take-late',
         'Cannot take the cluster lock: too much time may have passed since etcd granted it',
       );
-      status.answer(STATUS.error);
+      status.answer(ANSWER.error);
       await letGo();
       return EXIT.failed;
     }
-    if (tools.terminated.aborted || !status.answer(STATUS.held)) {
+    if (tools.terminated.aborted || !status.answer(ANSWER.held)) {
       await letGo();
       return EXIT.released;
     }
@@ -119,7 +124,7 @@ export async function live(errand: Errand, tools: LifecycleTools): Promise<ExitS
     return await end(reason, tools, letGo);
   } catch (error) {
     // A fault of the program. Whatever it is, it must not look like a lock that is held.
-    status.answer(STATUS.error);
+    status.answer(ANSWER.error);
     status.close();
     log.error('internal', `Internal error, please report it: ${describeFault(error)}`);
     await letGo();
@@ -133,7 +138,7 @@ async function completeValue(held: HeldKey, deadline: Deadline, tools: Lifecycle
   if (value === undefined || tools.status.closed || deadline.hasPassed()) return;
   try {
     await tools.members.ask(
-      (member, call) => member.describe(held.key, value, held.createRevision, call),
+      (member, call) => member.updateValue(held.key, value, held.createRevision, call),
       deadline.atMs,
     );
   } catch (error) {
@@ -147,28 +152,28 @@ const WATCHDOG_DELAY_MS = 3;
 
 /** Asks etcd for the lock, but not for longer than CTDB waits, nor when nobody wants to know any more. */
 async function ask(
-  errand: Errand,
+  lockRequest: LockRequest,
   tools: LifecycleTools,
   parent: ParentWatch,
-  sessions: Session[],
+  sessions: LeaseSession[],
 ): Promise<Answer> {
   const { clock, timing, watchdog } = tools;
-  const byMs = errand.startedAtMs + timing.answerMs;
+  const byMs = lockRequest.startedAtMs + timing.answerMs;
   const settled = new AbortController();
   const stop = new AbortController();
   let stopStarting: Disposer = () => undefined;
 
   const asking = async (): Promise<Answer> => {
     try {
-      const onSession = (session: Session): void => {
+      const onLeaseSession = (session: LeaseSession): void => {
         sessions.push(session);
         stopStarting();
         stopStarting = clock.at(clock.now() + WATCHDOG_DELAY_MS, () => {
           watchdog.start();
         });
       };
-      const directory = await errand.directory;
-      return await acquire(directory, { ...tools, onSession }, byMs - EXPLAIN_MS, stop.signal);
+      const directory = await lockRequest.directory;
+      return await acquire(directory, { ...tools, onLeaseSession }, byMs - EXPLAIN_MS, stop.signal);
     } catch (error) {
       return { kind: 'failed', error };
     }

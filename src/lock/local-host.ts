@@ -14,7 +14,7 @@ export interface ProcessIdentity {
   readonly startTicks: number;
 }
 
-export interface Host {
+export interface LocalHost {
   readonly self: ProcessIdentity;
   readonly hostName: string;
   /** The pid of our parent, as it is now. */

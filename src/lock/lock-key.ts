@@ -53,7 +53,7 @@ export async function tryLock(
     async (member, call) => {
       const value = valueFor(member.endpoint);
       const sentAtMs = clock.now();
-      const answer = await member.lock(place.directory, place.key, value, leaseId, call);
+      const answer = await member.putIfEmpty(place.directory, place.key, value, leaseId, call);
       return { member, sentAtMs, value, answer };
     },
     byMs,

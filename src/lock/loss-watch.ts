@@ -9,7 +9,7 @@ const REOPEN_MS = 500;
 /** What the watch needs to know of the renewals, and may ask of them. */
 interface Proofs {
   readonly provenRevision: bigint;
-  hurry(): void;
+  renewNow(): void;
 }
 
 /**
@@ -39,7 +39,7 @@ export async function watchForLoss(
         finish();
       },
       onPut: () => {
-        proofs.hurry();
+        proofs.renewNow();
       },
       onEnd: (reason) => {
         log.detail('info-watch', () => `Watch on ${member.endpoint} ended: ${reason}`);

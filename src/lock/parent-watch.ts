@@ -1,14 +1,14 @@
-import type { Host } from './local-host.ts';
+import type { LocalHost } from './local-host.ts';
 
 /** PID 1 adopts orphans. */
 const INIT_PID = 1;
 
 /** Is the process that started us still our parent? */
 export class ParentWatch {
-  readonly #host: Host;
+  readonly #host: LocalHost;
   readonly #parentPid: number;
 
-  constructor(host: Host) {
+  constructor(host: LocalHost) {
     this.#host = host;
     this.#parentPid = host.parentPid();
   }

@@ -25,7 +25,7 @@ const REFUSED_RETRY_MS = 500;
 type Refused = EndReason & { readonly kind: 'refused' };
 
 /** Renews the lease at its pace, and moves the deadline, and the dead man's switch, with each renewal that is proven. */
-export class Renewals {
+export class RenewalLoop {
   readonly #held: HeldKey;
   readonly #deadline: Deadline;
   readonly #store: StoreWatch;
@@ -59,15 +59,15 @@ export class Renewals {
   }
 
   /** Renew now instead of at the usual pace: somebody touched our key. */
-  hurry(): void {
+  renewNow(): void {
     this.#wake();
   }
 
   /**
-   * The clock is in doubt: more time may have passed than it shows. Nothing sent before this moment is believed any more,
+   * The clock is in distrustClock: more time may have passed than it shows. Nothing sent before this moment is believed any more,
    * and the lock is proven anew within two attempts or given up.
    */
-  doubt(): void {
+  distrustClock(): void {
     const { clock, timing } = this.#tools;
     this.#trustedFromMs = clock.now();
     this.#deadline.shortenTo(this.#trustedFromMs + 2 * timing.attemptMs);

@@ -5,7 +5,7 @@ import type { Clock } from '../base/clock.ts';
 const JUMP_MS = 1_000;
 
 /** Notices when more time may have passed than the monotonic clock shows. */
-export class WallWatch {
+export class WallClockWatch {
   readonly #clock: Clock;
   #leadMs: number;
 

@@ -1,6 +1,6 @@
 import { lstatSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { hostname } from 'node:os';
-import type { Host, ProcessIdentity } from '../lock/local-host.ts';
+import type { LocalHost, ProcessIdentity } from '../lock/local-host.ts';
 
 /** What of /proc/PID/stat tells a living process from a dead one. */
 interface ProcessStat {
@@ -73,7 +73,7 @@ const readFile = (path: string): string => readFileSync(path, 'latin1');
  * @param foreignBecause why /proc is not this process's own; no other process is judged then
  * @param read the text of a file in /proc, or an exception; the tests have their own.
  */
-export function makeLinuxHost(runtime: RuntimeProcess, foreignBecause?: string, read = readFile): Host {
+export function makeLinuxHost(runtime: RuntimeProcess, foreignBecause?: string, read = readFile): LocalHost {
   const readOr = (path: string, otherwise: string): string => {
     try {
       return read(path).trim();

@@ -33,7 +33,7 @@ function readUptimeMs(): number {
 /**
  * The real clock: `performance.now()` (CLOCK_MONOTONIC), moved ahead whenever /proc/uptime shows that more time has
  * passed than that, as after a suspend. It is read when the wall clock has leapt, and every 2 s. Where the uptime cannot be
- * had, a suspend is seen by the wall clock alone (`WallWatch`), which the kernel moves ahead by its length.
+ * had, a suspend is seen by the wall clock alone (`WallClockWatch`), which the kernel moves ahead by its length.
  *
  * @param uptimeNow NaN when there is no uptime; see `uptimeReader`
  */

@@ -7,20 +7,20 @@ import { leaseIdFrom, type Member } from '../../src/cluster/member.ts';
 import { makeMembers } from '../../src/etcd/client.ts';
 import { hold } from '../../src/lock/hold.ts';
 import { formatHolder } from '../../src/lock/holder-record.ts';
-import type { Host } from '../../src/lock/local-host.ts';
+import type { LocalHost } from '../../src/lock/local-host.ts';
 import { SILENT_LOG } from '../../src/base/log.ts';
 import { Members } from '../../src/cluster/members.ts';
 import { lockDirectory } from '../../src/lock/lock-key.ts';
 import { ParentWatch } from '../../src/lock/parent-watch.ts';
-import type { Session } from '../../src/lock/lease.ts';
+import type { LeaseSession } from '../../src/lock/lease.ts';
 import { timingOf } from '../../src/config/timing.ts';
-import { WallWatch } from '../../src/lock/wall-clock-watch.ts';
+import { WallClockWatch } from '../../src/lock/wall-clock-watch.ts';
 import { configWith, endpointFrom } from '../support/transport.ts';
 
 /** What all holders of a process share. */
 export interface Crowd {
   readonly clock: Clock;
-  readonly host: Host;
+  readonly host: LocalHost;
   /** `host:port` of all members; a holder prefers the first. */
   readonly hosts: readonly string[];
   /** Told how long each proven renewal took, from the send of the keepalive to the answer of the read. */
@@ -49,8 +49,8 @@ function timed(member: Member, { clock, onRenewal }: Crowd): Member {
     timeToLive: (...args) => member.timeToLive(...args),
     readKey: (...args) => member.readKey(...args),
     readOldest: (...args) => member.readOldest(...args),
-    lock: (...args) => member.lock(...args),
-    describe: (...args) => member.describe(...args),
+    putIfEmpty: (...args) => member.putIfEmpty(...args),
+    updateValue: (...args) => member.updateValue(...args),
     watch: (...args) => member.watch(...args),
     listMembers: (...args) => member.listMembers(...args),
     connect: () => {
@@ -66,7 +66,7 @@ function timed(member: Member, { clock, onRenewal }: Crowd): Member {
 export class ScaleHolder {
   /** From the first step to the answer, connection included. */
   readonly tookMs: number;
-  readonly #session: Session;
+  readonly #session: LeaseSession;
   readonly #members: Members;
   readonly #clock: Clock;
   readonly #terminated: AbortController;
@@ -74,7 +74,7 @@ export class ScaleHolder {
 
   private constructor(
     tookMs: number,
-    session: Session,
+    session: LeaseSession,
     members: Members,
     clock: Clock,
     terminated: AbortController,
@@ -106,13 +106,13 @@ export class ScaleHolder {
     });
     const terminated = new AbortController();
     const tools = { members, clock, timing, host, log: SILENT_LOG, terminated: terminated.signal };
-    const wallWatch = new WallWatch(clock);
+    const wallClockWatch = new WallClockWatch(clock);
     const answer = await acquire(
       lockDirectory(config.lockPrefix, config.locksDir, name),
       {
         ...tools,
         newLeaseId: () => leaseIdFrom(randomBytes(8)),
-        describeUs: (via) =>
+        holderValue: (via) =>
           formatHolder({
             node: name,
             host: name,
@@ -124,7 +124,7 @@ export class ScaleHolder {
             refreshMs: timing.refreshMs,
             via,
           }),
-        onSession: () => undefined,
+        onLeaseSession: () => undefined,
       },
       startedMs + timing.answerMs,
       terminated.signal,
@@ -135,7 +135,7 @@ export class ScaleHolder {
       ...tools,
       watchdog: NO_WATCHDOG,
       parent: new ParentWatch(host),
-      wallWatch,
+      wallClockWatch,
     }).then(
       (reason) => {
         if (reason.kind !== 'terminated') onTrouble('lost lock', reason.kind);

@@ -45,7 +45,7 @@ for (const release of ETCD_RELEASES) {
       const leaseId = newLeaseId();
       const key = `${DIRECTORY}${leaseHex(leaseId)}`;
       await member.grant(leaseId, 9_000, withinMs());
-      const { header, succeeded } = await member.lock(DIRECTORY, key, 'x', leaseId, withinMs());
+      const { header, succeeded } = await member.putIfEmpty(DIRECTORY, key, 'x', leaseId, withinMs());
       assert.ok(succeeded);
       const { events } = recordWatch(member, key, header.revision + 1n);
       assert.equal((await member.keepAlive(leaseId, withinMs())).ttlMs, 9_000);
@@ -109,7 +109,7 @@ for (const release of ETCD_RELEASES) {
       const leaseId = newLeaseId();
       const key = `${DIRECTORY}${leaseHex(leaseId)}`;
       await member.grant(leaseId, 20_000, withinMs());
-      const { header } = await member.lock(DIRECTORY, key, 'x', leaseId, withinMs());
+      const { header } = await member.putIfEmpty(DIRECTORY, key, 'x', leaseId, withinMs());
       const ask = {
         keepAlive: () => member.keepAlive(leaseId, withinMs()),
         readKey: () => member.readKey(key, withinMs()),
@@ -164,7 +164,7 @@ for (const release of ETCD_RELEASES) {
       const leaseId = newLeaseId();
       const key = `${DIRECTORY}${leaseHex(leaseId)}`;
       await member.grant(leaseId, 30_000, withinMs());
-      await member.lock(DIRECTORY, key, 'x', leaseId, withinMs());
+      await member.putIfEmpty(DIRECTORY, key, 'x', leaseId, withinMs());
       await cluster.etcdctl(['auth', 'disable'], ROOT);
       assert.equal((await member.keepAlive(leaseId, withinMs())).ttlMs, 30_000);
       assert.equal((await member.readKey(key, withinMs())).oldest?.leaseId, leaseId);

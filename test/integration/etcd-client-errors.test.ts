@@ -148,7 +148,7 @@ void describe('what is not etcd', () => {
       web.on('stream', (_, headers) => asked.push(String(headers[':path'])));
       await using server = await listen(web);
       using member = await reach(`127.0.0.1:${server.port}`);
-      const lock = member.lock(DIRECTORY, `${DIRECTORY}x`, 'x', newLeaseId(), withinMs());
+      const lock = member.putIfEmpty(DIRECTORY, `${DIRECTORY}x`, 'x', newLeaseId(), withinMs());
       const { kind, message, remedy } = await errorOf(lock);
       assert.equal(
         kind,
@@ -176,7 +176,7 @@ for (const release of ETCD_RELEASES) {
       const error = await errorOf(
         member
           .grant(leaseId, 9_000, withinMs())
-          .then(() => member.lock(DIRECTORY, `${DIRECTORY}x`, 'x', leaseId, withinMs())),
+          .then(() => member.putIfEmpty(DIRECTORY, `${DIRECTORY}x`, 'x', leaseId, withinMs())),
       );
       assert.equal(error.kind, 'noSpace');
       assert.match(error.message, /NOSPACE/);

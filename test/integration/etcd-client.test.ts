@@ -71,9 +71,9 @@ for (const release of ETCD_RELEASES) {
       const [first, second] = [newLeaseId(), newLeaseId()];
       for (const leaseId of [first, second]) await member.grant(leaseId, 9_000, withinMs());
       const keyOf = (leaseId: typeof first): string => `${directory}${leaseHex(leaseId)}`;
-      const won = await member.lock(directory, keyOf(first), 'one "ä"', first, withinMs());
+      const won = await member.putIfEmpty(directory, keyOf(first), 'one "ä"', first, withinMs());
       assert.deepEqual([won.succeeded, won.oldest], [true, null]);
-      const lost = await member.lock(directory, keyOf(second), 'two', second, withinMs());
+      const lost = await member.putIfEmpty(directory, keyOf(second), 'two', second, withinMs());
       assert.equal(lost.succeeded, false);
       assert.deepEqual(lost.oldest, {
         key: keyOf(first),
@@ -110,7 +110,7 @@ for (const release of ETCD_RELEASES) {
       const leaseId = newLeaseId();
       await member.grant(leaseId, 9_000, withinMs());
       const key = `${directory}${leaseHex(leaseId)}`;
-      const { header, connection } = await member.lock(directory, key, 'x', leaseId, withinMs());
+      const { header, connection } = await member.putIfEmpty(directory, key, 'x', leaseId, withinMs());
       const { events, stop } = recordWatch(member, key, header.revision + 1n);
       const indexBefore = await raftIndex(cluster);
       const confirmed = await member.confirmKey(key, header.revision, withinMs());
@@ -144,7 +144,7 @@ for (const release of ETCD_RELEASES) {
       using member = await reach(cluster.hosts);
       const directory = newDirectory();
       const leaseId = newLeaseId();
-      const error = await errorOf(member.lock(directory, `${directory}x`, 'x', leaseId, withinMs()));
+      const error = await errorOf(member.putIfEmpty(directory, `${directory}x`, 'x', leaseId, withinMs()));
       assert.equal(error.kind, 'leaseNotFound');
       assert.equal((await member.readOldest(directory, withinMs())).oldest, null);
     });
@@ -173,7 +173,7 @@ for (const release of ETCD_RELEASES) {
       const directory = newDirectory();
       const leaseId = newLeaseId();
       await member.grant(leaseId, 9_000, withinMs());
-      const { header } = await member.lock(directory, `${directory}k`, 'x', leaseId, withinMs());
+      const { header } = await member.putIfEmpty(directory, `${directory}k`, 'x', leaseId, withinMs());
       const { events } = recordWatch(member, `${directory}k`, header.revision + 1n);
       await cluster.etcdctl(['lease', 'revoke', leaseHex(leaseId)]);
       await waitFor('the deletion is told', () => events.length > 0);

@@ -73,7 +73,7 @@ void describe('a connection', () => {
       member.readKey(KEY, withinMs()),
       member.keepAlive(newLeaseId(), withinMs()),
       member.timeToLive(newLeaseId(), withinMs()),
-      member.lock('/nothing/', '/nothing/x', 'x', newLeaseId(), withinMs()).catch(() => undefined),
+      member.putIfEmpty('/nothing/', '/nothing/x', 'x', newLeaseId(), withinMs()).catch(() => undefined),
     ]);
     assert.equal(proxy.accepted, 1);
     assert.deepEqual(events, []);

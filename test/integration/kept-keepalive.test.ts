@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, test } from 'node:test';
 import type { LeaseId } from '../../src/cluster/member.ts';
 import { CallFailure, callKeepAlive, callUnary } from '../../src/etcd/call.ts';
 import { EtcdLink } from '../../src/connect/endpoint-link.ts';
-import { NameBook } from '../../src/connect/dns-cache.ts';
+import { DnsCache } from '../../src/connect/dns-cache.ts';
 import { TlsSuspects } from '../../src/connect/probe.ts';
 import { makeRealClock } from '../../src/process/real-clock.ts';
 import { SessionServer } from '../support/session-server.ts';
@@ -19,7 +19,7 @@ void describe('the stream of keepalives', () => {
     link = new EtcdLink(
       { secure: false, host: '127.0.0.1', port: server.port },
       {
-        names: new NameBook(),
+        names: new DnsCache(),
         secure: () => Promise.reject(new Error('no TLS here')),
         suspects: new TlsSuspects(),
       },

@@ -5,7 +5,7 @@ import { describe, test } from 'node:test';
 import { setImmediate as nextTurn, setTimeout as delay } from 'node:timers/promises';
 import { CallFailure, callKeepAlive, callUnaryAnswered } from '../../src/etcd/call.ts';
 import { EtcdError } from '../../src/base/errors.ts';
-import { NameBook } from '../../src/connect/dns-cache.ts';
+import { DnsCache } from '../../src/connect/dns-cache.ts';
 import { EtcdLink } from '../../src/connect/endpoint-link.ts';
 import { TlsSuspects } from '../../src/connect/probe.ts';
 import { makeRealClock } from '../../src/process/real-clock.ts';
@@ -27,7 +27,7 @@ function linkTo(port: number, addresses: readonly string[] = ['127.0.0.1']): Etc
   const link = new EtcdLink(
     { secure: false, host: 'member.test', port },
     {
-      names: new NameBook(() => Promise.resolve(addresses)),
+      names: new DnsCache(() => Promise.resolve(addresses)),
       secure: () => Promise.reject(new Error('no TLS here')),
       suspects: new TlsSuspects(),
     },

@@ -8,7 +8,7 @@ import { checkRuntimeParts } from '../../packaging/release/licences.ts';
 import { debianDepends, requirementsFrom } from '../../packaging/release/requirements.ts';
 import { sampleConfig } from '../../packaging/release/sample-config.ts';
 import { KEYS } from '../../src/config/config-keys.ts';
-import type { Key } from '../../src/config/config-key.ts';
+import type { ConfigKey } from '../../src/config/config-key.ts';
 import { configOf } from '../support/config-text.ts';
 import { run, runChecked, temporaryDirectory } from '../support/processes.ts';
 import { built, DEB, RPM, SELINUX_RPM } from './built.ts';
@@ -131,7 +131,7 @@ describe('the configuration that is installed', () => {
 
   test('has every key, and sets none', () => {
     assert.deepEqual(configOf(sampleConfig()), configOf(''));
-    for (const key of Object.values(KEYS) as Key<unknown>[]) {
+    for (const key of Object.values(KEYS) as ConfigKey<unknown>[]) {
       assert.ok(
         lines.includes(`#${key.name} =${key.defaultText === undefined ? '' : ` ${key.defaultText}`}`),
         key.name,

@@ -7,9 +7,9 @@ import { COMMANDS, helpText } from '../../src/commands/cli.ts';
 import { commandHelp } from '../../src/commands/help.ts';
 import { KEYS } from '../../src/config/config-keys.ts';
 import { GRPC_OPTIONS } from '../../src/config/grpc-keys.ts';
-import type { Key } from '../../src/config/config-key.ts';
+import type { ConfigKey } from '../../src/config/config-key.ts';
 import { EXIT } from '../../src/lock/lifecycle.ts';
-import { STATUS } from '../../src/lock/answer-pipe.ts';
+import { ANSWER } from '../../src/lock/answer-pipe.ts';
 import { longestRefreshMs } from '../../src/config/timing.ts';
 import { run, runChecked, temporaryDirectory } from '../support/processes.ts';
 import { CHECKOUT } from './root.ts';
@@ -67,7 +67,7 @@ for (const page of PAGES) {
 describe('ctdb-etcd(7)', () => {
   test('explains every key with its range and its default', () => {
     const page = textOf('ctdb-etcd.7');
-    for (const key of Object.values(KEYS) as Key<unknown>[]) {
+    for (const key of Object.values(KEYS) as ConfigKey<unknown>[]) {
       assert.ok(page.includes(`${key.meaning}.`), key.name);
       if (key.range !== 'anything') assert.ok(page.includes(`Takes ${key.range}.`), key.name);
       if (key.defaultText !== undefined) assert.ok(page.includes(`Default: ‘${key.defaultText}’.`), key.name);
@@ -140,8 +140,8 @@ describe('ctdb_etcd_lock(8)', () => {
     const section = (from: string, to: string): string => page.slice(page.indexOf(from), page.indexOf(to));
     const items = (text: string): string[] =>
       [...text.matchAll(/(?<=[a-z.:] )(\d) (?=[A-Z])/g)].map((found) => found[1] ?? '');
-    const written = Object.values(STATUS).filter((byte) => byte !== STATUS.timeout);
-    assert.deepEqual(items(section('STATUS BYTES', 'ENVIRONMENT')), written);
-    assert.deepEqual(items(section('EXIT STATUS For', 'SIGNALS')), Object.values(EXIT).map(String));
+    const written = Object.values(ANSWER).filter((byte) => byte !== ANSWER.timeout);
+    assert.deepEqual(items(section('ANSWER BYTES', 'ENVIRONMENT')), written);
+    assert.deepEqual(items(section('EXIT ANSWER For', 'SIGNALS')), Object.values(EXIT).map(String));
   });
 });

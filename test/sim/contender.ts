@@ -3,11 +3,11 @@ import { ClusterGuard } from '../../src/cluster/cluster-guard.ts';
 import { makeWatchdog, NO_WATCHDOG, type Watchdog } from '../../src/lock/watchdog.ts';
 import type { LeaseId } from '../../src/cluster/member.ts';
 import { formatHolder, type HolderRecord } from '../../src/lock/holder-record.ts';
-import { live } from '../../src/lock/lifecycle.ts';
+import { takeAndHold } from '../../src/lock/lifecycle.ts';
 import { makeLinuxHost } from '../../src/process/linux-host.ts';
 import type { Log, Text } from '../../src/base/log.ts';
 import { Members } from '../../src/cluster/members.ts';
-import { makeStatusPipe } from '../../src/lock/answer-pipe.ts';
+import { makeAnswerPipe } from '../../src/lock/answer-pipe.ts';
 import type { Machine } from './machine.ts';
 import { introduce } from './running.ts';
 import { Route } from './route.ts';
@@ -94,7 +94,7 @@ export class Contender {
   /** Lives; returns at once. */
   start(): void {
     this.process.deliver(() => {
-      void live(
+      void takeAndHold(
         { directory: Promise.resolve(DIRECTORY), startedAtMs: this.process.now() },
         this.#tools(),
       ).then((status) => {
@@ -121,7 +121,7 @@ export class Contender {
     this.orphanedAtMs = this.world.timeline.nowMs;
   }
 
-  #tools(): Parameters<typeof live>[1] {
+  #tools(): Parameters<typeof takeAndHold>[1] {
     const { world, process } = this;
     const { timing } = world;
     const guard = new ClusterGuard(undefined);
@@ -172,7 +172,7 @@ export class Contender {
       timing,
       host,
       log: this.#log(),
-      status: makeStatusPipe(
+      status: makeAnswerPipe(
         (byte) => {
           if (this.orphanedAtMs !== undefined) throw new Error('EPIPE');
           // Judged by what it has seen until here, and not by what it sees while the byte waits for the end of a freeze.
@@ -194,7 +194,7 @@ export class Contender {
         world.checker.onNewLease(this, leaseId);
         return leaseId;
       },
-      describeUs: (endpoint) => formatHolder(record(endpoint)),
+      holderValue: (endpoint) => formatHolder(record(endpoint)),
       laterValue,
       watchdog: this.#switch(),
     };

@@ -67,7 +67,7 @@ export class EtcdServer {
     this.#change({ kind: 'revoke', leaseId, author }, reply, () => ({ header: this.node.header() }));
   }
 
-  lock(command: Command & { kind: 'lock' }, reply: Reply<Unsent<LockAnswer>>): void {
+  putIfEmpty(command: Command & { kind: 'lock' }, reply: Reply<Unsent<LockAnswer>>): void {
     this.#change(command, reply, (outcome, revision) => ({
       header: { ...this.node.header(), revision: BigInt(revision) },
       succeeded: outcome.kind === 'locked',
@@ -75,7 +75,7 @@ export class EtcdServer {
     }));
   }
 
-  describe(
+  updateValue(
     command: Command & { kind: 'describe' },
     reply: Reply<{ readonly header: Header; readonly succeeded: boolean }>,
   ): void {

@@ -202,7 +202,9 @@ export const MUTATIONS: readonly PlannedMutation[] = [
   {
     name: 'the switch is armed for a lock that came too late',
     file: 'src/lock/lifecycle.ts',
-    find: `const holding = deadline.hasPassed() ? undefined : hold(`,
+    find: `const holding = deadline.hasPassed()
+      ? undefined
+      : hold(`,
     replace: `const holding = hold(`,
     within: 50_000,
   },
@@ -220,11 +222,11 @@ export const MUTATIONS: readonly PlannedMutation[] = [
   {
     name: 'a transaction whose answer is lost counts as failed, without a revoke',
     file: 'src/lock/lifecycle.ts',
-    find: `        status.answer(STATUS.error);
+    find: `        status.answer(ANSWER.error);
         await letGo();
         return EXIT.failed;
       case 'contended':`,
-    replace: `        status.answer(STATUS.error);
+    replace: `        status.answer(ANSWER.error);
         return EXIT.failed;
       case 'contended':`,
     within: 50_000,

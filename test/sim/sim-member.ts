@@ -104,7 +104,7 @@ export class SimMember implements Member {
     return this.#read('readOldest', (keys) => keys.find((each) => each.key.startsWith(directory)), call);
   }
 
-  lock(
+  putIfEmpty(
     directory: string,
     key: string,
     value: string,
@@ -112,18 +112,18 @@ export class SimMember implements Member {
     call: CallOptions,
   ): Promise<LockAnswer> {
     return this.#call<Unsent<LockAnswer>>('lock', leaseId, call, (reply, server) => {
-      server.lock({ kind: 'lock', directory, key, value, leaseId, author: this.#author }, reply);
+      server.putIfEmpty({ kind: 'lock', directory, key, value, leaseId, author: this.#author }, reply);
     });
   }
 
-  describe(
+  updateValue(
     key: string,
     value: string,
     createRevision: bigint,
     call: CallOptions,
   ): Promise<{ readonly header: Header; readonly succeeded: boolean }> {
     return this.#call('describe', undefined, call, (reply, server) => {
-      server.describe({ kind: 'describe', key, value, createRevision, author: this.#author }, reply);
+      server.updateValue({ kind: 'describe', key, value, createRevision, author: this.#author }, reply);
     });
   }
 

@@ -4,7 +4,7 @@ import type { Config, Identity } from '../../src/config/config.ts';
 import { NO_IDENTITY } from '../../src/config/config.ts';
 import { makeConfig } from '../../src/config/loader.ts';
 import { ConfigError } from '../../src/base/errors.ts';
-import { Settings } from '../../src/config/file-values.ts';
+import { FileValues } from '../../src/config/file-values.ts';
 
 /** The name under which the text of a test is known to the messages. */
 export const CONFIG_NAME = '/etc/ctdb/etcd';
@@ -19,7 +19,7 @@ interface ConfigAndTexts {
 /** What the text of a configuration file means, without any file. */
 export function configOf(text: string | Uint8Array, given: Identity = NO_IDENTITY): ConfigAndTexts {
   const bytes = typeof text === 'string' ? Buffer.from(text) : text;
-  const settings = new Settings(CONFIG_NAME, readEntries(bytes, CONFIG_NAME));
+  const settings = new FileValues(CONFIG_NAME, readEntries(bytes, CONFIG_NAME));
   const { config, warnings, notes } = makeConfig(CONFIG_NAME, settings, { verbosity: 0, given });
   const texts = (notices: readonly Notice[]): string[] => notices.map(({ text: words }) => words);
   return { config, warnings: texts(warnings), notes: texts(notes) };

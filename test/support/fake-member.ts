@@ -148,7 +148,7 @@ export class FakeMember implements Member {
     return this.#take('readOldest', call, { key: directory });
   }
 
-  lock(
+  putIfEmpty(
     _directory: string,
     key: string,
     value: string,
@@ -158,7 +158,7 @@ export class FakeMember implements Member {
     return this.#take('lock', call, { leaseId, key, value });
   }
 
-  describe(
+  updateValue(
     key: string,
     value: string,
     _createRevision: bigint,

@@ -1,11 +1,11 @@
 import type { Watchdog } from '../../src/lock/watchdog.ts';
 import type { LeaseId } from '../../src/cluster/member.ts';
 import { formatHolder } from '../../src/lock/holder-record.ts';
-import type { Host, ProcessIdentity } from '../../src/lock/local-host.ts';
-import { live, type ExitStatus, type LifecycleTools } from '../../src/lock/lifecycle.ts';
+import type { LocalHost, ProcessIdentity } from '../../src/lock/local-host.ts';
+import { takeAndHold, type ExitStatus, type LifecycleTools } from '../../src/lock/lifecycle.ts';
 import { SILENT_LOG, type Log } from '../../src/base/log.ts';
 import { Members } from '../../src/cluster/members.ts';
-import { makeStatusPipe } from '../../src/lock/answer-pipe.ts';
+import { makeAnswerPipe } from '../../src/lock/answer-pipe.ts';
 import { timingOf, type Timing } from '../../src/config/timing.ts';
 import { FakeClock } from './fake-clock.ts';
 import { FakeMember } from './fake-member.ts';
@@ -92,7 +92,7 @@ export class FakeStage {
     },
   };
 
-  get host(): Host {
+  get host(): LocalHost {
     return {
       self: this.self,
       hostName: 'fs1',
@@ -112,7 +112,7 @@ export class FakeStage {
       host,
       log,
       watchdog,
-      status: makeStatusPipe(
+      status: makeAnswerPipe(
         (byte) => {
           this.onWrite();
           this.stdout.push(byte);
@@ -123,13 +123,13 @@ export class FakeStage {
       ),
       terminated: this.termination.signal,
       newLeaseId: () => LEASE,
-      describeUs: (endpoint) => holderValue(this.self, timing, endpoint),
+      holderValue: (endpoint) => holderValue(this.self, timing, endpoint),
     };
   }
 
   /** Lives as the shipped program does; the test turns the clock. */
-  live(directory: Promise<string> = Promise.resolve(DIRECTORY)): void {
-    void live({ directory, startedAtMs: this.clock.now() }, this.tools()).then((status) => {
+  takeAndHold(directory: Promise<string> = Promise.resolve(DIRECTORY)): void {
+    void takeAndHold({ directory, startedAtMs: this.clock.now() }, this.tools()).then((status) => {
       this.exitStatus = status;
     });
   }

@@ -1,6 +1,6 @@
 import { KEYS } from '../../src/config/config-keys.ts';
 import { GRPC_OPTIONS } from '../../src/config/grpc-keys.ts';
-import type { Key } from '../../src/config/config-key.ts';
+import type { ConfigKey } from '../../src/config/config-key.ts';
 
 /** The line before and the line after each generated table in docs/configuration.md. */
 const BEGIN = (name: string): string => `<!-- table of ${name}, written by test/support/write-options.ts -->`;
@@ -12,7 +12,7 @@ function row(cells: readonly string[]): string {
   return `| ${cells.map(cell).join(' | ')} |`;
 }
 
-function keyRow(key: Key<unknown>): string {
+function keyRow(key: ConfigKey<unknown>): string {
   const names = [key.name, ...key.aliases].map((name) => `\`${name}\``).join(', old name ');
   const standard = key.defaultText === undefined ? '' : `\`${key.defaultText}\``;
   return row([names, key.type, key.unit, key.range, standard, key.meaning, key.origin]);

@@ -12,7 +12,7 @@ import { certificatesOf } from '../certificates.ts';
 import type { PluginArgs } from '../cli.ts';
 import { choiceOf, type CtdbFile, readCtdbFile } from '../lock-string.ts';
 import { findEndpoints } from '../setup.ts';
-import type { CommandStatus, CommandWorld } from '../context.ts';
+import type { CommandStatus, CommandContext } from '../context.ts';
 import type { Endpoint, Identity } from '../../config/config.ts';
 import { SetupError } from '../../base/errors.ts';
 import { makeAdminMembers } from '../../etcd/admin-client.ts';
@@ -28,7 +28,7 @@ interface CheckArgs {
 }
 
 /** Tests everything that the lock needs: 0 all is well, 1 the lock works, with warnings, 2 not ready; as a plugin also 3, cannot tell. */
-export async function commandCheck(args: CheckArgs, world: CommandWorld): Promise<CommandStatus> {
+export async function commandCheck(args: CheckArgs, world: CommandContext): Promise<CommandStatus> {
   const report = new CheckReport(world.out, world.err, args.json || args.plugin !== undefined);
   const facts = new CheckFacts();
   const ctdb = readCtdbFile(world.env);
@@ -52,7 +52,7 @@ export async function commandCheck(args: CheckArgs, world: CommandWorld): Promis
 async function examine(
   choice: ReturnType<typeof choiceOf>,
   ctdb: CtdbFile,
-  world: CommandWorld,
+  world: CommandContext,
   report: CheckReport,
   facts: CheckFacts,
   onlyReads: boolean,
@@ -68,7 +68,7 @@ async function examine(
 /** All that etcd must do for the lock. Resolves to the ID of the one cluster that answers; undefined when there is none. */
 async function checkEtcd(
   checked: CheckedConfig,
-  world: CommandWorld,
+  world: CommandContext,
   report: CheckReport,
   facts: CheckFacts,
   onlyReads: boolean,

@@ -2,7 +2,7 @@ import type { SeenEndpoint } from './endpoint-look.ts';
 import { checkMembership, firstOf, hex, unread } from './members.ts';
 import type { CheckReport } from './report.ts';
 import { limited } from './time.ts';
-import type { CommandWorld } from '../context.ts';
+import type { CommandContext } from '../context.ts';
 import type { Config } from '../../config/config.ts';
 import { EtcdError } from '../../base/errors.ts';
 import { clusterIdText } from '../../base/ids.ts';
@@ -21,7 +21,7 @@ const LARGE_SHARE = 0.8;
 export async function checkCluster(
   config: Config,
   seen: readonly SeenEndpoint[],
-  world: CommandWorld,
+  world: CommandContext,
   report: CheckReport,
   onlyReads: boolean,
 ): Promise<void> {
@@ -109,7 +109,7 @@ function alarmsSeen(answered: readonly SeenEndpoint[]): readonly Alarm[] | undef
 
 async function checkAlarms(
   answered: readonly SeenEndpoint[],
-  { clock }: CommandWorld,
+  { clock }: CommandContext,
   report: CheckReport,
   onlyReads: boolean,
 ): Promise<void> {

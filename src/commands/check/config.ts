@@ -1,5 +1,5 @@
 import type { CheckReport } from './report.ts';
-import type { CommandWorld } from '../context.ts';
+import type { CommandContext } from '../context.ts';
 import type { Config } from '../../config/config.ts';
 import { type ConfigChoice, configPathOf, loadConfig } from '../../config/loader.ts';
 import { ConfigError, SetupError } from '../../base/errors.ts';
@@ -33,7 +33,7 @@ export function split(message: string, otherwise: string): [text: string, remedy
 /** Reads the configuration and names the lock; undefined when that is not possible, which has then been reported. */
 export async function checkConfig(
   choice: Omit<ConfigChoice, 'verbosity'>,
-  world: CommandWorld,
+  world: CommandContext,
   report: CheckReport,
 ): Promise<CheckedConfig | undefined> {
   const args = { ...choice, verbosity: 0 } as const;
@@ -127,7 +127,7 @@ function checkTimes(config: Config, report: CheckReport): void {
 }
 
 /** A name that is only in this file must be the same on all nodes; testparm's is what the others would take. */
-async function compareWithSamba(name: string, world: CommandWorld, report: CheckReport): Promise<void> {
+async function compareWithSamba(name: string, world: CommandContext, report: CheckReport): Promise<void> {
   const sources = { netbiosName: undefined, givenName: undefined, configPath: '', hostName: '' };
   try {
     const samba = await findLockName(sources, world.run);

@@ -1,4 +1,4 @@
-import type { CommandWorld } from '../context.ts';
+import type { CommandContext } from '../context.ts';
 import { type CtdbConf, integerOf } from '../ctdb-conf.ts';
 import { type CtdbFile, PROGRAM } from '../lock-string.ts';
 import { checkLockLine, identityLine, type KnownLock } from './lock-line.ts';
@@ -12,7 +12,7 @@ const LEAST_LEADER_TIMEOUT_S = 5;
 export async function checkCtdb(
   file: CtdbFile,
   known: KnownLock,
-  world: CommandWorld,
+  world: CommandContext,
   report: CheckReport,
 ): Promise<void> {
   const { path, conf, unread, lock } = file;
@@ -81,7 +81,7 @@ function checkTimeout(path: string, { values }: CtdbConf, report: CheckReport): 
 async function compareWithRunning(
   lock: string,
   path: string,
-  { run }: CommandWorld,
+  { run }: CommandContext,
   report: CheckReport,
 ): Promise<void> {
   const outcome = await run('ctdb', ['-T', '3', 'getreclock'], COMMAND_LIMIT_MS);

@@ -2,7 +2,7 @@ import type { CheckedConfig } from './config.ts';
 import { lookAt, type Look, type SeenEndpoint } from './endpoint-look.ts';
 import type { CheckReport } from './report.ts';
 import { reportSeen } from './endpoint-reports.ts';
-import type { CommandWorld } from '../context.ts';
+import type { CommandContext } from '../context.ts';
 import { EtcdError } from '../../base/errors.ts';
 import type { AdminMember } from '../../etcd/admin.ts';
 import { speaksTls } from '../../connect/probe.ts';
@@ -23,7 +23,7 @@ export interface SeenEndpoints {
 export async function checkEndpoints(
   { config, directory }: CheckedConfig,
   members: readonly AdminMember[],
-  world: CommandWorld,
+  world: CommandContext,
   report: CheckReport,
   timedQuestions = TIMED_QUESTIONS,
 ): Promise<SeenEndpoints> {

@@ -6,7 +6,7 @@ import { lookAtFile } from '../../base/small-file.ts';
 import { loadConfig } from '../../config/loader.ts';
 import { findLockName } from '../../config/lock-name.ts';
 import { lockDirectory } from '../../lock/lock-key.ts';
-import type { CommandWorld } from '../context.ts';
+import type { CommandContext } from '../context.ts';
 import { helperArgsOf, PROGRAM, type CtdbFile, type LockString } from '../lock-string.ts';
 import type { CheckedConfig } from './config.ts';
 import { checkProgram } from './program.ts';
@@ -48,7 +48,7 @@ function isOurs(program: string): boolean {
 export async function checkLockLine(
   { path, lock }: CtdbFile & { readonly lock: Exclude<LockString, { kind: 'none' }> },
   known: KnownLock,
-  world: CommandWorld,
+  world: CommandContext,
   report: CheckReport,
 ): Promise<boolean> {
   const line = identityLine(known, lock);
@@ -142,7 +142,7 @@ async function readsTheSame(
   args: Exclude<ReturnType<typeof helperArgsOf>, undefined | { readonly mistake: string }>,
   path: string,
   { checked }: KnownLock,
-  world: CommandWorld,
+  world: CommandContext,
   report: CheckReport,
 ): Promise<boolean> {
   if (checked === undefined) return true;

@@ -3,7 +3,7 @@ import { checkOneStore, checkShortestLeases } from './stores.ts';
 import { formatLatency } from './time.ts';
 import type { CheckedConfig } from './config.ts';
 import { describeContender } from '../status-text.ts';
-import type { CommandWorld } from '../context.ts';
+import type { CommandContext } from '../context.ts';
 import { EtcdError, type EtcdErrorKind } from '../../base/errors.ts';
 import { leaseHex, type LeaseId, type Member } from '../../cluster/member.ts';
 import { newLeaseId } from '../../lock/lease-id.ts';
@@ -27,7 +27,7 @@ interface Bench {
   readonly directory: string;
   readonly lock: Members;
   readonly admin: Members<AdminMember>;
-  readonly world: CommandWorld;
+  readonly world: CommandContext;
   readonly report: CheckReport;
 }
 
@@ -35,7 +35,7 @@ interface Bench {
 export async function checkHolder(
   directory: string,
   admin: Members<AdminMember>,
-  { clock }: CommandWorld,
+  { clock }: CommandContext,
   report: CheckReport,
 ): Promise<LockView | undefined> {
   let view: LockView;
@@ -67,7 +67,7 @@ export async function checkLock(
   { config, directory }: CheckedConfig,
   admin: Members<AdminMember>,
   answering: readonly AdminMember[],
-  world: CommandWorld,
+  world: CommandContext,
   report: CheckReport,
 ): Promise<void> {
   const { clock } = world;
@@ -174,7 +174,7 @@ async function measureRenewals(leaseId: LeaseId, attemptMs: number, bench: Bench
 /** A lock of Samba's Python helper, which lives in the store of etcd's API v2; found as the helper itself finds it. */
 export async function checkPredecessor(
   { config, name }: CheckedConfig,
-  { clock }: CommandWorld,
+  { clock }: CommandContext,
   report: CheckReport,
 ): Promise<void> {
   const log: Log = {

@@ -1,7 +1,7 @@
 import type { CheckReport } from './report.ts';
 import type { SeenEndpoint } from './endpoint-look.ts';
 import { limited } from './time.ts';
-import type { CommandWorld } from '../context.ts';
+import type { CommandContext } from '../context.ts';
 import type { Config } from '../../config/config.ts';
 import { EtcdError } from '../../base/errors.ts';
 import type { ListedMember } from '../../etcd/admin.ts';
@@ -16,7 +16,7 @@ export async function checkMembership(
   config: Config,
   seen: readonly SeenEndpoint[],
   answered: readonly SeenEndpoint[],
-  { clock }: CommandWorld,
+  { clock }: CommandContext,
   report: CheckReport,
 ): Promise<void> {
   const listed = await firstOf(answered, (one) => limited(clock, (call) => one.member.listMembers(call)));

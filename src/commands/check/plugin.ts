@@ -2,7 +2,7 @@ import { accessSync, constants } from 'node:fs';
 import { configPathOf } from '../../config/loader.ts';
 import { certificatesShown, type CertificateEnd } from '../certificates.ts';
 import type { PluginArgs } from '../cli.ts';
-import type { CommandStatus, CommandWorld } from '../context.ts';
+import type { CommandStatus, CommandContext } from '../context.ts';
 import type { LockView } from '../lock-view.ts';
 import { printable } from '../output.ts';
 import { describeContender } from '../status-text.ts';
@@ -39,7 +39,7 @@ export function pluginLine(status: CommandStatus, text: string, numbers: readonl
 export async function checkAsPlugin(
   { limitMs }: PluginArgs,
   configFile: string | undefined,
-  world: CommandWorld,
+  world: CommandContext,
   report: CheckReport,
   facts: CheckFacts,
   examine: () => Promise<void>,

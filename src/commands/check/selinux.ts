@@ -1,12 +1,12 @@
 import type { CheckReport } from './report.ts';
-import type { CommandWorld } from '../context.ts';
+import type { CommandContext } from '../context.ts';
 import { readSmallFile } from '../../base/small-file.ts';
 
 const PROGRAM = 'ctdb_etcd_lock';
 const COMMAND_LIMIT_MS = 5_000;
 
 /** What SELinux has denied the helper, or would. */
-export async function checkSelinux({ run }: CommandWorld, report: CheckReport): Promise<void> {
+export async function checkSelinux({ run }: CommandContext, report: CheckReport): Promise<void> {
   const enforce = readSmallFile('/sys/fs/selinux/enforce', 16);
   if (enforce.kind !== 'file' || Buffer.from(enforce.bytes).toString().trim() !== '1') return;
   const modules = await run('semodule', ['-l'], COMMAND_LIMIT_MS);

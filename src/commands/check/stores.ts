@@ -3,7 +3,7 @@ import { EtcdError } from '../../base/errors.ts';
 import type { LeaseId, Member } from '../../cluster/member.ts';
 import type { AdminMember, ListedMember } from '../../etcd/admin.ts';
 import { newLeaseId } from '../../lock/lease-id.ts';
-import type { CommandWorld } from '../context.ts';
+import type { CommandContext } from '../context.ts';
 import type { SeenEndpoint } from './endpoint-look.ts';
 import { hex } from './members.ts';
 import type { CheckReport } from './report.ts';
@@ -32,7 +32,7 @@ async function orUndefined<T>(asked: Promise<T>): Promise<T | undefined> {
 export async function checkOneStore(
   leaseId: LeaseId,
   members: readonly AdminMember[],
-  { clock }: CommandWorld,
+  { clock }: CommandContext,
   report: CheckReport,
 ): Promise<void> {
   const knows = async (member: AdminMember): Promise<boolean | undefined> => {
@@ -62,7 +62,7 @@ export async function checkOneStore(
 export async function checkSameCluster(
   directory: string,
   seen: readonly SeenEndpoint[],
-  { clock }: CommandWorld,
+  { clock }: CommandContext,
   report: CheckReport,
 ): Promise<void> {
   const answered = seen.filter(({ answers }) => answers);
@@ -115,7 +115,7 @@ function membersText(members: readonly ListedMember[]): string {
  */
 export async function checkShortestLeases(
   members: readonly Member[],
-  { clock }: CommandWorld,
+  { clock }: CommandContext,
   report: CheckReport,
 ): Promise<void> {
   const found = await Promise.all(

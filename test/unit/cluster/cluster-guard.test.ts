@@ -121,7 +121,7 @@ void describe('ClusterGuard', () => {
       member.timeToLive(LEASE, call),
       member.readKey('k', call),
       member.readOldest('d/', call),
-      member.lock('d/', 'd/k', 'v', LEASE, call),
+      member.putIfEmpty('d/', 'd/k', 'v', LEASE, call),
     ];
     for (const question of questions) await assert.rejects(question, /reached the member/);
     fake.onCall = (each) => {
@@ -134,7 +134,7 @@ void describe('ClusterGuard', () => {
       member.timeToLive(LEASE, call),
       member.readKey('k', call),
       member.readOldest('d/', call),
-      member.lock('d/', 'd/k', 'v', LEASE, call),
+      member.putIfEmpty('d/', 'd/k', 'v', LEASE, call),
     ];
     for (const question of refused) await assert.rejects(question, { kind: 'wrongCluster' });
   });

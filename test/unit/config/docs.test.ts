@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { KEYS } from '../../../src/config/config-keys.ts';
-import type { Key } from '../../../src/config/config-key.ts';
+import type { ConfigKey } from '../../../src/config/config-key.ts';
 import { defaultRefreshMs, longestRefreshMs } from '../../../src/config/timing.ts';
 import { configOf } from '../../support/config-text.ts';
 import { withTables } from '../../support/options-table.ts';
@@ -14,8 +14,8 @@ test('the tables in docs/configuration.md are those of the code (node test/suppo
 });
 
 test('every default in the table is what an absent key means', () => {
-  const defaults = Object.values(KEYS).filter((key: Key<unknown>) => key.defaultText !== undefined);
-  const text = defaults.map((key: Key<unknown>) => `${key.name} = ${key.defaultText ?? ''}`).join('\n');
+  const defaults = Object.values(KEYS).filter((key: ConfigKey<unknown>) => key.defaultText !== undefined);
+  const text = defaults.map((key: ConfigKey<unknown>) => `${key.name} = ${key.defaultText ?? ''}`).join('\n');
   assert.deepEqual(configOf(text), configOf(''));
   assert.equal(defaults.length, 10);
 });

@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { NameBook } from '../../../src/connect/dns-cache.ts';
+import { DnsCache } from '../../../src/connect/dns-cache.ts';
 
 /** A book whose look-ups are answered by hand, and what it was asked. */
 function bookByHand(): {
-  book: NameBook;
+  book: DnsCache;
   asked: { host: string; answer: (addresses: readonly string[]) => void; fail: (error: Error) => void }[];
 } {
   const asked: ReturnType<typeof bookByHand>['asked'] = [];
-  const book = new NameBook((host) => {
+  const book = new DnsCache((host) => {
     const { promise, resolve, reject } = Promise.withResolvers<readonly string[]>();
     asked.push({ host, answer: resolve, fail: reject });
     return promise;
@@ -17,7 +17,7 @@ function bookByHand(): {
 }
 
 /** What one look is told, in order. */
-function look(book: NameBook, host: string): string[] {
+function look(book: DnsCache, host: string): string[] {
   const told: string[] = [];
   book.look(
     host,

@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import { acquire, type Acquisition } from '../../../src/lock/acquire.ts';
 import { EtcdError } from '../../../src/base/errors.ts';
 import type { LeaseId } from '../../../src/cluster/member.ts';
-import type { Session } from '../../../src/lock/lease.ts';
+import type { LeaseSession } from '../../../src/lock/lease.ts';
 import { settle } from '../../support/fake-clock.ts';
 import { KindEtcd } from '../../support/fake-member.ts';
 import { DIRECTORY, FakeStage, holderValue, LEASE } from '../../support/fake-stage.ts';
@@ -16,7 +16,7 @@ const LOOKED_AT = ['listMembers', 'keepAlive'];
 interface Scene {
   readonly stage: FakeStage;
   readonly etcd: KindEtcd;
-  readonly sessions: Session[];
+  readonly sessions: LeaseSession[];
   readonly outcome: () => Acquisition | EtcdError | undefined;
   readonly names: () => string[];
 }
@@ -26,8 +26,8 @@ function begin(prepare: (stage: FakeStage, etcd: KindEtcd) => void, signal?: Abo
   const etcd = new KindEtcd();
   stage.serveAll(etcd.serve);
   prepare(stage, etcd);
-  const sessions: Session[] = [];
-  const tools = { ...stage.tools(), onSession: (session: Session) => void sessions.push(session) };
+  const sessions: LeaseSession[] = [];
+  const tools = { ...stage.tools(), onLeaseSession: (session: LeaseSession) => void sessions.push(session) };
   let outcome: Acquisition | EtcdError | undefined;
   acquire(
     DIRECTORY,

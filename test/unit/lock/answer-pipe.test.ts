@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { makeStatusPipe, STATUS, type StatusPipe } from '../../../src/lock/answer-pipe.ts';
+import { makeAnswerPipe, ANSWER, type AnswerPipe } from '../../../src/lock/answer-pipe.ts';
 
-function pipe(write?: () => never, close?: () => never): { status: StatusPipe; out: string[] } {
+function pipe(write?: () => never, close?: () => never): { status: AnswerPipe; out: string[] } {
   const out: string[] = [];
-  const status = makeStatusPipe(
+  const status = makeAnswerPipe(
     (text) => {
       write?.();
       out.push(text);
@@ -17,9 +17,9 @@ function pipe(write?: () => never, close?: () => never): { status: StatusPipe; o
   return { status, out };
 }
 
-void describe('StatusPipe', () => {
+void describe('AnswerPipe', () => {
   void it('speaks with the bytes of ctdb/server/ctdb_cluster_mutex.c', () => {
-    assert.deepEqual(STATUS, { held: '0', contended: '1', timeout: '2', error: '3' });
+    assert.deepEqual(ANSWER, { held: '0', contended: '1', timeout: '2', error: '3' });
   });
 
   void it('writes one byte and no second one', () => {

@@ -11,7 +11,7 @@ import type {
   TimeToLiveAnswer,
 } from '../../../src/cluster/member.ts';
 import { formatHolder } from '../../../src/lock/holder-record.ts';
-import type { Host } from '../../../src/lock/local-host.ts';
+import type { LocalHost } from '../../../src/lock/local-host.ts';
 import { Members } from '../../../src/cluster/members.ts';
 import { everyBeat } from '../../support/beats.ts';
 
@@ -126,7 +126,7 @@ async function judge(scene: Scene): Promise<{ verdict: Verdict; atMs: number; re
   } as unknown as Member; // the calls that a contender makes
   const members = new Members([member], clock, { attemptMs: 1_500, hedgeDelayMs: 250, retryDelayMs: 100 });
   const { endsAtMs } = scene;
-  const host: Host = {
+  const host: LocalHost = {
     self: process,
     hostName: 'fs1',
     parentPid: () => 2,

@@ -28,7 +28,7 @@ async function answered(
   stage.fakes.forEach((fake, index) => {
     fake.onCall = serves[index] ?? (() => undefined);
   });
-  stage.live();
+  stage.takeAndHold();
   await settle();
   const tookMs = await stage.clock.advanceUntil(() => stage.stdout.length > 0, 4_000);
   return { stage, byte: stage.stdout[0], tookMs };
@@ -53,7 +53,7 @@ void describe('before the 0', () => {
     await answered([etcd.serve, etcd.serve]);
     const second = new FakeStage(2);
     second.serveAll(etcd.serve);
-    second.live();
+    second.takeAndHold();
     await second.clock.advanceUntil(() => second.stdout.length > 0, 1_000);
     assert.deepEqual([second.stdout[0], second.fakes[1]?.calls, second.fakes[1]?.connects], ['1', [], 0]);
   });
@@ -121,7 +121,7 @@ void describe('before the 0', () => {
       };
     slow.onCall = losing('grant', first.serve);
     quick.onCall = losing('lock', second.serve);
-    stage.live();
+    stage.takeAndHold();
     await stage.clock.advanceUntil(() => stage.stdout.length > 0, 4_000);
     assert.deepEqual(
       stage.fakes.map((fake) => fake.callsOf('lock').length),

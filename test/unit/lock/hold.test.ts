@@ -9,7 +9,7 @@ async function holding(members = 1): Promise<{ stage: FakeStage; etcd: KindEtcd 
   const stage = new FakeStage(members);
   const etcd = new KindEtcd();
   stage.serveAll(etcd.serve);
-  stage.live();
+  stage.takeAndHold();
   await settle();
   assert.deepEqual(stage.stdout, ['0']);
   return { stage, etcd };
@@ -40,7 +40,7 @@ void describe('a holder', () => {
       // The grant is answered, and then etcd is silent until shortly before the answer is due.
       if (call.name !== 'lock' || stage.clock.now() - startMs > 3_000) etcd.serve(call);
     };
-    stage.live();
+    stage.takeAndHold();
     const tookMs = await stage.clock.advanceUntil(() => stage.stdout.length > 0, 3_700);
     assert.deepEqual(stage.stdout, ['0']);
     assert.ok(tookMs > 3_000, `${tookMs} ms`);
@@ -139,7 +139,7 @@ void describe('a holder', () => {
       if (call.name !== 'grant') etcd.serve(call);
       else assert.deepEqual(stage.fed, []);
     });
-    stage.live();
+    stage.takeAndHold();
     await stage.clock.advance(10);
     assert.equal(sent(stage, 'grant'), 1);
     assert.deepEqual([stage.fed, stage.stdout], [['start'], []]);
@@ -172,7 +172,7 @@ void describe('a contender', () => {
   void it('that PID 1 has started takes nothing and says why', async () => {
     const stage = new FakeStage(1);
     stage.parentPid = 1;
-    stage.live();
+    stage.takeAndHold();
     await settle();
     assert.deepEqual([stage.stdout, stage.exitStatus], [['3', 'closed'], EXIT.failed]);
     assert.match(stage.errors.join(), /PID 1/);
@@ -192,7 +192,7 @@ void describe('a contender', () => {
           });
         }
       };
-      stage.live();
+      stage.takeAndHold();
       await stage.clock.advance(waitMs);
       stage.termination.abort();
       await stage.clock.advanceUntil(() => stage.exitStatus !== undefined, 2_000);
@@ -208,7 +208,7 @@ void describe('a contender', () => {
     stage.fake.onCall = (call) => {
       if (call.name !== 'grant') etcd.serve(call);
     };
-    stage.live();
+    stage.takeAndHold();
     await stage.clock.advance(100);
     stage.termination.abort();
     await settle();

@@ -17,7 +17,7 @@ async function taken(members = 1): Promise<{ stage: FakeStage; etcd: KindEtcd }>
   const stage = new FakeStage(members);
   const etcd = new KindEtcd();
   stage.serveAll(etcd.serve);
-  stage.live();
+  stage.takeAndHold();
   await settle();
   assert.deepEqual(stage.stdout, ['0']);
   return { stage, etcd };
@@ -40,7 +40,7 @@ void describe('law 1: the deadline is counted from the send', () => {
       else held.push(call);
     };
     const startMs = stage.clock.now();
-    stage.live();
+    stage.takeAndHold();
     await stage.clock.advance(1_400);
     held.splice(0).forEach(etcd.serve);
     await stage.clock.advance(1_400);
@@ -61,7 +61,7 @@ void describe('law 1: the deadline is counted from the send', () => {
       else held.push(call);
     };
     const startMs = stage.clock.now();
-    stage.live();
+    stage.takeAndHold();
     await stage.clock.advance(1_000);
     held.splice(0).forEach(etcd.serve);
     await stage.clock.advance(1_000);
@@ -95,7 +95,7 @@ void describe('law 1: the deadline is counted from the send', () => {
       etcd.ttlMs = answeredMs;
       stage.serveAll(etcd.serve);
       const startMs = stage.clock.now();
-      stage.live();
+      stage.takeAndHold();
       await settle();
       assert.equal(deadlineOf(stage), startMs + windowMs, 'by the grant');
       await stage.clock.advance(1_010);
@@ -169,7 +169,7 @@ void describe('law 4: the 0 is written once, after the watchers are armed, and o
     stage.onWrite = () => {
       armed.push(stage.fake.watches.length === 1 && stage.fed.some((each) => typeof each === 'number'));
     };
-    stage.live();
+    stage.takeAndHold();
     await settle();
     assert.deepEqual([stage.stdout, armed], [['0'], [true]]);
   });
@@ -184,7 +184,7 @@ void describe('law 4: the 0 is written once, after the watchers are armed, and o
       if (call.name === 'lock') held.push(call);
       else etcd.serve(call);
     };
-    stage.live();
+    stage.takeAndHold();
     await stage.clock.advance(1_200);
     stage.fake.onCall = etcd.serve;
     held.forEach(etcd.serve);
@@ -255,7 +255,7 @@ void describe('law 7: an unknown outcome is treated as done', () => {
     stage.fake.onCall = (call) => {
       if (call.name !== 'lock') etcd.serve(call);
     };
-    stage.live();
+    stage.takeAndHold();
     await stage.clock.advance(3_600);
     for (const lost of stage.fake.callsOf('lock').slice(0, 1)) etcd.serve(lost); // it took effect
     await stage.clock.advanceUntil(() => stage.exitStatus !== undefined, 3_000);
@@ -269,7 +269,7 @@ void describe('law 7: an unknown outcome is treated as done', () => {
     stage.fake.onCall = (call) => {
       if (call.name !== 'grant') etcd.serve(call);
     };
-    stage.live();
+    stage.takeAndHold();
     await stage.clock.advance(1_000);
     stage.termination.abort();
     await stage.clock.advance(900);
@@ -292,7 +292,7 @@ void describe('law 7: an unknown outcome is treated as done', () => {
       else if (call.name !== 'keepAlive') etcd.serve(call);
     };
     const startMs = stage.clock.now();
-    stage.live();
+    stage.takeAndHold();
     await stage.clock.advanceUntil(() => stage.stdout.length > 0, 3_000);
     assert.deepEqual([stage.stdout, grants], [['0'], 2]);
     assert.equal(deadlineOf(stage), startMs + 9_000 - 1_500);
@@ -308,7 +308,7 @@ void describe('law 7: an unknown outcome is treated as done', () => {
         call.name === 'lock' && locks === 1 ? Object.assign(call, { answer: () => undefined }) : call,
       );
     };
-    stage.live();
+    stage.takeAndHold();
     await stage.clock.advanceUntil(() => stage.stdout.length > 0, 3_000);
     assert.deepEqual([stage.stdout, locks], [['0'], 2]);
     assert.equal(etcd.key?.key, KEY);
@@ -321,7 +321,7 @@ void describe('law 8: identity belongs to the lease, never to the node', () => {
     const second = new FakeStage(1);
     second.serveAll(etcd.serve);
     assert.equal(etcd.key?.value, holderValue(second.self, second.timing));
-    second.live();
+    second.takeAndHold();
     await second.clock.advanceUntil(() => second.exitStatus !== undefined, 500);
     assert.deepEqual(second.stdout, ['1', 'closed']);
     assert.deepEqual(
@@ -344,7 +344,7 @@ void describe('law 9: every contender answers well inside 5 s', () => {
       stage.serveAll((call) => {
         if (call.name !== silent) etcd.serve(call);
       });
-      stage.live();
+      stage.takeAndHold();
       const tookMs = await stage.clock.advanceUntil(() => stage.stdout.length > 0, 5_000);
       assert.ok(tookMs <= 4_000, `${tookMs} ms`);
       assert.equal(stage.stdout[0], silent === 'timeToLive' ? '1' : '3');
@@ -354,7 +354,7 @@ void describe('law 9: every contender answers well inside 5 s', () => {
 
   void it('when the name of the lock does not come', async () => {
     const stage = new FakeStage(1);
-    stage.live(new Promise(() => undefined));
+    stage.takeAndHold(new Promise(() => undefined));
     await stage.clock.advanceUntil(() => stage.stdout.length > 0, 4_000);
     assert.equal(stage.stdout[0], '3');
     assert.deepEqual(stage.allCalls, []);

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { EtcdError } from '../../../src/base/errors.ts';
 import { Members } from '../../../src/cluster/members.ts';
-import { Session } from '../../../src/lock/lease.ts';
+import { LeaseSession } from '../../../src/lock/lease.ts';
 import { timingOf } from '../../../src/config/timing.ts';
 import { FakeClock, settle } from '../../support/fake-clock.ts';
 import { FakeMember } from '../../support/fake-member.ts';
@@ -14,14 +14,14 @@ const WINDOW_MS = 9_000 - 1_500;
 interface Scene {
   readonly clock: FakeClock;
   readonly fakes: [FakeMember, FakeMember];
-  readonly session: Session;
+  readonly session: LeaseSession;
   readonly startMs: number;
 }
 
 function scene(): Scene {
   const clock = new FakeClock();
   const fakes: Scene['fakes'] = [new FakeMember('a:1'), new FakeMember('b:1')];
-  const session = new Session(LEASE, new Members(fakes, clock, TIMING), clock, TIMING);
+  const session = new LeaseSession(LEASE, new Members(fakes, clock, TIMING), clock, TIMING);
   return { clock, fakes, session, startMs: clock.now() };
 }
 

@@ -10,7 +10,7 @@ interface Scene {
   readonly stop: AbortController;
   readonly isOver: () => boolean;
   readonly hurries: () => number;
-  readonly proofs: { provenRevision: bigint; hurry: () => void };
+  readonly proofs: { provenRevision: bigint; renewNow: () => void };
 }
 
 function watching(): Scene {
@@ -20,7 +20,7 @@ function watching(): Scene {
   let isOver = false;
   const proofs = {
     provenRevision: 20n,
-    hurry: () => {
+    renewNow: () => {
       hurries += 1;
     },
   };

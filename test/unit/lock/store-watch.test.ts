@@ -20,7 +20,7 @@ async function holding(): Promise<Scene> {
   const [home, other] = stage.fakes;
   assert.ok(home !== undefined && other !== undefined);
   home.onCall = etcd.serve;
-  stage.live();
+  stage.takeAndHold();
   await settle();
   await stage.clock.advanceUntil(() => stage.stdout.length > 0, 1_000);
   assert.deepEqual(stage.stdout, ['0']);
