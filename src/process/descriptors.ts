@@ -52,13 +52,32 @@ function startByStamps(runningForMs: number): number {
   }
 }
 
+/** The pipes that our parent has open, as /proc shows them. None when it cannot be looked at. */
+function pipesOfParent(): Set<string> {
+  const directory = `/proc/${process.ppid}/fd`;
+  const pipes = new Set<string>();
+  try {
+    for (const fd of readdirSync(directory)) {
+      try {
+        pipes.add(readlinkSync(`${directory}/${fd}`));
+      } catch {
+        // Closed in the meantime.
+      }
+    }
+  } catch {
+    // Another user's process, or no /proc.
+  }
+  return pipes;
+}
+
 /**
  * Closes every descriptor above 2 that our parent left open in us: CTDB leaks the read end of our own stderr, by which we
  * would never notice that nobody reads it, and the pipe by whose end recoverd learns of ctdbd's death.
  *
  * The runtime marks everything that it finds at its start close-on-exec, so that mark does not tell its own descriptors
  * from inherited ones. Its own are anonymous inodes (epoll, eventfd), /dev/null, and pipes that have both of their ends in
- * this process, are not our stdio, and were made since it started.
+ * this process, are not our stdio, are not open in our parent, and were made since it started. The last test alone is not
+ * enough: when the wall clock is set back, every older pipe looks younger than the process.
  *
  * @param startedAtMs wall-clock time at which the runtime started (`performance.timeOrigin`).
  * @param runningForMs how long ago that was, on the monotonic clock.
@@ -69,12 +88,13 @@ export function closeInherited(startedAtMs: number, runningForMs = performance.n
   const open = listOpen();
   const endsOf = (inode: number): number =>
     open.filter(({ stats }) => stats?.isFIFO() === true && stats.ino === inode).length;
+  const parents = pipesOfParent();
   const stdioInodes = open.filter(({ fd }) => fd <= 2).map(({ stats }) => stats?.ino);
 
   const isOurs = ({ stats }: OpenDescriptor): boolean => {
     if (stats === undefined) return true;
     if (!stats.isFIFO() || stdioInodes.includes(stats.ino) || endsOf(stats.ino) < 2) return false;
-    return stats.ctimeMs >= earliestMs;
+    return stats.ctimeMs >= earliestMs && !parents.has(`pipe:[${stats.ino}]`);
   };
 
   for (const descriptor of open) {
