@@ -1,5 +1,5 @@
-// Characters that nobody sees, or that look like one of ASCII, by their names in the Unicode standard. They come with text
-// that was pasted from a page, a chat or a word processor.
+// Unicode names of characters that are invisible or that look like an ASCII character. They get into a file when text
+// is pasted from a web page, a chat or a word processor.
 const NAMES: Readonly<Record<number, string>> = {
   0x09: 'CHARACTER TABULATION',
   0x20: 'SPACE',
@@ -60,7 +60,7 @@ const NAMES: Readonly<Record<number, string>> = {
   0xfffd: 'REPLACEMENT CHARACTER',
 };
 
-// Alphabets with letters that look like those of ASCII.
+// Alphabets with letters that look like ASCII letters.
 const ALPHABETS: readonly (readonly [name: string, letters: RegExp])[] = [
   ['a Cyrillic letter', /\p{Script=Cyrillic}/u],
   ['a Greek letter', /\p{Script=Greek}/u],
@@ -70,8 +70,8 @@ const ALPHABETS: readonly (readonly [name: string, letters: RegExp])[] = [
 ];
 
 /**
- * A character that has no place where it stands, for a message: `U+200B ZERO WIDTH SPACE`, `U+0415 (a Cyrillic letter)`,
- * `U+00E9`. ASCII that can be seen stands for itself, in double quotes.
+ * Names one unexpected character for a message: `U+200B ZERO WIDTH SPACE`, `U+0415 (a Cyrillic letter)`, `U+00E9`. A
+ * visible ASCII character is returned in double quotes.
  */
 export function nameOfCharacter(character: string): string {
   const code = character.codePointAt(0) ?? 0;
@@ -85,24 +85,24 @@ export function nameOfCharacter(character: string): string {
 }
 
 function escaped(character: string): string {
-  // By half of a pair, as JSON has it, so that the text can be put into any program.
+  // One escape for each UTF-16 code unit, as in JSON, so that the text can be pasted into any program.
   return Array.from({ length: character.length }, (_, index) => {
     return `\\u${character.charCodeAt(index).toString(16).padStart(4, '0')}`;
   }).join('');
 }
 
 /**
- * Everything that a reader cannot see, or that could move a cursor or turn the direction of writing: controls, format
- * characters, halves of pairs, spaces that are not U+0020, and what fonts show as nothing.
+ * Characters that a reader cannot see, or that move the cursor or change the direction of writing: control and format
+ * characters, lone surrogates, spaces other than U+0020, and characters that fonts leave blank.
  */
 const UNSEEN = /[\p{C}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]|(?! )\p{Zs}/gu;
 
-/** `text` with what a reader would not see written as `\uXXXX`. */
+/** Returns `text` with every invisible character written as `\uXXXX`. */
 export function escapeUnseen(text: string): string {
   return text.replace(UNSEEN, escaped);
 }
 
-/** `text` with all but the characters of ASCII that can be seen, and the space, written as `\uXXXX`. */
+/** Returns `text` with everything except the space and visible ASCII written as `\uXXXX`. */
 export function escapeAllButAscii(text: string): string {
   return text.replace(/[^ -~]/gu, escaped);
 }

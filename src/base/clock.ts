@@ -1,38 +1,39 @@
-/** Stops a timer; calling it again, or after the timer has fired, does nothing. */
+/** Stops a timer. A second call, or a call after the timer has fired, has no effect. */
 export type Disposer = () => void;
 
-/** Time as a value passed in, so that tests can turn it by hand. */
+/** The source of time. It is passed in as a value, so that tests can move it by hand. */
 export interface Clock {
   /** Milliseconds from an arbitrary origin. Never steps back. Counts the time that the machine was suspended. */
   now(): number;
-  /** Milliseconds of wall-clock time since 1970. May step either way; never used for a deadline. */
+  /** Milliseconds of wall-clock time since 1970. It can step in either direction, so no deadline uses it. */
   wallNow(): number;
   /**
-   * Calls `fire` once, at or after `atMs` on the scale of `now()`; never from within this call.
-   * @param fire is told the time, as it has just been looked at
+   * Calls `fire` once, at or after `atMs` on the scale of `now()`, and never from within this call.
+   * @param fire receives the time that was read just before the call, in milliseconds
    */
   at(atMs: number, fire: (nowMs: number) => void): Disposer;
-  /** Like `at`, on each beat (`nextBeat`) of `everyMs`, until it is stopped. */
+  /** Like `at`, on each beat of `everyMs` (see `nextBeat`), until it is stopped. */
   every(everyMs: number, fire: (nowMs: number) => void): Disposer;
 }
 
-/** A clock that can be told to others, who read it from the kernel. */
+/** A clock whose instants another process can read too, from /proc/uptime. */
 export interface UptimeClock extends Clock {
   /**
-   * What /proc/uptime shows at an instant on the scale of `now()`, milliseconds: to 10 ms, or up to 60 ms less, after suspends too
-   * short to be told from its steps; NaN where it cannot be read. A suspend that `now()` does not know of yet changes
-   * nothing about it.
+   * The value of /proc/uptime at an instant on the scale of `now()`, in milliseconds. It is exact to 10 ms. After
+   * suspends that are shorter than those 10 ms steps it can be up to 60 ms too low. NaN where /proc/uptime cannot be
+   * read. A suspend that `now()` has not counted yet does not change the result.
    */
   uptimeOf(atMs: number): number;
 }
 
 /**
- * Between two looks at whatever has to be looked at all the time. A timer of the event loop counts CLOCK_MONOTONIC, which
- * stands still in suspend: no wait is longer than this, so that a resumed machine looks at its clock within the half second.
+ * The longest wait between two looks at the clock, in milliseconds. Timers of the event loop count CLOCK_MONOTONIC,
+ * which stops during suspend. Because no wait is longer than this, a resumed machine reads its clock within half a
+ * second.
  */
 export const BEAT_MS = 500;
 
-/** Resolves at or after `atMs`, or as soon as `signal` is aborted; never rejects. */
+/** Resolves at or after `atMs` on the scale of `now()`, or when `signal` is aborted. Never rejects. */
 export function sleepUntil(clock: Clock, atMs: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     if (signal.aborted) {
@@ -50,14 +51,14 @@ export function sleepUntil(clock: Clock, atMs: number, signal: AbortSignal): Pro
 }
 
 /**
- * When something that is done every `everyMs` is to be done next, on a beat that all who ask share: two that keep the same
- * pace wake the processor once, not twice.
+ * The next instant for work that is repeated every `everyMs`. All work with the same interval gets the same instants,
+ * so that the processor wakes once for all of it.
  */
 export function nextBeat(nowMs: number, everyMs: number): number {
   return (Math.floor(nowMs / everyMs) + 1) * everyMs;
 }
 
-/** Resolves when `signal` is aborted; never rejects. */
+/** Resolves when `signal` is aborted. Never rejects. */
 export function whenAborted(signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     if (signal.aborted) resolve();

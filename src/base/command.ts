@@ -1,17 +1,17 @@
-/** How a command ended. Standard error is cut to its first bytes and meant for a message, not for the log as it is. */
+/** How a command ended. `stderr` holds only the first bytes and is meant for a message. */
 export type CommandOutcome =
   | { readonly kind: 'exited'; readonly code: number; readonly stdout: string; readonly stderr: string }
-  /** Killed by a signal that was not ours. */
+  /** Killed by a signal that this process did not send. */
   | { readonly kind: 'killed'; readonly signal: string }
-  /** Not found in any directory. */
+  /** Found in no directory. */
   | { readonly kind: 'missing' }
-  /** Still running at its limit; killed by us. */
+  /** Still running at its time limit, and then killed by this process. */
   | { readonly kind: 'timeout' }
   | { readonly kind: 'failed'; readonly reason: string };
 
 /**
- * Runs `command` with `args` for at most `limitMs` milliseconds, with an empty standard input and nothing of ours
- * inherited. Never rejects; resolves at the limit even when the command cannot be killed.
+ * Runs `command` with `args` for at most `limitMs` milliseconds. Its standard input is empty and it inherits no
+ * descriptor. Never rejects. Resolves at the limit even when the command cannot be killed.
  */
 export type RunCommand = (
   command: string,

@@ -1,7 +1,7 @@
 /** A mistake in the configuration. The message names the file, the line, the key, the value and what was expected. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError';
-  /** Names the message in the failure guide. */
+  /** The entry for the message in docs/failure-guide.md. */
   readonly id: string;
 
   constructor(id: string, message: string) {
@@ -10,10 +10,10 @@ export class ConfigError extends Error {
   }
 }
 
-/** A mistake on the command line; the answer to it is the usage text and exit status 2. */
+/** A mistake on the command line. The program prints the usage text and exits with status 2. */
 export class UsageError extends Error {
   override readonly name = 'UsageError';
-  /** Names the message in the failure guide. */
+  /** The entry for the message in docs/failure-guide.md. */
   readonly id: string;
 
   constructor(id: string, message: string, options?: ErrorOptions) {
@@ -25,7 +25,7 @@ export class UsageError extends Error {
 /** The lock cannot be taken for a reason outside etcd, such as a missing lock name. The message names the remedy. */
 export class SetupError extends Error {
   override readonly name = 'SetupError';
-  /** Names the message in the failure guide. */
+  /** The entry for the message in docs/failure-guide.md. */
   readonly id: string;
 
   constructor(id: string, message: string, options?: ErrorOptions) {
@@ -37,13 +37,13 @@ export class SetupError extends Error {
 /**
  * What a failed call to one member means.
  *
- * - silence, ask again: `unavailable`, `timeout`, `noLeader`, `stale` (the member is behind what we have seen),
- *   `unproven` (a renewal that proves nothing yet), `unknown`;
- * - this endpoint will not do, others may: `tls`, `wrongCluster`, `notEtcd`, `proxy` (what answers there spreads the calls of
- *   one connection over members, or answers itself);
- * - the endpoints lead to more than one store, so nobody may hold the lock through them: `otherStore`;
- * - the whole cluster refuses: `auth`, `permission`, `noSpace`, `rejected`;
- * - plain answers about a lease: `leaseNotFound`, `leaseExists`.
+ * - No answer, so ask again: `unavailable`, `timeout`, `noLeader`, `stale` (the member is behind what was already
+ *   seen), `unproven` (the renewal proves nothing yet), `unknown`.
+ * - This endpoint cannot be used, others may be: `tls`, `wrongCluster`, `notEtcd`, `proxy` (the endpoint spreads the
+ *   calls of one connection over members, or answers calls itself).
+ * - The endpoints lead to more than one store, so no helper may hold the lock through them: `otherStore`.
+ * - The whole cluster refuses: `auth`, `permission`, `noSpace`, `rejected`.
+ * - An answer about a lease: `leaseNotFound`, `leaseExists`.
  */
 export type EtcdErrorKind =
   | 'unavailable'
@@ -64,7 +64,7 @@ export type EtcdErrorKind =
   | 'leaseNotFound'
   | 'leaseExists';
 
-/** The entry of docs/failure-guide.md for a failure that names none of its own. */
+/** The entry in docs/failure-guide.md for a failure without an entry of its own. */
 const ENTRY_OF: Readonly<Record<EtcdErrorKind, string>> = {
   unavailable: 'net-closed',
   timeout: 'net-silent',
@@ -85,10 +85,13 @@ const ENTRY_OF: Readonly<Record<EtcdErrorKind, string>> = {
   leaseExists: 'etcd-lease',
 };
 
-/** One failed call on one endpoint. `message` says what happened, without the endpoint; `remedy`, if any, what to do. */
+/**
+ * One failed call to one endpoint. `message` says what happened, without the endpoint. `remedy`, if set, says what to
+ * do.
+ */
 export class EtcdError extends Error {
   override readonly name = 'EtcdError';
-  /** Names the message in the failure guide. */
+  /** The entry for the message in docs/failure-guide.md. */
   readonly id: string;
   readonly kind: EtcdErrorKind;
   readonly endpoint: string;
@@ -109,20 +112,23 @@ export function etcdErrorText({ endpoint, message, remedy }: EtcdError): string 
   return where + message + (remedy === undefined ? '' : `; ${remedy}`);
 }
 
-/** For the `default` of a `switch` over a closed union: the compiler proves that it is never reached. */
+/**
+ * For the `default` of a `switch` over a closed union: the compiler proves that it is never reached.
+ * @throws {Error} always
+ */
 export function assertNever(value: never): never {
   throw new Error(`Unexpected value ${JSON.stringify(value)}`);
 }
 
-/** Everything that is known of a fault of the program itself, for one line of the log. */
+/** The stack or the text of an unexpected error, for one line of the log. */
 export function describeFault(error: unknown): string {
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }
 
-// The text can come from a server: no more of it than a line of the log takes.
+// The text can come from a server, so it is cut to what fits into a log line, in characters.
 const LONGEST_TEXT = 300;
 
-/** The words of an error of any kind, in one line of printable characters. */
+/** The text of an error of any type: one line of printable characters, at most 300. */
 export function errorText(error: unknown): string {
   const text = error instanceof Error ? error.message : String(error);
   return text

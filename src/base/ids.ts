@@ -1,7 +1,6 @@
 /**
- * A cluster ID as etcd's logs show it: hex. With `0x` in front where it has no letter, because it would be read as a decimal
- * number otherwise.
- *
+ * A cluster ID in hex, as etcd's logs show it. It gets the prefix `0x` when it has no letter, because it could be read
+ * as a decimal number otherwise.
  * @param id a decimal uint64
  */
 export function clusterIdText(id: string): string {

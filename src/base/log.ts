@@ -1,14 +1,17 @@
-/** How much is said: 0 failures and warnings, 1 what happened (-v), 2 how (-vv), 3 everything (-vvv). */
+/**
+ * How much is logged: 0 failures and warnings, 1 events of the lock (-v), 2 how they came about (-vv), 3 each call
+ * (-vvv).
+ */
 export type Verbosity = 0 | 1 | 2 | 3;
 
-/** One line that is still to be logged. */
+/** One line that has not been logged yet. */
 export interface Notice {
-  /** The identifier of its entry in docs/failure-guide.md; it stands at the end of the line, in brackets. */
+  /** The entry of the line in docs/failure-guide.md. The log puts it in brackets at the end of the line. */
   readonly id: string;
   readonly text: string;
 }
 
-/** A text, or what makes it where that costs something and may not be wanted. */
+/** A text, or a function that makes it. The function is called only when the line is logged, which saves work. */
 export type Text = string | (() => string);
 
 /**
@@ -20,20 +23,20 @@ export interface Log {
   error(id: string, message: string): void;
   /** Something is wrong, but the helper goes on. */
   warning(id: string, message: string): void;
-  /** With -v: taken, released, contended. */
+  /** With -v: the lock was taken, released, or is held by another helper. */
   info(id: string, message: string): void;
-  /** With -vv: members changed, watches re-opened. */
+  /** With -vv: members changed, watches were opened again. */
   detail(id: string, message: Text): void;
   /**
-   * With -vv: an attempt that failed and is made again. A take asks the same members over and over, so its attempts are counted
-   * and said once each, in front of the line that says how it ended.
+   * With -vv: an attempt failed and will be made again. An acquire asks the same members many times, so equal attempts
+   * are counted and logged once, before the line with the result.
    */
   attempt(id: string, message: string): void;
   /** With -vvv: each call. */
   trace(id: string, message: Text): void;
 }
 
-/** A log that says nothing. */
+/** A log that drops every line. */
 export const SILENT_LOG: Log = {
   error: () => undefined,
   warning: () => undefined,

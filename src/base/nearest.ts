@@ -1,4 +1,6 @@
-/** The smallest number of insertions, deletions, replacements and swaps of neighbours that make `a` into `b`. */
+/**
+ * The smallest number of insertions, deletions, replacements and swaps of neighboring letters that turn `a` into `b`.
+ */
 function editDistance(a: string, b: string): number {
   let beforeLast: number[] = [];
   let last = Array.from({ length: b.length + 1 }, (_, column) => column);
@@ -22,21 +24,22 @@ function editDistance(a: string, b: string): number {
   return last[b.length] ?? 0;
 }
 
-/** A word as it is compared: upper and lower case are the same, and `-`, `_`, `.` and spaces are nothing. */
+/** The form in which words are compared: lower case, without `-`, `_`, `.` and spaces. */
 export function plain(word: string): string {
   return word.toLowerCase().replace(/[-_. ]/g, '');
 }
 
 /**
- * The known word that `word` was most likely meant to be, or undefined when none is near: at most a third of its
- * letters may be wrong, compared as `plain` has them.
+ * The known word that `word` was most likely meant to be. Undefined when more than a third of the letters of every
+ * known word differ, compared in the form of `plain`.
  */
 export function nearest(word: string, known: readonly string[]): string | undefined {
   const wanted = plain(word);
   let best: string | undefined;
   let bestDistance = Infinity;
   for (const candidate of known) {
-    // Distances cost length times length; words of different length by more than the limit need no look.
+    // A distance costs length times length. Words whose lengths differ by more than the limit are skipped, because
+    // their distance is above it too.
     const compared = plain(candidate);
     const limit = Math.max(1, Math.floor(compared.length / 3));
     if (Math.abs(compared.length - wanted.length) > limit) continue;

@@ -1,6 +1,7 @@
 import { escapeAllButAscii, escapeUnseen } from './character.ts';
 
-// CTDB cuts log lines at about 1,000 bytes; a quoted value must leave room for the rest of the message.
+// In characters. CTDB cuts log lines at about 1,000 bytes, so a quoted value must leave room for the rest of the
+// message.
 const LONGEST_QUOTE = 120;
 
 function quoted(text: string, escape: (text: string) => string): string {
@@ -9,12 +10,15 @@ function quoted(text: string, escape: (text: string) => string): string {
   return whole ? escapedText : `"${escapedText.slice(1, -1).slice(0, LONGEST_QUOTE)}..."`;
 }
 
-/** `text` in double quotes for a message: what cannot be seen is escaped, and it is cut with `...` after 120 characters. */
+/**
+ * Puts `text` in double quotes for a message. Invisible characters are escaped. After 120 characters it is cut, with
+ * `...`.
+ */
 export function quote(text: string): string {
   return quoted(text, escapeUnseen);
 }
 
-/** The same with everything escaped that is not ASCII: for a value in which one letter may look like another. */
+/** Like `quote`, but escapes everything that is not ASCII: for a value in which one letter may look like another. */
 export function quoteAsAscii(text: string): string {
   return quoted(text, escapeAllButAscii);
 }

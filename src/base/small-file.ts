@@ -9,12 +9,12 @@ import {
   statSync,
 } from 'node:fs';
 
-/** What a path led to; never an exception. */
+/** What was found at a path. The functions of this file never throw. */
 export type SmallFile =
   | { readonly kind: 'file'; readonly bytes: Uint8Array; readonly permissions: Permissions }
-  /** Nothing has that name. */
+  /** There is no file of that name. */
   | { readonly kind: 'absent' }
-  /** A clause that follows the file's name in a message, with what was expected. */
+  /** `problem` is a clause that follows the file's name in a message. It says what was found and what was expected. */
   | { readonly kind: 'unusable'; readonly problem: string };
 
 /** Who may read a file. */
@@ -31,7 +31,10 @@ function typeOf(stats: Stats): string {
   return 'a device';
 }
 
-/** Says in a few words why the system refused: `EACCES (permission denied)`, without the path, which the caller names. */
+/**
+ * Why the system refused, in a few words: `EACCES (permission denied)`. The path is left out because the caller names
+ * it.
+ */
 function reasonOf(error: unknown): { code: string; reason: string } {
   const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown';
   const text = error instanceof Error ? error.message : String(error);
@@ -43,7 +46,10 @@ function permissionsOf(stats: Stats): Permissions {
   return { mode: stats.mode & 0o777, groupId: stats.gid };
 }
 
-/** A name that leads nowhere is not the same as no name: its owner meant there to be a file. */
+/**
+ * True for a symbolic link whose target is missing. That differs from a missing file: the administrator meant a file to
+ * be there.
+ */
 function isDangling(path: string): boolean {
   try {
     return lstatSync(path).isSymbolicLink();
@@ -61,8 +67,8 @@ function absentOrUnusable(path: string, error: unknown): SmallFile {
 }
 
 /**
- * Looks at a path without opening it.
- * @returns the kind and permissions of a regular file, with no bytes in it
+ * Reads the type and permissions of a path without opening it.
+ * @returns a regular file comes without its bytes
  */
 export function lookAtFile(path: string): SmallFile {
   try {
@@ -74,9 +80,10 @@ export function lookAtFile(path: string): SmallFile {
   }
 }
 
-/** Reads a regular file of at most `limitBytes`. Never waits for a FIFO, never opens a device. */
+/** Reads a regular file of at most `limitBytes`. Never waits for a FIFO and never opens a device. */
 export function readSmallFile(path: string, limitBytes: number): SmallFile {
-  // Opening alone has effects on some devices (/dev/watchdog), so look first; fstat then speaks for what was opened.
+  // Opening has an effect on some devices (/dev/watchdog), so the type is read first. `fstat` then describes the file
+  // that was opened.
   const look = lookAtFile(path);
   if (look.kind !== 'file') return look;
   let fd: number | undefined;
@@ -84,7 +91,7 @@ export function readSmallFile(path: string, limitBytes: number): SmallFile {
     fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
     const stats = fstatSync(fd);
     if (!stats.isFile()) return { kind: 'unusable', problem: `it is ${typeOf(stats)}, want a regular file` };
-    // The size is only a hint (files of /proc have none), so read until the end or one byte past the limit.
+    // The size is only a hint: files of /proc report 0. So the loop reads to the end, or to one byte past the limit.
     const buffer = new Uint8Array(limitBytes + 1);
     let length = 0;
     for (;;) {

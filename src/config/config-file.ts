@@ -13,7 +13,7 @@ export interface Entry {
   readonly line: number;
 }
 
-/** What is wrong with one line: the identifier of its entry in the failure guide, and the words. */
+/** What is wrong with one line: its entry in docs/failure-guide.md, and a clause. */
 export interface Problem {
   readonly id: string;
   readonly text: string;
@@ -32,13 +32,13 @@ export function configError(
 
 const BYTE_ORDER_MARK = '\u{feff}';
 
-// Tab is the one control character that a line may hold.
+// A tab is the only control character that a line may contain.
 // eslint-disable-next-line no-control-regex -- control characters are what it looks for
 const CONTROL_CHARACTER = /[\u0000-\u0008\u000a-\u001f\u007f]/;
 
 /**
- * Takes the value out of what follows the `=`: an opening quote keeps everything up to the same quote; without one the
- * value ends before white space and `#`. A string result is the value, an object a problem.
+ * Returns the value in the text after `=`, as a string, or an object that says what is wrong. With an opening quote,
+ * the value reaches to the next quote of the same kind. Without one, it ends before white space followed by `#`.
  */
 function valueOf(text: string): string | { readonly problem: string } {
   const start = text.trimStart();
@@ -55,20 +55,25 @@ function valueOf(text: string): string | { readonly problem: string } {
   return (comment < 0 ? text : text.slice(0, comment)).trim();
 }
 
-// As word processors and web pages make of " and '. They belong to no value of ours but a password, which straight quotes keep.
+// Quotes that word processors and web pages write instead of " and '. Only a password can contain one, and then
+// straight quotes around it keep it.
 const CURLY_QUOTE = /^[\u00ab\u00bb\u2018-\u201f\u2039\u203a\u300c-\u300f\uff02\uff07]/;
 
-// Longer than any key of ours or of gRPC. What is no key may be a secret that lost its own, and is not shown.
+// In characters: longer than every key of the helper and of gRPC. A longer word in front of `=` may be a secret, so it
+// is not shown.
 const LONGEST_KEY = 64;
 const KEY = /^[\w.-]{1,64}$/;
 
-/** What is wrong in front of an equals sign, where no key is. It shows no more than a key of ours that it may have meant. */
+/**
+ * What is wrong with the text in front of an equals sign that is not a key. It shows at most the known key that may
+ * have been meant.
+ */
 function noKey(text: string): string {
   const exported = /^(?:export|set|declare)\s+([\w.-]{1,64})$/.exec(text)?.[1];
   if (exported !== undefined && keyNamed(exported) !== undefined)
     return `a line of a shell, want ${exported} without a word in front`;
   const stranger = /[^\x20-\x7e]/u.exec(text)?.[0];
-  // Named only where it is one that nobody means to type, for this may be a secret that lost its key.
+  // The character is named only when it is invisible, because the text may be a secret that lost its key.
   const strange = stranger === undefined || escapeUnseen(stranger) === stranger ? undefined : stranger;
   const words = strange === undefined ? text : text.replaceAll(strange, '');
   const meant = words.length <= LONGEST_KEY && /^[\w. -]+$/.test(words) ? meantKey(words)?.name : undefined;
@@ -77,7 +82,7 @@ function noKey(text: string): string {
   return `no key before the "=", want "key = value" with letters, digits, "_", "." or "-" as key${hint}`;
 }
 
-/** Reads one line: an entry, nothing, or what is wrong with it. */
+/** Reads one line. Returns an entry, undefined for a line without one, or what is wrong with the line. */
 function entryOf(content: string, line: number): Entry | Problem | undefined {
   if (CONTROL_CHARACTER.test(content))
     return { id: 'conf-bytes', text: 'a control character, want plain text' };
@@ -97,13 +102,13 @@ function entryOf(content: string, line: number): Entry | Problem | undefined {
 }
 
 /**
- * Reads lines of `key = value`. Blank lines and comments (`#` at the start of a line or after white space) are skipped,
- * a byte order mark and CR before LF are ignored. What the keys mean is not known here.
- * @throws {ConfigError} for bytes that are not text and for a line that is not `key = value`; it quotes no value, for
- *   that may be a password
+ * Reads lines of `key = value`. Blank lines, comments (`#` at the start of a line or after white space), a byte order
+ * mark and CR before LF are skipped. The meaning of the keys is checked elsewhere.
+ * @throws {ConfigError} when the bytes are not text, or a line is not `key = value`; the message shows no value,
+ * because it may be a password
  */
 export function readEntries(bytes: Uint8Array, file: string): Entry[] {
-  // A TextDecoder would load ICU's converters, which takes as long as the rest of the configuration.
+  // A TextDecoder would load the converters of ICU, which takes as long as reading the whole configuration.
   if (!isUtf8(bytes)) {
     throw configError(
       'conf-bytes',

@@ -33,7 +33,7 @@ const duration = (
 const meaningless = (name: string, meaning: string): ConfigKey<string> =>
   makeKey(name, 'text', 'anything', () => (value) => ({ value }), { origin: 'python-etcd', meaning });
 
-/** Every key but the channel options of gRPC, in the order of the documentation. */
+/** All keys except the channel options of gRPC, in the order of the documentation. */
 export const KEYS = {
   hosts: makeKey('hosts', 'list', 'hosts separated by commas or spaces', () => addressesOf, {
     tells: 'which etcd',
@@ -188,7 +188,7 @@ export const KEYS = {
   perHostPoolSize: meaningless('per_host_pool_size', 'No effect: each member has one connection'),
 } as const;
 
-/** The keys that are accepted and do nothing. */
+/** Keys that are accepted and have no effect. */
 export const MEANINGLESS_KEYS: readonly ConfigKey<unknown>[] = [
   KEYS.versionPrefix,
   KEYS.allowRedirect,
@@ -202,7 +202,7 @@ const KEYS_BY_NAME: ReadonlyMap<string, ConfigKey<unknown>> = new Map(
   ),
 );
 
-/** The key of that name or alias. */
+/** The key with that name or alias; undefined when there is none. */
 export function keyNamed(name: string): ConfigKey<unknown> | undefined {
   return KEYS_BY_NAME.get(name);
 }

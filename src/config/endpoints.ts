@@ -3,14 +3,14 @@ import { hostName, hostOf } from './host.ts';
 import type { Checked, Checker } from './value-checks.ts';
 import type { Endpoint } from './config.ts';
 
-/** One endpoint as written; what the text leaves out is undefined. */
+/** One endpoint as it was written. A part that the text leaves out is undefined. */
 export interface Address {
   readonly secure: boolean | undefined;
   readonly host: string;
   readonly port: number | undefined;
 }
 
-// More members than any etcd cluster has (5 to 7 are usual), and a limit to what one start dials.
+// A limit to what one start dials. No etcd cluster has more members; 5 to 7 are usual.
 const MOST_ENDPOINTS = 32;
 
 function portOf(text: string): number | undefined {
@@ -24,7 +24,7 @@ function splitAuthority(text: string): { host: string; port: string | undefined 
   const bracketed = /^\[([^\]]*)\](?::(.*))?$/.exec(text);
   if (bracketed !== null) {
     const [, host = '', port] = bracketed;
-    // Brackets are for IPv6 only.
+    // Only IPv6 addresses have brackets.
     return host.includes(':') ? { host, port } : undefined;
   }
   const [host = '', port, ...rest] = text.split(':');
@@ -74,7 +74,7 @@ export function addressesOf(text: string): Checked<readonly Address[]> {
   for (const part of parts) {
     const checked = addressOf(part);
     if ('want' in checked) {
-      // What one part must not show, the whole must not show either.
+      // A part that may hold a secret (`user:password@host`) hides the whole value.
       if (text.includes('@')) return { ...checked, hide: true };
       return parts.length === 1
         ? checked
@@ -85,7 +85,7 @@ export function addressesOf(text: string): Checked<readonly Address[]> {
   return { value: addresses };
 }
 
-/** Fills in what the addresses leave out; the same endpoint twice becomes one. */
+/** Adds the default port and scheme to the addresses. An endpoint that is listed twice is returned once. */
 export function endpointsOf(addresses: readonly Address[], secure: boolean, port: number): Endpoint[] {
   const endpoints = new Map<string, Endpoint>();
   for (const address of addresses) {
@@ -96,10 +96,10 @@ export function endpointsOf(addresses: readonly Address[], secure: boolean, port
   return [...endpoints.values()];
 }
 
-// How etcd names its SRV records, and what people take for the domain.
+// The names of etcd's SRV records. Administrators write them where only the domain is wanted.
 const SERVICE = /^_etcd[a-z0-9-]*\._(tcp|udp)\.(.+)$/i;
 
-/** The domain of SRV records, without the service in front of it. */
+/** Checks the domain of SRV records. The name of the service in front of it is removed. */
 export function srvDomain(want: string): Checker<string> {
   const isDomain = hostName(want);
   return (text) => {

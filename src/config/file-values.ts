@@ -9,20 +9,21 @@ import { GRPC_OPTIONS, isGrpcKey } from './grpc-keys.ts';
 import type { Checked, Refusal } from './value-checks.ts';
 import { meantKey } from './meant-key.ts';
 
-// CTDB starts a contender in each recovery; a file that is no config at all must not flood its log each time.
+// CTDB starts a contender in each recovery. The limit keeps a file that is no configuration at all from flooding CTDB's
+// log.
 const MOST_WARNINGS = 10;
 
-/** The lines of a configuration file, one per key, every value checked by itself. */
+/** The values of a configuration file, one for each key. Each value is checked by itself. */
 export class FileValues {
   readonly file: string;
-  /** What the file says without effect, one line each. */
+  /** Lines of the file that have no effect, one warning each. */
   readonly warnings: readonly Notice[];
   readonly grpcOptions: Readonly<Record<string, string | number>>;
   readonly #entries = new Map<ConfigKey<unknown>, Entry>();
 
   /**
-   * @throws {ConfigError} for the first line whose value its key does not take, whose key is unknown and may be meant to say
-   *   which lock this is, or that says so once more and otherwise
+   * @throws {ConfigError} for the first line with a bad value, or with an unknown or repeated key that may say which
+   * lock this is
    */
   constructor(file: string, entries: readonly Entry[]) {
     this.file = file;
@@ -67,7 +68,7 @@ export class FileValues {
     return this.#entries.has(key);
   }
 
-  /** The value that the file gives to `key`; undefined when it gives none. */
+  /** The value of `key` in the file; undefined when the file has none. */
   get<T>(key: ConfigKey<T>): T | undefined {
     const checked = this.#check(key);
     if (checked === undefined) return undefined;
@@ -75,7 +76,7 @@ export class FileValues {
     return checked.value;
   }
 
-  /** The value that the file gives to `key`, or else its default. */
+  /** The value of `key` in the file, or else its default. */
   getOrDefault<T>(key: ConfigKey<T>): T {
     const value = this.get(key);
     if (value !== undefined) return value;
@@ -84,7 +85,7 @@ export class FileValues {
     return checked.value;
   }
 
-  /** The error for the value of a key that is set; `want` is a noun phrase. The value of a secret key is not shown. */
+  /** The error for the value of a key. `want` is a noun phrase. The value of a secret key is not shown. */
   refuse(key: ConfigKey<unknown>, want: string, how: Omit<Refusal, 'want'> = {}): ConfigError {
     const entry = this.#entries.get(key);
     const text = entry?.value ?? '';
@@ -121,7 +122,10 @@ export class FileValues {
     return Object.freeze(options);
   }
 
-  /** The predecessor filled a dictionary, so the last line counts; nobody means to write two. */
+  /**
+   * The last of two lines with the same key counts, as in the predecessor, which filled a dictionary. Two lines are
+   * never intended, so there is a warning.
+   */
   #repeated(earlier: Entry, entry: Entry): Notice {
     const where =
       earlier.key === entry.key
@@ -133,7 +137,10 @@ export class FileValues {
     };
   }
 
-  /** A warning; or an error where the key may be meant to say which lock this is, for on two nodes it could become two. */
+  /**
+   * A warning for an unknown key. It is an error when the key may say which lock this is: if only one of two nodes
+   * ignored it, the nodes would use two locks.
+   */
   #unknown({ key, line }: Entry): Notice | ConfigError {
     if (isGrpcKey(key)) return this.#ignored(key, line, nearest(key, [...GRPC_OPTIONS.keys()]));
     const meant = meantKey(key);

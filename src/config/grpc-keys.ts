@@ -1,7 +1,7 @@
 import type { Checked } from './value-checks.ts';
 import { wholeNumber } from './value-checks.ts';
 
-/** What one channel option takes. */
+/** The values that one channel option takes. */
 interface GrpcOption {
   /** A noun phrase that follows "want". */
   readonly want: string;
@@ -13,13 +13,13 @@ function numberOption(smallest: number, largest: number): GrpcOption {
   return { want, check: wholeNumber(smallest, largest, want) };
 }
 
-// Header values in HTTP/2; anything else would fail each call.
+// The characters that a header value of HTTP/2 may have. Any other makes each call fail.
 function headerText(): GrpcOption {
   const want = 'printable ASCII characters, at most 200';
   return { want, check: (text) => (/^[\x20-\x7e]{1,200}$/.test(text) ? { value: text } : { want }) };
 }
 
-/** The lock sets this one itself; another value would take a promise back. */
+/** An option that the helper sets itself. Another value would break a promise of the lock. */
 function ours(reason: string): GrpcOption {
   const want = `no such line: ${reason}`;
   return { want, check: () => ({ want }) };
@@ -27,16 +27,16 @@ function ours(reason: string): GrpcOption {
 
 const NO_RETRIES = 'retries below the lock would repeat transactions whose outcome is unknown';
 
-/** The channel options of grpc-js 1.14 that make sense for a client, with the limits inside which the lock stays safe. */
+/** The channel options of grpc-js 1.14 for a client. The limits are those within which the lock stays safe. */
 export const GRPC_OPTIONS: ReadonlyMap<string, GrpcOption> = new Map([
-  // etcd ends connections that ping more often than every 5 s (--grpc-keepalive-min-time).
+  // In milliseconds. etcd ends connections that ping more often than every 5 s (--grpc-keepalive-min-time).
   ['grpc.keepalive_time_ms', numberOption(5_000, 3_600_000)],
   ['grpc.keepalive_timeout_ms', numberOption(100, 600_000)],
   ['grpc.keepalive_permit_without_calls', numberOption(0, 1)],
   ['grpc.initial_reconnect_backoff_ms', numberOption(10, 10_000)],
   ['grpc.max_reconnect_backoff_ms', numberOption(100, 10_000)],
   ['grpc.client_idle_timeout_ms', numberOption(1_000, 2_147_483_647)],
-  // Answers are a few hundred bytes; the upper limit bounds what a hostile server can make us hold.
+  // In bytes. Answers have a few hundred bytes. The upper limit bounds the memory that a hostile server can fill.
   ['grpc.max_receive_message_length', numberOption(65_536, 16_777_216)],
   ['grpc.max_send_message_length', numberOption(65_536, 16_777_216)],
   ['grpc-node.max_session_memory', numberOption(1, 1_024)],
@@ -58,7 +58,7 @@ export const GRPC_OPTIONS: ReadonlyMap<string, GrpcOption> = new Map([
   ['grpc-node.tls_enable_trace', ours('its output could hold a password')],
 ]);
 
-/** True for a key that is meant as a channel option, known or not. */
+/** True for a key that names a channel option, known or unknown. */
 export function isGrpcKey(key: string): boolean {
   return key.startsWith('grpc.') || key.startsWith('grpc-node.');
 }

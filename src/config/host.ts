@@ -3,11 +3,11 @@ import { domainToASCII } from 'node:url';
 import { nameOfCharacter } from '../base/character.ts';
 import type { Checked, Checker } from './value-checks.ts';
 
-// A host name by RFC 1123, plus the underscore that internal names often have.
+// A host name by RFC 1123, with the underscore that internal names often have.
 const LABEL = /^[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?$/i;
 const LONGEST_NAME = 253;
 
-/** True for what a resolver can be asked for, or an IPv4 address; `10.0.0.256` is neither. */
+/** True for an IPv4 address, or a name that a resolver can look up. `10.0.0.256` is neither. */
 export function isHostName(text: string): boolean {
   if (isIPv4(text)) return true;
   const name = text.endsWith('.') ? text.slice(0, -1) : text;
@@ -16,13 +16,14 @@ export function isHostName(text: string): boolean {
   return !/^[0-9]+$/.test(labels.at(-1) ?? '');
 }
 
-// What a reader does not see must not decide which host is dialled; the conversion to ASCII would drop it in silence.
+// A character that the reader cannot see must not decide which host is dialed. The conversion to ASCII would drop it
+// without a message.
 const UNSEEN = /[\p{C}\p{Z}\p{Default_Ignorable_Code_Point}]/u;
 
-// What may stand in an international name beside ASCII: letters, their marks and digits. A full stop has other forms too.
+// The characters of an international name: letters, their marks, digits, and the other forms of the full stop.
 const INTERNATIONAL_NAME = /^[\p{L}\p{M}\p{N}\p{S}._\u3002\uff0e\uff61-]+$/u;
 
-/** An international name in the form that DNS and certificates have (`xn--…`, UTS #46). */
+/** Converts an international name to the form that DNS and certificates use (`xn--…`, UTS #46). */
 function asciiName(text: string, want: string): Checked<string> {
   const [unseen] = UNSEEN.exec(text) ?? [];
   if (unseen !== undefined) return { want: `${want}; it has ${nameOfCharacter(unseen)}`, asAscii: true };
@@ -32,10 +33,10 @@ function asciiName(text: string, want: string): Checked<string> {
 
 const LINK_LOCAL = /^fe[89ab]/i;
 
-// Node's own idea of a zone (`net.isIPv6`), less the colon, in the length of an interface's name (IFNAMSIZ).
+// The characters of a zone in `net.isIPv6`, without the colon. The length is that of an interface's name (IFNAMSIZ).
 const ZONE = /^[a-z0-9.-]{1,15}$/i;
 
-/** An IPv6 address, its zone as the system has it: a URI writes `%25` for the percent sign (RFC 6874). */
+/** Reads an IPv6 address. The zone gets the form of the system: a URI writes `%25` for the percent sign (RFC 6874). */
 function ipv6Address(text: string, want: string, needsZone: boolean): Checked<string> {
   const [address = '', written] = text.split(/%(.*)/s, 2);
   if (!isIPv6(address)) return { want };
@@ -54,9 +55,8 @@ function ipv6Address(text: string, want: string, needsZone: boolean): Checked<st
 }
 
 /**
- * A host name or an address without a port, in the form in which it is dialled. Pure, never throws.
- *
- * @param use 'dial': a link-local address needs its interface; 'name': it is only compared
+ * A host name or address without a port, in the form that is dialed. Pure, never throws.
+ * @param use 'dial': a link-local address needs its interface; 'name': the result is only compared
  */
 export function hostOf(text: string, want: string, use: 'dial' | 'name'): Checked<string> {
   if (text.includes(':')) return ipv6Address(text, want, use === 'dial');

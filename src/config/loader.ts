@@ -12,24 +12,24 @@ import { FileValues } from './file-values.ts';
 import { readSmallFile } from '../base/small-file.ts';
 import { defaultRefreshMs, longestRefreshMs } from './timing.ts';
 
-/** A checked configuration and what there is to say about it. */
+/** A checked configuration, and the lines to log about it. */
 export interface LoadedConfig {
   readonly config: Config;
-  /** For every start, one line each. */
+  /** Logged at every start, one line each. */
   readonly warnings: readonly Notice[];
-  /** For -vv, one line each. */
+  /** Logged with -vv, one line each. */
   readonly notes: readonly Notice[];
 }
 
-/** What the command line says of the configuration. */
+/** Which configuration the command line selects. */
 export interface ConfigChoice {
-  /** The file after `-c`; undefined means the usual place. */
+  /** The path after `-c`; undefined: the default path. */
   readonly configFile: string | undefined;
   readonly verbosity: Verbosity;
   readonly given: Identity;
 }
 
-/** The variables of the environment that count. */
+/** The environment variables that have an effect. */
 export interface ConfigEnvironment {
   readonly CTDB_BASE?: string | undefined;
 }
@@ -37,22 +37,22 @@ export interface ConfigEnvironment {
 // CTDB's own directory, as compiled into Samba's packages.
 const DEFAULT_BASE = '/etc/ctdb';
 
-// A config with every key and a comment to each has 8 KiB; the rest is room.
+// In bytes. A file with every key and a comment for each has 8 KiB.
 const LARGEST_CONFIG_BYTES = 65_536;
 
-/** The file that is read: the one after `-c`, or `etcd` in CTDB's directory. */
+/** The path to read: the one after `-c`, or `etcd` in CTDB's directory. */
 export function configPathOf(args: Pick<ConfigChoice, 'configFile'>, env: ConfigEnvironment): string {
   if (args.configFile !== undefined) return args.configFile;
   const base = env.CTDB_BASE === undefined || env.CTDB_BASE === '' ? DEFAULT_BASE : env.CTDB_BASE;
   return `${base.replace(/\/$/, '')}/etcd`;
 }
 
-// Who sets one of these believes that the line is encrypted. insecure_skip_verify = no asks for nothing.
+// An administrator who sets one of these keys expects encryption. `insecure_skip_verify = no` is the exception.
 const TLS_KEYS: readonly ConfigKey<unknown>[] = [KEYS.cert, KEYS.caCert, KEYS.serverName];
 
 /**
  * Reads and checks the configuration.
- * @throws {ConfigError} with one line that names the file, the line, the key, the value and what was expected
+ * @throws {ConfigError} with one line: the file, the line number, the key, the value and what was expected
  */
 export function loadConfig(args: ConfigChoice, env: ConfigEnvironment): LoadedConfig {
   const path = configPathOf(args, env);
@@ -79,7 +79,7 @@ function unusable(path: string, problem: string): ConfigError {
     : configError('conf-kind', path, undefined, problem);
 }
 
-/** Whoever writes a file means to say which etcd it is; the default is another one on each node. */
+/** Warns about a file that names no endpoint. The default is the local host, which is another etcd on each node. */
 function checkNamesEtcd(settings: FileValues): Notice[] {
   const naming: readonly ConfigKey<unknown>[] = [KEYS.hosts, KEYS.host, KEYS.port, KEYS.srvDomain];
   if (naming.some((key) => settings.has(key))) return [];
@@ -87,7 +87,7 @@ function checkNamesEtcd(settings: FileValues): Notice[] {
   return [{ id: 'warn-no-etcd', text: `${text}; set hosts, the same on all nodes` }];
 }
 
-/** Checks the values against each other. Pure: no file but the text of one is known here. */
+/** Checks the values against each other. Pure: it reads no file. */
 export function makeConfig(
   file: string | undefined,
   settings: FileValues,
@@ -138,7 +138,10 @@ export function makeConfig(
   return { config: Object.freeze(config), warnings, notes };
 }
 
-/** What the lock string and the file both say must be the same: nobody could tell which of the two is meant. */
+/**
+ * @throws {ConfigError} when the lock string and the file name different locks, because neither of the two can be
+ * preferred
+ */
 function checkIdentity(settings: FileValues, { name, clusterId }: Identity): void {
   const as = { id: 'conf-identity' };
   const fileName = settings.get(KEYS.netbiosName);
@@ -164,7 +167,7 @@ function refreshMsOf(settings: FileValues, ttlMs: number): number {
 
 /** The members that the file names; none when SRV records name them. */
 function staticEndpoints(settings: FileValues): Endpoint[] {
-  // Two answers to the question which cluster holds the lock: on two nodes they could become two locks.
+  // Two keys that both name the cluster contradict each other. Two nodes could then take two locks.
   for (const [key, other] of [
     [KEYS.host, KEYS.hosts],
     [KEYS.srvDomain, KEYS.hosts],
@@ -203,16 +206,19 @@ function tlsOf(settings: FileValues): TlsConfig {
   };
 }
 
-/** What in the file asks for TLS, without regard to what hosts say; the first of several. */
+/** The first setting in the file that asks for TLS. The schemes in `hosts` are not looked at. */
 function tlsWantedBy(settings: FileValues): string | undefined {
   if (settings.get(KEYS.protocol) === 'https') return 'protocol = https';
   return TLS_KEYS.find((key) => settings.has(key))?.name;
 }
 
-/** Who names certificates believes that the line is encrypted; plain text would be a silent surprise. */
+/**
+ * @throws {ConfigError} when the file names certificates but every endpoint is plain text: the administrator expects
+ * encryption
+ */
 function checkTlsHasUse(settings: FileValues, endpoints: readonly Endpoint[], notes: Notice[]): void {
   const plain = endpoints.filter((endpoint) => !endpoint.secure);
-  // Members found by SRV records say themselves whether they speak TLS.
+  // Each member found by SRV records says itself whether it uses TLS.
   if (plain.length === 0 || settings.has(KEYS.srvDomain)) return;
   if (plain.length < endpoints.length) {
     const hosts = plain.map(({ host, port }) => `${host}:${port}`).join(', ');

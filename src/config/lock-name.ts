@@ -5,24 +5,25 @@ import { KEYS } from './config-keys.ts';
 import { lockName } from './name-checks.ts';
 
 export interface LockNameSources {
-  /** From the configuration; undefined means to ask testparm. It agrees with `givenName`. */
+  /** `netbios_name` of the configuration. Undefined: testparm is asked. It does not contradict `givenName`. */
   readonly netbiosName: string | undefined;
-  /** `--name` in the lock string of ctdb.conf; undefined when there is none. */
+  /** `--name` of the lock string in ctdb.conf; undefined when there is none. */
   readonly givenName: string | undefined;
-  /** The file in which to set netbios_name, for messages. */
+  /** The file in which `netbios_name` can be set, for messages. */
   readonly configPath: string;
-  /** This node's own host name, which is no name for a lock. */
+  /** The host name of this node. It cannot be the name of the lock, because each node has another. */
   readonly hostName: string;
 }
 
-// Of the 4 s for the answer; what is left after it must do for one transaction. testparm takes about 0.1 s.
+// Part of the 4 s for the answer; the rest must do for one transaction. testparm takes about 0.1 s.
 const TESTPARM_LIMIT_MS = 2_500;
 
-// A second look, only when the name is the host's own.
+// For the second call of testparm, which is made only when the name is the host's own.
 const SECOND_LOOK_LIMIT_MS = 500;
 
-// Samba prints the same name whether smb.conf sets it to the host's own or not at all. At debug level 4 it also says which parameters
-// it has read, from included files and the registry too (samba, lib/param/loadparm.c); spaces and case in their names mean nothing.
+// Samba prints the same name when smb.conf sets it to the host name and when smb.conf does not set it. At debug level 4
+// testparm also prints the parameters that it read, from included files and the registry too (samba,
+// lib/param/loadparm.c). Spaces and case in their names have no meaning.
 const COUNT_SETTINGS =
   "testparm -s -d 4 --parameter-name 'netbios name' 2>&1 | sed -n 's/^ *doing parameter //p' | tr -d ' \\t' | grep -ic '^netbiosname='";
 
@@ -30,7 +31,7 @@ const WANT = KEYS.netbiosName.range;
 
 const COMMAND = "testparm -s --parameter-name 'netbios name'";
 
-/** Why there is no name, as a clause. */
+/** Why testparm gave no name, as a clause. */
 function reasonOf(outcome: CommandOutcome): string {
   switch (outcome.kind) {
     case 'missing':
@@ -51,18 +52,20 @@ function reasonOf(outcome: CommandOutcome): string {
 }
 
 /**
- * Finds the name of the lock: `netbios_name`, or else what testparm prints, or else the name in the lock string. A name that
- * Samba made of the host's own, because smb.conf sets none, is no name: each node would take a lock of its own.
+ * Finds the name of the lock: `netbios_name`, or else the name that testparm prints, or else `--name` of the lock
+ * string. When smb.conf sets no name, Samba uses the host name. That is refused, because each node would take another
+ * lock.
  *
  * @returns one segment of an etcd key, in capitals
- * @throws {SetupError} when there is none, or when the lock string has another; the message says where to set it
+ * @throws {SetupError} when there is no name, or when the lock string has another one; the message says where to set it
  */
 export async function findLockName(sources: LockNameSources, run: RunCommand): Promise<string> {
   const { netbiosName, givenName, configPath, hostName } = sources;
   const remedy = `set netbios_name in ${quote(configPath)}`;
   if (netbiosName !== undefined) return netbiosName;
   const outcome = await run('testparm', ['-s', '--parameter-name', 'netbios name'], TESTPARM_LIMIT_MS);
-  // testparm's exit status also says what it thinks of the host's directories; the name is good either way.
+  // The exit status is not looked at: testparm also fails because of the host's directories, and its name is right even
+  // then.
   const checked = outcome.kind === 'exited' ? lockName(WANT)(outcome.stdout.trim()) : undefined;
   const name = checked === undefined || 'want' in checked ? undefined : checked.value;
   const isChosen = name !== undefined && (!isHostsOwn(name, hostName) || (await isSetInSmbConf(run)));
@@ -92,7 +95,7 @@ async function isSetInSmbConf(run: RunCommand): Promise<boolean> {
   return outcome.kind === 'exited' && Number(outcome.stdout) > 0;
 }
 
-// Samba takes the host name, up to its first dot, cut to 15 characters, when smb.conf names nothing.
+// In characters. When smb.conf names nothing, Samba takes the host name up to its first dot, cut to 15 characters.
 const NETBIOS_NAME_LENGTH = 15;
 
 function isHostsOwn(name: string, hostName: string): boolean {

@@ -2,7 +2,7 @@ import { KEY_NAMES, keyNamed, KEYS } from './config-keys.ts';
 import type { ConfigKey } from './config-key.ts';
 import { nearest, plain } from '../base/nearest.ts';
 
-/** What other programs call what these keys say, and what people write from memory. */
+/** Names that other programs, or administrators from memory, use for these keys. */
 const SYNONYMS: readonly (readonly [ConfigKey<unknown>, readonly string[]])[] = [
   [
     KEYS.hosts,
@@ -51,18 +51,18 @@ const SYNONYMS: readonly (readonly [ConfigKey<unknown>, readonly string[]])[] = 
   [KEYS.key, ['keyfile', 'key_file', 'client_key', 'private_key']],
 ];
 
-// Of a short word one wrong letter makes too many others.
+// In letters. In a shorter word, one wrong letter matches too many other words.
 const SHORTEST_MISSPELT = 6;
 
 interface Words {
   readonly keyOf: ReadonlyMap<string, ConfigKey<unknown>>;
-  /** What a misspelt word is compared with. */
+  /** The words that a misspelled word is compared with. */
   readonly misspelt: readonly string[];
 }
 
 let words: Words | undefined;
 
-/** Made when a key is unknown; most files have no such key. */
+/** Made when the first unknown key is read, because most files have none. */
 function allWords(): Words {
   const keyOf = new Map<string, ConfigKey<unknown>>();
   for (const [key, synonyms] of SYNONYMS) for (const word of synonyms) keyOf.set(plain(word), key);
@@ -74,7 +74,7 @@ function allWords(): Words {
   return { keyOf, misspelt: [...new Set([...KEY_NAMES.map(plain), ...long])] };
 }
 
-/** Words within a longer one that leave no doubt of what it is about, such as `etcd_server_list`. */
+/** Parts of a longer word that show which key is meant, such as `serverlist` in `etcd_server_list`. */
 const TELLING: readonly (readonly [RegExp, ConfigKey<unknown>])[] = [
   [/netbios/, KEYS.netbiosName],
   [/srv|domain/, KEYS.srvDomain],
@@ -87,7 +87,7 @@ const TELLING: readonly (readonly [RegExp, ConfigKey<unknown>])[] = [
   [/locksdir|lockdir/, KEYS.locksDir],
 ];
 
-/** The key that an unknown one was most likely meant to be; undefined when none is near. */
+/** The known key that an unknown one was most likely meant to be; undefined when none is near. */
 export function meantKey(word: string): ConfigKey<unknown> | undefined {
   words ??= allWords();
   const { keyOf, misspelt } = words;

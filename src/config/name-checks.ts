@@ -1,21 +1,21 @@
 import { nameOfCharacter } from '../base/character.ts';
 import type { Checker, Refusal } from './value-checks.ts';
 
-// A key of etcd may hold any bytes. On two nodes, a character that nobody sees, or that looks like another, would be two
-// locks; so there is none.
+// etcd allows any bytes in a key. A character that is invisible or that looks like another could make two nodes use two
+// locks, so it is refused.
 const NOT_IN_A_KEY = /[^!-~]/u;
 
-/** The refusal of a text for a character of it, which is named. */
+/** Refuses a text because of `character`, which the message names. */
 function refusal(want: string, character: string): Refusal {
   return { want: `${want}; it has ${nameOfCharacter(character)}`, asAscii: true, id: 'conf-name' };
 }
 
-// Far above any real one; etcd itself has no limit but that of a request (1.5 MB).
+// In characters, far above real use. etcd limits only the size of a request (1.5 MB).
 const LONGEST_DIRECTORY = 1_024;
 
 /**
- * A directory of keys in etcd: segments of printable ASCII without space, between single slashes. The result does not end
- * with a slash; it starts with one when `rooted`, and the text must then do so too.
+ * Checks a directory of keys in etcd: segments of printable ASCII without spaces, separated by single slashes. The
+ * result does not end with a slash. With `rooted` the text and the result start with one.
  */
 export function keyDirectory(rooted: boolean, want: string): Checker<string> {
   return (text) => {
@@ -30,12 +30,12 @@ export function keyDirectory(rooted: boolean, want: string): Checker<string> {
   };
 }
 
-// Samba's own limit is 15 characters; etcd has none. What a lock may not be is another directory's name.
+// In characters. Samba's own limit is 15, etcd has none.
 const LONGEST_LOCK_NAME = 255;
 
 /**
- * The lock's name, one segment of a key: printable ASCII without space and slash, in capitals, which is how Samba has
- * NetBIOS names and `testparm` prints them.
+ * Checks the name of the lock: one segment of a key in printable ASCII, without spaces and slashes. The result is in
+ * capitals, as Samba and `testparm` write NetBIOS names.
  */
 export function lockName(want: string): Checker<string> {
   return (text) => {

@@ -13,30 +13,32 @@ const FILE_KEYS: readonly ConfigKey<string>[] = [
   KEYS.passwordFile,
 ];
 
-/** True when somebody besides the owner and root's group may read. */
+/** True when users other than the owner and the group root may read the file. */
 function isReadableByOthers({ mode, groupId }: Permissions): boolean {
   return (mode & 0o004) !== 0 || ((mode & 0o040) !== 0 && groupId !== 0);
 }
 
-/** True when somebody besides the owner and root's group may write. */
+/** True when users other than the owner and the group root may write the file. */
 export function isWritableByOthers({ mode, groupId }: Permissions): boolean {
   return (mode & 0o002) !== 0 || ((mode & 0o020) !== 0 && groupId !== 0);
 }
 
-/** `path` as a shell takes it, for a command to paste. */
+/** Quotes `path` for a shell, for a command that is copied from a message. */
 export function shellWord(path: string): string {
   return /^[\w./@%+,:-]+$/.test(path) ? path : `'${path.replaceAll("'", `'\\''`)}'`;
 }
 
-/** Whether the file that `key` names holds a secret: a certificate does only when it brings its private key along. */
+/**
+ * True when the file that `key` names holds a secret. A certificate file does only when it also holds the private key.
+ */
 function holdsSecret(settings: FileValues, key: ConfigKey<string>): boolean {
   return key !== KEYS.caCert && (key !== KEYS.cert || !settings.has(KEYS.key));
 }
 
 /**
- * Looks at the files that the configuration names, without opening them.
- * @returns one warning for each file that holds a secret and that others can read, the configuration itself included
- * @throws {ConfigError} for one that is not there or not a regular file
+ * Checks the files that the configuration names, without opening them.
+ * @returns one warning for each file that holds a secret and that others can read, the configuration included
+ * @throws {ConfigError} for a file that is missing or not a regular file
  */
 export function checkNamedFiles(settings: FileValues, configPermissions: Permissions): Notice[] {
   const exposed = new Set<string>();

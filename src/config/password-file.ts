@@ -2,21 +2,20 @@ import { isUtf8 } from 'node:buffer';
 import { readSmallFile } from '../base/small-file.ts';
 import { convertCommand, wideEncodingOf, withoutByteOrderMark } from './text-encoding.ts';
 
-/** The password in a file, or why it has none: a clause that follows the file's name, and a remedy. */
+/** The password in a file, or why there is none: a clause that follows the file's name, and a remedy. */
 export type PasswordFile =
   | { readonly kind: 'password'; readonly bytes: Buffer }
   | { readonly kind: 'problem'; readonly problem: string; readonly remedy: string | undefined };
 
-// etcd takes passwords of at most 72 bytes (bcrypt); the rest is for a file that holds more than its first line.
+// etcd takes passwords of at most 72 bytes (bcrypt). The rest is room for further lines.
 const LARGEST_BYTES = 4_096;
 
 const LINE_FEED = 0x0a;
 const CARRIAGE_RETURN = 0x0d;
 
 /**
- * Reads the password in the first line of a file, byte by byte as it stands there, without a byte order mark.
- *
- * @param encoding 'UTF-8' where the password is sent as text, so that other bytes cannot be the password; 'any' otherwise
+ * Reads the password in the first line of a file, byte by byte, without a byte order mark.
+ * @param encoding 'UTF-8' when the password is sent as text, so that other bytes cannot be part of it; 'any' otherwise
  */
 export function readPasswordFile(path: string, encoding: 'UTF-8' | 'any'): PasswordFile {
   const file = readSmallFile(path, LARGEST_BYTES);

@@ -4,8 +4,8 @@ import { shellWord } from './named-files.ts';
 export type WideEncoding = 'UTF-16' | 'UTF-16LE' | 'UTF-16BE' | 'UTF-32';
 
 /**
- * The encoding of text that is neither UTF-8 nor one with a byte to a character; undefined for all others. Editors and
- * shells of Windows write it. Without a byte order mark it is known by the zero bytes beside the letters of ASCII.
+ * The encoding of text with two or four bytes to a character; undefined for all other text. Editors and shells of
+ * Windows write it. Without a byte order mark, the zero bytes beside ASCII letters show it.
  */
 export function wideEncodingOf(bytes: Uint8Array): WideEncoding | undefined {
   const [a, b, c, d] = bytes;
@@ -19,7 +19,7 @@ export function wideEncodingOf(bytes: Uint8Array): WideEncoding | undefined {
   return undefined;
 }
 
-/** The command that writes a file anew as UTF-8; its owner and mode stay. */
+/** A shell command that converts a file to UTF-8. The file keeps its owner and mode. */
 export function convertCommand(encoding: string, path: string): string {
   const file = shellWord(path);
   return `t=$(iconv -f ${encoding} -t UTF-8 ${file}) && printf '%s\\n' "$t" > ${file}`;
@@ -27,7 +27,7 @@ export function convertCommand(encoding: string, path: string): string {
 
 const BYTE_ORDER_MARK = [0xef, 0xbb, 0xbf];
 
-/** The bytes of UTF-8 text without the byte order mark that some editors put before it. */
+/** UTF-8 text without the byte order mark that some editors put in front. */
 export function withoutByteOrderMark(bytes: Uint8Array): Uint8Array {
   return BYTE_ORDER_MARK.every((byte, index) => bytes[index] === byte) ? bytes.subarray(3) : bytes;
 }

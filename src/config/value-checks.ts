@@ -1,19 +1,19 @@
-/** The text of a key is not what the key takes. */
+/** Why the text of a key is refused. */
 export interface Refusal {
   /** A noun phrase that follows "want". */
   readonly want: string;
-  /** The text may hold a secret and must not be shown. */
+  /** True: the text may hold a secret and is not shown. */
   readonly hide?: boolean;
-  /** All but ASCII is shown escaped: it is what is wrong with the text, and may look like ASCII. */
+  /** True: everything except ASCII is shown escaped, because a character that looks like ASCII may be the mistake. */
   readonly asAscii?: boolean;
-  /** The identifier of its entry in the failure guide; `conf-refused` without one. */
+  /** The entry in docs/failure-guide.md; `conf-refused` when undefined. */
   readonly id?: string;
 }
 
-/** What became of the text of a key: its value, or the reason why it has none. */
+/** The result of a check: the value, or why the text is refused. */
 export type Checked<T> = { readonly value: T } | Refusal;
 
-/** Turns the text of a key into its value. Pure, never throws. */
+/** Converts the text of a key to its value. Pure, never throws. */
 export type Checker<T> = (text: string) => Checked<T>;
 
 /** A whole number in decimal digits. */
@@ -24,7 +24,7 @@ export function wholeNumber(smallest: number, largest: number, want: string): Ch
   };
 }
 
-/** Seconds with or without decimals, into whole milliseconds; the limits are seconds. */
+/** Seconds with or without decimals. The result is in whole milliseconds; `smallest` and `largest` are in seconds. */
 export function seconds(smallest: number, largest: number, want: string): Checker<number> {
   return (text) => {
     const value = /^\+?([0-9]{1,9}(\.[0-9]{0,9})?|\.[0-9]{1,9})$/.test(text) ? Number(text) : NaN;
@@ -35,7 +35,7 @@ export function seconds(smallest: number, largest: number, want: string): Checke
 const YES = ['yes', 'true', 'on', '1'];
 const NO = ['no', 'false', 'off', '0'];
 
-/** Yes or no in the spellings of smb.conf and of Python. */
+/** Yes or no, in the spellings of smb.conf and of Python. */
 export function yesOrNo(want: string): Checker<boolean> {
   return (text) => {
     const word = text.toLowerCase();
@@ -44,7 +44,7 @@ export function yesOrNo(want: string): Checker<boolean> {
   };
 }
 
-/** One of a few words, upper and lower case alike. */
+/** One of a few words, in upper or lower case. */
 export function oneOf<const T extends string>(words: readonly T[], want: string): Checker<T> {
   return (text) => {
     const value = words.find((word) => word === text.toLowerCase());
@@ -52,19 +52,22 @@ export function oneOf<const T extends string>(words: readonly T[], want: string)
   };
 }
 
-/** Any text but none. */
+/** Any text except the empty one. */
 export function anyText(want: string): Checker<string> {
   return (text) => (text === '' ? { want } : { value: text });
 }
 
-/** The path of a file. CTDB starts us in `/` and an administrator elsewhere, so a relative path would be two files. */
+/**
+ * The path of a file. A relative path is refused: CTDB starts the helper in `/` and an administrator elsewhere, so it
+ * would name two files.
+ */
 export function absolutePath(want: string): Checker<string> {
   return (text) => (text.startsWith('/') ? { value: text } : { want });
 }
 
 const LARGEST_UINT64 = 2n ** 64n - 1n;
 
-/** A cluster ID as etcd shows it: decimal, or hex when it has a letter or starts with 0x; into decimal. */
+/** A cluster ID as etcd shows it: decimal, or hex when it has a letter or starts with `0x`. The result is decimal. */
 export function clusterId(want: string): Checker<string> {
   return (text) => {
     const match = /^(0x)?([0-9a-f]{1,20})$/i.exec(text);
