@@ -8,7 +8,7 @@ export type LeaseId = string & { readonly brand: 'LeaseId' };
 
 /**
  * The identity of one connection to one member. Two answers with the same `ConnectionId` came over one and the same transport
- * connection: the same TCP connection, never dialled anew in between.
+ * connection: the same TCP connection, never dialed anew in between.
  */
 export type ConnectionId = number & { readonly brand: 'ConnectionId' };
 

@@ -189,8 +189,8 @@ export function parseArgs(argv: readonly string[]): Args {
   const [word = ''] = words;
   const command = isCommand(word) ? word : 'helper';
   // What follows a mistyped option looks like a word, and the options of a mistyped command look misplaced.
-  const misspelt = explain(argv, undefined);
-  const mistake = misspelt ?? explainWords(words) ?? explain(argv, command);
+  const misspelled = explain(argv, undefined);
+  const mistake = misspelled ?? explainWords(words) ?? explain(argv, command);
   if (mistake !== undefined) throw new UsageError(mistake.id, mistake.text);
   let parsed;
   try {

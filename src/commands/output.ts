@@ -11,12 +11,12 @@ export interface Output {
 const CODES = { red: 31, green: 32, yellow: 33, bold: 1, dim: 2 } as const;
 export type Style = keyof typeof CODES;
 
-/** `text` in a colour or weight, where the output shows such. */
+/** `text` in a color or weight, where the output shows such. */
 export function paint(output: Pick<Output, 'hasColor'>, style: Style, text: string): string {
   return output.hasColor ? `\u001b[${CODES[style]}m${text}\u001b[0m` : text;
 }
 
-/** What was stored by others must not move the cursor or recolour the terminal of an administrator. */
+/** What was stored by others must not move the cursor or recolor the terminal of an administrator. */
 export const printable = escapeUnseen;
 
 /** Lines of cells, each column as wide as its widest cell; two spaces between, none at the end of a line. */

@@ -146,7 +146,7 @@ export const KEYS = {
   }),
   serverName: makeKey('server_name', 'text', 'a host name or an address', hostName, {
     origin: 'new',
-    meaning: "The name that a member's certificate must have, instead of the host that was dialled",
+    meaning: "The name that a member's certificate must have, instead of the host that was dialed",
   }),
   insecureSkipVerify: flag('insecure_skip_verify', {
     origin: 'new',

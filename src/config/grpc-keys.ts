@@ -52,9 +52,9 @@ export const GRPC_OPTIONS: ReadonlyMap<string, GrpcOption> = new Map([
   ['grpc-node.retry_max_attempts_limit', ours(NO_RETRIES)],
   ['grpc.service_config_disable_resolution', ours('no configuration is taken from DNS')],
   ['grpc.use_local_subchannel_pool', ours('each endpoint has one connection of its own')],
-  ['grpc.enable_http_proxy', ours('members are always dialled directly')],
-  ['grpc.http_connect_target', ours('members are always dialled directly')],
-  ['grpc.http_connect_creds', ours('members are always dialled directly')],
+  ['grpc.enable_http_proxy', ours('members are always dialed directly')],
+  ['grpc.http_connect_target', ours('members are always dialed directly')],
+  ['grpc.http_connect_creds', ours('members are always dialed directly')],
   ['grpc-node.tls_enable_trace', ours('its output could hold a password')],
 ]);
 

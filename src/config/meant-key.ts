@@ -52,12 +52,12 @@ const SYNONYMS: readonly (readonly [ConfigKey<unknown>, readonly string[]])[] = 
 ];
 
 // In letters. In a shorter word, one wrong letter matches too many other words.
-const SHORTEST_MISSPELT = 6;
+const SHORTEST_MISSPELLED = 6;
 
 interface Words {
   readonly keyOf: ReadonlyMap<string, ConfigKey<unknown>>;
   /** The words that a misspelled word is compared with. */
-  readonly misspelt: readonly string[];
+  readonly misspelled: readonly string[];
 }
 
 let words: Words | undefined;
@@ -70,8 +70,8 @@ function allWords(): Words {
     const key = keyNamed(name);
     if (key !== undefined) keyOf.set(plain(name), key);
   }
-  const long = [...keyOf.keys()].filter((word) => word.length >= SHORTEST_MISSPELT);
-  return { keyOf, misspelt: [...new Set([...KEY_NAMES.map(plain), ...long])] };
+  const long = [...keyOf.keys()].filter((word) => word.length >= SHORTEST_MISSPELLED);
+  return { keyOf, misspelled: [...new Set([...KEY_NAMES.map(plain), ...long])] };
 }
 
 /** Parts of a longer word that show which key is meant, such as `serverlist` in `etcd_server_list`. */
@@ -90,11 +90,11 @@ const TELLING: readonly (readonly [RegExp, ConfigKey<unknown>])[] = [
 /** The known key that an unknown one was most likely meant to be; undefined when none is near. */
 export function meantKey(word: string): ConfigKey<unknown> | undefined {
   words ??= allWords();
-  const { keyOf, misspelt } = words;
+  const { keyOf, misspelled } = words;
   const wanted = plain(word);
   const known = keyOf.get(wanted) ?? keyOf.get(wanted.replace(/^(etcd|ctdb)(?=.)/, ''));
   if (known !== undefined) return known;
-  const near = nearest(word, misspelt);
+  const near = nearest(word, misspelled);
   if (near !== undefined) return keyOf.get(near);
   return TELLING.find(([pattern]) => pattern.test(wanted))?.[1];
 }

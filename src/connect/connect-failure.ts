@@ -27,7 +27,7 @@ function plainHint(isSecure: boolean): string {
   return isSecure ? CHECK_HOSTS : 'if it speaks TLS, set protocol = https';
 }
 
-/** What was dialled answers, but not in HTTP/2. */
+/** What was dialed answers, but not in HTTP/2. */
 export function noHttp2(isSecure: boolean): ConnectError {
   return new ConnectError({
     id: 'net-http1',

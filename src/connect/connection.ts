@@ -54,7 +54,7 @@ export class EtcdConnection {
   #closedBecause: string | undefined;
   /** What calls get that start after the end. */
   #failure = DROPPED;
-  /** The timer of the state that it is in: dialling, failed. */
+  /** The timer of the state that it is in: dialing, failed. */
   #stopTimer: Disposer = () => undefined;
   #isOver = false;
   #calls = 0;

@@ -12,7 +12,7 @@ import { SPEAKS_TLS } from './tls-errors.ts';
 /** Makes TLS of a TCP connection; rejects with an error that says why there is none. */
 export type Secure = (socket: Socket, endpoint: Endpoint) => Promise<Socket>;
 
-/** How the connections to one endpoint are dialled. */
+/** How the connections to one endpoint are dialed. */
 export interface Dial {
   readonly endpoint: Endpoint;
   readonly names: DnsCache;
@@ -28,7 +28,7 @@ export interface DialEvents {
   readonly onEnd: () => void;
 }
 
-// Of several addresses the next is dialled when one has not answered for this long, beside it (RFC 8305, section 5).
+// Of several addresses the next is dialed when one has not answered for this long, beside it (RFC 8305, section 5).
 const NEXT_ADDRESS_AFTER_MS = 250;
 
 /** `host:port`, an IPv6 address in brackets. */

@@ -93,14 +93,14 @@ export class DnsCache {
     return this.#underWay.has(host) && !this.#known.has(host);
   }
 
-  /** Notes that `host` may have to be dialled some day. */
+  /** Notes that `host` may have to be dialed some day. */
   expect(host: string): void {
     if (isIP(host) === 0) this.#expected.add(host);
   }
 
   /**
    * Looks up the expected names that are not known yet. Called for as long as all is well: the member that is asked then is
-   * the only one whose name is known, and when DNS falls silent before it dies, nobody else could be dialled.
+   * the only one whose name is known, and when DNS falls silent before it dies, nobody else could be dialed.
    *
    * @param nowMs on whichever clock, but always the same
    */

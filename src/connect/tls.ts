@@ -11,7 +11,7 @@ import type { TlsFiles } from './tls-files.ts';
 import { explainTlsError, isDistrust, SPEAKS_NO_TLS } from './tls-errors.ts';
 import type { Shown } from './tls-trust.ts';
 
-/** The name that the member's certificate must have: the configured one, or what was dialled. */
+/** The name that the member's certificate must have: the configured one, or what was dialed. */
 function expectedName(tls: TlsConfig, endpoint: Endpoint): string {
   return certificateName(tls.serverName ?? endpoint.host);
 }

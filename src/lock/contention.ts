@@ -74,7 +74,7 @@ export async function judgeHolder(
     try {
       await members.ask((member, call) => member.revoke(found.leaseId, call), byMs, signal);
     } catch (error) {
-      // Not found: the lease has ended in the meantime, or another neighbour was quicker.
+      // Not found: the lease has ended in the meantime, or another neighbor was quicker.
       if (!(error instanceof EtcdError && error.kind === 'leaseNotFound')) throw error;
       // Should its key be there all the same, it is not to be asked for as fast as etcd can answer.
       await sleepUntil(clock, clock.now() + POLL_MS, signal);

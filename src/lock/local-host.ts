@@ -2,7 +2,7 @@
 
 /**
  * Names one process on one running kernel, for good: a process with the same pid is another one if any of the other
- * fields differ. Recorded in the lock's value so that a neighbour on the same host can tell that the holder is dead.
+ * fields differ. Recorded in the lock's value so that a neighbor on the same host can tell that the holder is dead.
  */
 export interface ProcessIdentity {
   /** /proc/sys/kernel/random/boot_id; '' when unknown, which matches nothing. */

@@ -105,7 +105,7 @@ export function makeLinuxHost(runtime: RuntimeProcess, foreignBecause?: string, 
   };
 
   /** Its pid means to us what it means to it. */
-  const isNeighbour = (other: ProcessIdentity): boolean =>
+  const isNeighbor = (other: ProcessIdentity): boolean =>
     self.bootId !== '' &&
     other.bootId === self.bootId &&
     other.namespaces === self.namespaces &&
@@ -114,7 +114,7 @@ export function makeLinuxHost(runtime: RuntimeProcess, foreignBecause?: string, 
     other.startTicks > 0;
 
   const isDead = (other: ProcessIdentity): boolean => {
-    if (!isNeighbour(other)) return false;
+    if (!isNeighbor(other)) return false;
     if (!exists(other.pid)) return true;
     const stat = parseStat(readOr(`/proc/${other.pid}/stat`, ''));
     if (stat === undefined) return false;
@@ -124,7 +124,7 @@ export function makeLinuxHost(runtime: RuntimeProcess, foreignBecause?: string, 
   };
 
   const isEnding = (other: ProcessIdentity): boolean => {
-    if (!isNeighbour(other)) return false;
+    if (!isNeighbor(other)) return false;
     const stat = parseStat(readOr(`/proc/${other.pid}/stat`, ''));
     if (stat?.startTicks !== other.startTicks) return false;
     return isZombie(stat) ? stat.threads > 1 : (stat.flags & PF_EXITING) !== 0;

@@ -35,7 +35,7 @@ export class StartPhase {
     for (const { id } of contestants) this.#forget(id);
   }
 
-  /** One attempt of each contestant in turn, and again; each round starts with another, so that none has a fixed neighbour. */
+  /** One attempt of each contestant in turn, and again; each round starts with another, so that none has a fixed neighbor. */
   async run(rounds: number, onRound: (round: number) => void): Promise<void> {
     for (let round = 0; round <= rounds; round += 1) {
       for (const index of this.#contestants.keys()) {

@@ -18,8 +18,8 @@ const TTL_S = 6;
 interface Holding {
   readonly fault: string;
   readonly relay: TcpProxy;
-  /** True when the member can still be dialled. */
-  readonly isDialled: boolean;
+  /** True when the member can still be dialed. */
+  readonly isDialed: boolean;
   readonly strike: () => void | Promise<void>;
 }
 
@@ -80,7 +80,7 @@ test('while holding, a fault of one member is silent and costs nothing', async (
       relay.lead(endpoint);
       relay.cut();
     };
-    holdings.push({ fault, relay, isDialled: true, strike });
+    holdings.push({ fault, relay, isDialed: true, strike });
   }
   const [refusing, silent] = [await relayed(), await relayed()];
   const refuse = async (): Promise<void> => {
@@ -90,8 +90,8 @@ test('while holding, a fault of one member is silent and costs nothing', async (
   const fallSilent = (): void => {
     silent.blackHole();
   };
-  holdings.push({ fault: 'it refuses connections', relay: refusing, isDialled: false, strike: refuse });
-  holdings.push({ fault: 'it is silent', relay: silent, isDialled: false, strike: fallSilent });
+  holdings.push({ fault: 'it refuses connections', relay: refusing, isDialed: false, strike: refuse });
+  holdings.push({ fault: 'it is silent', relay: silent, isDialed: false, strike: fallSilent });
 
   const holders = await Promise.all(
     holdings.map(async (holding, index) => {
@@ -116,10 +116,10 @@ test('while holding, a fault of one member is silent and costs nothing', async (
     }),
   );
   await withLogins.etcdctl(['auth', 'enable']);
-  const dialled = holders.map(({ relay }) => relay.accepted);
+  const dialed = holders.map(({ relay }) => relay.accepted);
   for (const { strike } of holders) await strike();
-  for (const [index, { isDialled, relay, others }] of holders.entries()) {
-    const isMet = (): boolean => !isDialled || relay.accepted > (dialled[index] ?? Infinity);
+  for (const [index, { isDialed, relay, others }] of holders.entries()) {
+    const isMet = (): boolean => !isDialed || relay.accepted > (dialed[index] ?? Infinity);
     if (isMet()) continue;
     // On a busy machine a holder may have gone over to another member before; it is brought back.
     for (const other of others) {

@@ -129,8 +129,8 @@ void describe('a secret', () => {
     ['a login in a host', { hosts: `samba:${PASSWORD}@127.0.0.1` }],
     ['a login in a URL', { hosts: `https://samba:${PASSWORD}@127.0.0.1:2379` }],
     ['a secret that ends within its quotes', { password: `"${PASSWORD}`, password_file: undefined }],
-    ['a misspelt key with a secret', { pasword: PASSWORD }],
-    ['a misspelt key of a channel option', { 'grpc.password': PASSWORD }],
+    ['a misspelled key with a secret', { pasword: PASSWORD }],
+    ['a misspelled key of a channel option', { 'grpc.password': PASSWORD }],
     ['a wrong password of the key', { key_password_file: undefined }],
   ];
   for (const [what, change] of mistakes) {

@@ -47,7 +47,7 @@ void describe("the dead man's switch", () => {
     assert.ok((await cluster.leases()).includes(lease), 'the lease lives on when CTDB sees end of file');
     assert.equal((await holder.exited()).signal, 'SIGKILL');
     await waitFor('the companion is gone', () => processState(companion) === undefined);
-    // The parent is not there to tell of the freeze: CTDB would elect, and the dead neighbour is found out.
+    // The parent is not there to tell of the freeze: CTDB would elect, and the dead neighbor is found out.
     const next = await bench.hold();
     assert.ok((next.answeredAtMs ?? 0) > (holder.endOfFileAtMs ?? Infinity));
     await waitFor('three TTL are over', () => performance.now() - frozenAtMs > 3_000 * TTL_S, {

@@ -447,7 +447,7 @@ void describe('check, in other surroundings', () => {
         /a space after the "!"/,
       ],
       ['this helper without its path', '!ctdb_etcd_lock', 'problem', 'ctdb-path', /not an absolute path/],
-      ['misspelt', '!/usr/libexec/ctdb/ctdb_etcd_lok', 'problem', 'ctdb-path', /is not this helper/],
+      ['misspelled', '!/usr/libexec/ctdb/ctdb_etcd_lok', 'problem', 'ctdb-path', /is not this helper/],
       ['another program that is not there', '!/x/lock', 'problem', 'ctdb-path', /is not there$/],
       ['not there', '!/x/ctdb_etcd_lock', 'problem', 'ctdb-program', /is not there$/],
       [
@@ -519,7 +519,7 @@ void describe('check, in other surroundings', () => {
   for (const [what, conf, verdict, id] of [
     ['no section', 'cluster lock = !/usr/libexec/ctdb/ctdb_etcd_lock\n', 'problem', 'ctdb-ignored'],
     [
-      'a misspelt option',
+      'a misspelled option',
       '[cluster]\n cluster_lock = !/usr/libexec/ctdb/ctdb_etcd_lock\n',
       'problem',
       'ctdb-ignored',

@@ -90,7 +90,7 @@ for (const release of ETCD_RELEASES) {
       await member.revoke(second, withinMs());
     });
 
-    test('neighbours of the directory are not in it, and the oldest is the one created first', async () => {
+    test('neighbors of the directory are not in it, and the oldest is the one created first', async () => {
       using member = await reach(cluster.hosts);
       const directory = newDirectory();
       const outside = [directory.slice(0, -1), `${directory.slice(0, -1)}.x`, `${directory.slice(0, -1)}0`];

@@ -96,7 +96,7 @@ function inside(): void {
       }
     });
 
-    test('that stops resolving while we hold on is still dialled', async () => {
+    test('that stops resolving while we hold on is still dialed', async () => {
       dns.zones.set('fading.test', { addresses: ['127.0.0.1'] });
       using member = await reach(`fading.test:${port()}`);
       await member.readKey(KEY, withinMs());
@@ -216,7 +216,7 @@ function inside(): void {
       assert.equal(member.endpoint, `m0.cluster.test:${port(0)}`);
       await cluster.member(0).stop();
       // The data of a cluster of two needs both, so it is the connection that tells.
-      await waitFor('the other member is dialled', async () => {
+      await waitFor('the other member is dialed', async () => {
         const error = await errorOf(member.readKey(KEY, withinMs(200)));
         clock.leap(11_000);
         return member.endpoint === `m1.cluster.test:${port(1)}` && error.message !== 'connection refused';

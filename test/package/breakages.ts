@@ -91,7 +91,7 @@ const AUTH_IS_ON = 'auth-is-on';
 /** Things that go wrong, each alone. */
 export const BREAKAGES: readonly Breakage[] = [
   {
-    what: 'a key is misspelt',
+    what: 'a key is misspelled',
     broken: "sed -i 's/^netbios_name/netbios_nmae/' /etc/ctdb/etcd",
     steps: [
       {

@@ -153,7 +153,7 @@ export class Checker implements Agreement, Audience, Traffic {
     if (leaseId === undefined || !what.startsWith('revoke')) return;
     const owner = this.#ownerOfLease.get(leaseId);
     if (owner === undefined || owner.process === process) return;
-    this.#world.count('neighbour reclaimed');
+    this.#world.count('neighbor reclaimed');
     const { state } = owner.process;
     if (state === 'alive' || state === 'ending')
       this.violated(
@@ -397,7 +397,7 @@ export class Checker implements Agreement, Audience, Traffic {
     if (holder.endedAtMs !== undefined && holder.endedAtMs < startedAtMs) {
       if (holder.process.machine === process.machine)
         this.violated(
-          'a dead neighbour keeps the lock',
+          'a dead neighbor keeps the lock',
           `${contender.name} finds ${holder.name}, which is dead`,
         );
       return;

@@ -289,9 +289,9 @@ export const MUTATIONS: readonly PlannedMutation[] = [
     replace: `if (oldest.key === place.directory && oldest.leaseId === leaseId) {`,
     within: 20_000,
   },
-  // Neighbours
+  // Neighbors
   {
-    name: 'a neighbour is reclaimed whatever its boot ID',
+    name: 'a neighbor is reclaimed whatever its boot ID',
     file: 'src/process/linux-host.ts',
     find: `    other.bootId === self.bootId &&
 `,
@@ -299,7 +299,7 @@ export const MUTATIONS: readonly PlannedMutation[] = [
     within: 5_000,
   },
   {
-    name: 'a neighbour is reclaimed whatever its pid namespace',
+    name: 'a neighbor is reclaimed whatever its pid namespace',
     file: 'src/process/linux-host.ts',
     find: `    other.namespaces === self.namespaces &&
 `,
@@ -321,7 +321,7 @@ export const MUTATIONS: readonly PlannedMutation[] = [
     within: 20_000,
   },
   {
-    name: 'a dead neighbour is not reclaimed',
+    name: 'a dead neighbor is not reclaimed',
     file: 'src/lock/contention.ts',
     find: `  if (host.isDead(record.process)) {`,
     replace: `  if (host.isDead(record.process) && byMs < 0) {`,

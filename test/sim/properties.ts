@@ -26,7 +26,7 @@ export const PROPERTIES = {
   'a take is slow': 'who finds the lock free holds it within 1 s and one hedge delay for each silent member',
   'contention is reported that was none': 'who answers 1 met the key of another',
   'contention is reported late': 'who meets a holder that renews answers within 1.6 s',
-  'a dead neighbour keeps the lock': 'a helper that is dead is replaced at once on its own host',
+  'a dead neighbor keeps the lock': 'a helper that is dead is replaced at once on its own host',
   'an error is reported without need': 'no 3 while etcd serves',
   'a living process loses its lease to a contender': 'only the dead are replaced',
   'the switch kills a process that runs': 'the dead man’s switch ends only who was frozen',

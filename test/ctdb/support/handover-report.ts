@@ -141,7 +141,7 @@ vanishes from the network is missed after half a minute.
 
 A helper that is killed in the middle of a recovery is not in the table: every node's check of the lock then runs beside the
 election, and takes a lock that is free for a moment. Contenders look again at a key that is so young, and the cluster has a leader
-a second or two later; the test of CTDB's behaviour kills ten times at that point.
+a second or two later; the test of CTDB's behavior kills ten times at that point.
 
 After a SIGKILL of everything on the node nobody is left who could give the lock back, so it is free when its lease ends: between
 \`lock_ttl\` less \`refresh\` and \`lock_ttl\` after the event, and up to 1 s until etcd has noticed. CTDB tries for the

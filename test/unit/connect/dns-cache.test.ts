@@ -117,7 +117,7 @@ void describe('the book of names', () => {
     assert.deepEqual(later, ['192.0.2.2,192.0.2.1']);
   });
 
-  test('what may be dialled some day is looked up ahead, and again after ten seconds while DNS does not tell', async () => {
+  test('what may be dialed some day is looked up ahead, and again after ten seconds while DNS does not tell', async () => {
     const { book, asked } = bookByHand();
     for (const host of ['a', 'b', 'c', 'b', '192.0.2.1']) book.expect(host);
     look(book, 'a');

@@ -101,7 +101,7 @@ void describe('acquiring', () => {
     assert.deepEqual(scene.names(), ['readOldest']);
   });
 
-  void it('a dead neighbour is revoked and its lock taken in the same run', async () => {
+  void it('a dead neighbor is revoked and its lock taken in the same run', async () => {
     const scene = begin((stage, etcd) => {
       stage.isDead = true;
       hold(etcd, holderValue(stage.self, stage.timing));

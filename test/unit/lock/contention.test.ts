@@ -206,19 +206,19 @@ void describe('a contender that finds the lock held', () => {
     }
   });
 
-  void it('waits until a neighbour that was killed is dead, and revokes its lease then', async () => {
+  void it('waits until a neighbor that was killed is dead, and revokes its lease then', async () => {
     const { verdict, atMs, revokes } = await judge({ sinceRenewalMs: 100, endsAtMs: 300 });
     assert.deepEqual([verdict, revokes], ['wait is over', 1]);
     assert.ok(atMs >= 300 && atMs < 350, `${atMs} ms`);
   });
 
-  void it('does not revoke for a neighbour that does not get to its end in time', async () => {
+  void it('does not revoke for a neighbor that does not get to its end in time', async () => {
     const { verdict, atMs, revokes } = await judge({ sinceRenewalMs: 100, endsAtMs: Infinity });
     assert.deepEqual([verdict, revokes], ['contended', 0]);
     assert.ok(atMs > ANSWER_MS - 500 && atMs < ANSWER_MS, `${atMs} ms`);
   });
 
-  void it('revokes the lease of a dead neighbour, and of no one else', async () => {
+  void it('revokes the lease of a dead neighbor, and of no one else', async () => {
     assert.deepEqual(await judge({ sinceRenewalMs: 100, isDead: true }), {
       verdict: 'wait is over',
       atMs: 0,

@@ -17,11 +17,11 @@ function identify(pid: number): ProcessIdentity {
 
 test('a process that lives is neither dead nor ending, and one that is gone is dead', async () => {
   const child = spawn('sleep', ['60']);
-  const neighbour = identify(child.pid ?? 0);
-  assert.deepEqual([host.isDead(neighbour), host.isEnding(neighbour)], [false, false]);
+  const neighbor = identify(child.pid ?? 0);
+  assert.deepEqual([host.isDead(neighbor), host.isEnding(neighbor)], [false, false]);
   child.kill('SIGKILL');
   await once(child, 'exit');
-  assert.deepEqual([host.isDead(neighbour), host.isEnding(neighbour)], [true, false]);
+  assert.deepEqual([host.isDead(neighbor), host.isEnding(neighbor)], [true, false]);
 });
 
 test('a process whose main thread has ended and another has not is ending, and not dead', async () => {
@@ -31,19 +31,19 @@ import ctypes, threading, time
 threading.Thread(target=time.sleep, args=(60,)).start()
 ctypes.CDLL(None).pthread_exit(None)`;
   const child = spawn('python3', ['-c', program], { stdio: 'ignore' });
-  const neighbour = identify(child.pid ?? 0);
-  await waitFor('its main thread has ended', () => host.isEnding(neighbour));
-  assert.equal(host.isDead(neighbour), false);
+  const neighbor = identify(child.pid ?? 0);
+  await waitFor('its main thread has ended', () => host.isEnding(neighbor));
+  assert.equal(host.isDead(neighbor), false);
   for (const other of [
-    { ...neighbour, startTicks: neighbour.startTicks + 1 },
-    { ...neighbour, bootId: 'another' },
-    { ...neighbour, namespaces: 'others' },
+    { ...neighbor, startTicks: neighbor.startTicks + 1 },
+    { ...neighbor, bootId: 'another' },
+    { ...neighbor, namespaces: 'others' },
   ]) {
     assert.equal(host.isEnding(other), false);
   }
   child.kill('SIGKILL');
   await once(child, 'exit');
-  assert.deepEqual([host.isDead(neighbour), host.isEnding(neighbour)], [true, false]);
+  assert.deepEqual([host.isDead(neighbor), host.isEnding(neighbor)], [true, false]);
 });
 
 // What /proc shows, by hand.
@@ -78,7 +78,7 @@ function them(differs: Partial<ProcessIdentity> = {}): ProcessIdentity {
   return { ...hostOf({}).self, pid: THEM, startTicks: 99, ...differs };
 }
 
-void describe('a neighbour', () => {
+void describe('a neighbor', () => {
   const stillThere = `/proc/${THEM}/stat`;
 
   void it('that runs is not dead', () => {
