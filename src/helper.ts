@@ -23,15 +23,17 @@ import type { AnswerPipe } from './lock/answer-pipe.ts';
 import { timingOf } from './config/timing.ts';
 import { lookForV2Lock } from './etcd/v2-lock.ts';
 
-// The runtime cuts small buffers from blocks of 64 KiB. One that is in use during two collections in a row stays until a full
-// one, which a helper that holds has no other reason for: 2.6 kB for each renewal, up to 4 MB. Smaller ones are gone before.
+// In bytes. The runtime cuts small buffers from blocks of 64 KiB. A block that is in use during two garbage collections
+// is freed only by a full collection, which a holder has no other reason to run. This cost 2.6 kB for each renewal, up
+// to 4 MB. Blocks of 4 KiB are freed earlier.
 const BUFFER_POOL_BYTES = 4_096;
 
-// CTDB sends SIGTERM to a helper whose stdout has ended, and ours ends first of all when somebody else asks us to end. That
-// second request must not cut the release short, or nobody gets the lock until the lease has ended.
+// CTDB sends SIGTERM to a helper whose stdout has ended. When another process asks the helper to end, it closes stdout
+// first, so that SIGTERM follows. This second request must not end the release early, because the lock would then stay
+// taken until the lease ends.
 const SAME_REQUEST_MS = 500;
 
-/** Aborted by the first request to end; a second one that comes later than CTDB's own echo of it ends us at once. */
+/** Aborted by the first request to end. A second request that comes more than 500 ms later ends the process at once. */
 function terminationSignal(status: AnswerPipe): AbortSignal {
   const terminated = new AbortController();
   let requestedAtMs = 0;
@@ -46,7 +48,8 @@ function terminationSignal(status: AnswerPipe): AbortSignal {
   };
   process.on('SIGTERM', onRequest);
   process.on('SIGINT', onRequest);
-  // CTDB ignores SIGPIPE and leaves it so; a terminal that goes away is not a reason to let go of a lock either.
+  // CTDB ignores SIGPIPE, and its children inherit that. A terminal that closes (SIGHUP) is no reason to release a lock
+  // either.
   process.on('SIGPIPE', () => undefined);
   process.on('SIGHUP', () => undefined);
   return terminated.signal;
@@ -69,7 +72,10 @@ function makeRealWatchdog(
   );
 }
 
-/** What a /proc that is not the kernel's own, or not this process's, takes away; for a helper that is about to take the lock. */
+/**
+ * Warns a helper that is about to take the lock about a /proc that cannot be used: it is not the kernel's own, or
+ * belongs to another process.
+ */
 function warnOfProcfs({ foreignBecause, noUptimeBecause }: Procfs, log: Log): void {
   if (foreignBecause !== undefined)
     log.warning(
@@ -83,15 +89,15 @@ function warnOfProcfs({ foreignBecause, noUptimeBecause }: Procfs, log: Log): vo
     );
 }
 
-/** Wires the real parts together and lives the helper's life with them. */
+/** Connects the real parts and runs the helper with them. */
 export async function helpCtdb(
   config: Config,
   log: Log,
   status: AnswerPipe,
   version: string,
 ): Promise<ExitStatus> {
-  // The runtime looks at it when it closes a socket, makes a stream of it for that, and prints nothing there itself: a
-  // thirtieth of a start. Ours is stderr-log.ts.
+  // When the runtime closes a socket it compares it with `process.stderr`, and creates that stream to do so. That takes
+  // a thirtieth of a start. The helper does not use the stream: it logs with stderr-log.ts.
   Object.defineProperty(process, 'stderr', { value: undefined });
   Buffer.poolSize = BUFFER_POOL_BYTES;
   const procfs = inspectProcfs(process.pid);
@@ -127,7 +133,7 @@ export async function helpCtdb(
     },
   });
   making.catch(() => undefined); // looked at below, unless nobody waits for the lock any more
-  // With srv_domain a silent DNS takes its time, and nothing needs to be undone yet.
+  // With `srv_domain` a silent DNS server can take long. A request to end needs no clean-up yet.
   const made = await Promise.race([making, whenAborted(terminated)]);
   if (made === undefined) return EXIT.released;
   const members = made.map((member) => guard.guard(member));
@@ -149,7 +155,7 @@ export async function helpCtdb(
     };
     return formatHolder(written);
   };
-  // Not before there is an answer: to start a program takes 3 ms, and who is refused needs no number.
+  // Started only after the answer: a start of the command takes 3 ms, and a refused contender needs no number.
   const laterValue = async (): Promise<string | undefined> => {
     const pnn = await ctdbPnn(run);
     return pnn === undefined || written === undefined ? undefined : formatHolder({ ...written, pnn });

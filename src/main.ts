@@ -23,7 +23,9 @@ const BUILD: BuildInfo =
 
 const STDOUT = 1;
 
-/** All that is not the helper's own work. The commands are loaded for those who call them only. */
+/**
+ * Runs everything except the helper's own work. The commands are loaded here, so that the helper does not load them.
+ */
 async function serveAdministrator(args: Exclude<Args, { command: 'helper' }>): Promise<ExitStatus> {
   if (args.command === 'version') writeSync(STDOUT, versionText(BUILD, process.versions));
   else if (args.command === 'help' && args.topic === undefined) writeSync(STDOUT, helpText());
@@ -55,12 +57,12 @@ function commandRuntime(): CommandRuntime {
   };
 }
 
-/** The runtime calls its main thread MainThread, and `ps` and `pkill` know a process by that name. */
+/** Sets the name that `ps` and `pkill` show. The runtime calls its main thread `MainThread`. */
 function nameOurselves(): void {
   try {
     writeFileSync('/proc/self/comm', 'ctdb_etcd_lock');
   } catch {
-    // Only a name.
+    // Ignored: the name has no effect on the lock.
   }
 }
 
@@ -97,7 +99,8 @@ async function main(): Promise<ExitStatus> {
     for (const { id, text } of notes) log.detail(id, text);
     return await helpCtdb(config, log, status, BUILD.version);
   } catch (error) {
-    // The lines first: the answer to any byte but 0 is a SIGTERM at once, and nobody handles that yet.
+    // The lines are written before the byte. CTDB answers every byte except 0 with SIGTERM, which no handler catches
+    // yet.
     if (error instanceof UsageError && wantsPlugin(process.argv.slice(2))) {
       const { pluginLine } = await import('./commands/check/plugin.ts');
       writeSync(STDOUT, pluginLine(EXIT.failed, error.message));
@@ -115,7 +118,7 @@ async function main(): Promise<ExitStatus> {
   }
 }
 
-// Not awaited: the program is packed as one CommonJS file, which has no await at its top.
+// Not awaited: the program is packed as one CommonJS file, which cannot have `await` at its top level.
 void main().then((status) => {
   endProcess(process, status);
 });

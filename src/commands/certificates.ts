@@ -2,13 +2,13 @@ import { X509Certificate } from 'node:crypto';
 import { readSmallFile } from '../base/small-file.ts';
 import type { TlsConfig } from '../config/config.ts';
 
-/** A certificate that the lock depends on, and when it ends. */
+/** A certificate that the lock needs, and when it expires. */
 export interface CertificateEnd {
-  /** `ca_cert` and `cert` are the files of the configuration, `member` is what a member shows. */
+  /** `ca_cert` and `cert` are files of the configuration. `member` is a certificate that a member sent. */
   readonly kind: 'ca_cert' | 'cert' | 'member';
   /** The path of the file, or the endpoint of the member. */
   readonly where: string;
-  /** The common name, or the whole subject where there is none. */
+  /** The common name, or the whole subject when there is no common name. */
   readonly subject: string;
   /** Milliseconds of wall-clock time since 1970. */
   readonly endsAtMs: number;
@@ -16,11 +16,14 @@ export interface CertificateEnd {
 
 const LARGEST_FILE_BYTES = 4 * 1024 * 1024;
 
-/** The certificates in the files of the configuration. A file that cannot be read has none: `check` says why. */
+/**
+ * The certificates in the files of the configuration. A file that cannot be read gives none; `check` reports the
+ * reason.
+ */
 export function certificatesOf({ caFile, certFile }: TlsConfig): CertificateEnd[] {
   return [
     ...(caFile === undefined ? [] : inFile('ca_cert', caFile)),
-    // What follows the first one are the authorities between.
+    // Only the first certificate is the client's own. Intermediate authorities follow it.
     ...(certFile === undefined ? [] : inFile('cert', certFile).slice(0, 1)),
   ];
 }
@@ -42,13 +45,13 @@ function inFile(kind: 'ca_cert' | 'cert', path: string): CertificateEnd[] {
   });
 }
 
-/** A certificate as TLS shows that of the other side. */
+/** A certificate of the other side, as Node's TLS returns it. */
 interface ShownCertificate {
   readonly subject: { readonly CN?: string | string[]; readonly O?: string | string[] };
   readonly valid_to: string;
 }
 
-/** What a member showed: its own certificate, and those between it and the root. */
+/** The certificates that a member sent: its own, and the intermediate ones. */
 export function certificatesShown(endpoint: string, chain: readonly ShownCertificate[]): CertificateEnd[] {
   return chain.map(({ subject: { CN, O }, valid_to }) => ({
     kind: 'member',

@@ -7,13 +7,13 @@ import { NO_IDENTITY, type Identity } from '../config/config.ts';
 import type { ConfigKey } from '../config/config-key.ts';
 import { KEYS } from '../config/config-keys.ts';
 
-/** What there is beside the bare call, which CTDB makes. */
+/** The administrator's commands. CTDB starts the program without a command. */
 export const COMMANDS = ['check', 'status', 'release'] as const;
 export type CommandName = (typeof COMMANDS)[number];
 
-/** `check` as a plugin of Nagios and its kin. */
+/** Options of `check` as a plugin of Nagios or a compatible monitor. */
 export interface PluginArgs {
-  /** After so long the line is printed with what is known by then. */
+  /** Time limit in milliseconds. At the limit the line is printed with what is known. */
   readonly limitMs: number;
 }
 
@@ -37,35 +37,35 @@ export type Args =
   | { readonly command: 'version' }
   | {
       readonly command: 'help';
-      /** Undefined is the program as a whole. */
+      /** Undefined: help for the whole program. */
       readonly topic: CommandName | undefined;
     }
   | CommandArgs
   | {
-      /** Take the lock, answer, hold, let go. */
+      /** Takes the lock, answers CTDB, holds the lock and releases it. */
       readonly command: 'helper';
       readonly verbosity: Verbosity;
-      /** The file after `-c`; undefined means the usual place. */
+      /** The path after `-c`; undefined: the default path. */
       readonly configFile: string | undefined;
       readonly given: Identity;
     };
 
-/** What was built, fixed at build time. */
+/** Facts about the build, set at build time. */
 export interface BuildInfo {
   readonly version: string;
-  /** The commit in hex, or a word when there is none. */
+  /** The commit in hex, or a word when it is unknown. */
   readonly commit: string;
   /** The version of the etcd3 package. */
   readonly etcd3: string;
 }
 
-/** What runs it; `process.versions` is one. */
+/** The versions of the runtime; `process.versions` has this type. */
 export interface RuntimeInfo {
   readonly node: string;
   readonly openssl: string;
 }
 
-// The letters and words of the helper that Samba ships, plus the two that every program has, plus those of the commands.
+// The options of Samba's helper, `--help` and `--version`, and the options of the commands.
 const OPTIONS = {
   config: { type: 'string', short: 'c' },
   name: { type: 'string' },
@@ -82,7 +82,7 @@ const OPTIONS = {
 } as const;
 type Option = keyof typeof OPTIONS;
 
-/** Which options each command takes; `helper` is the bare call. */
+/** The options of each command. `helper` is the call without a command. */
 export const OPTIONS_OF: Readonly<Record<CommandName | 'helper', readonly Option[]>> = {
   helper: ['config', 'name', 'cluster-id', 'verbose', 'help', 'version'],
   check: ['config', 'name', 'cluster-id', 'json', 'plugin', 'timeout', 'help'],
@@ -98,7 +98,7 @@ function isCommand(word: string): word is CommandName {
   return COMMANDS.some((command) => command === word);
 }
 
-/** Says that `rawName` is not an option of `command`, or of any, and what was perhaps meant. */
+/** Says that `rawName` is not an option of `command`, or of any command, and which option may have been meant. */
 function notAnOption(name: string, rawName: string, command: CommandName | 'helper' | undefined): string {
   if (isOption(name) && command !== undefined) {
     const takers = COMMANDS.filter((other) => OPTIONS_OF[other].includes(name)).join(' and ');
@@ -106,7 +106,7 @@ function notAnOption(name: string, rawName: string, command: CommandName | 'help
       ? `Option ${rawName} belongs to ${takers}, want a command before it`
       : `Option ${rawName} is not one of ${command}, see ctdb_etcd_lock ${command} --help`;
   }
-  // A single wrong letter could have been any of ours, so only whole words are worth a guess.
+  // A single letter can be a mistyped form of any option, so a suggestion is made for whole words only.
   const near = nearest(
     rawName,
     Object.keys(OPTIONS).map((option) => `--${option}`),
@@ -115,8 +115,8 @@ function notAnOption(name: string, rawName: string, command: CommandName | 'help
 }
 
 /**
- * One line that says which option is wrong, and what was perhaps meant; undefined when none is. Without a command every
- * option of any of them will do.
+ * Finds the first wrong option: one line that names it and the option that may have been meant. Undefined when no
+ * option is wrong. Without `command`, every option of any command is right.
  */
 function explain(argv: readonly string[], command: CommandName | 'helper' | undefined): Notice | undefined {
   const { tokens } = parseTokens({ args: [...argv], options: OPTIONS, strict: false, tokens: true });
@@ -129,14 +129,14 @@ function explain(argv: readonly string[], command: CommandName | 'helper' | unde
       if (token.value !== undefined)
         return { id: 'cli-option', text: `Option ${token.rawName} takes no value` };
     } else if (!token.inlineValue && (token.value ?? '-').startsWith('-')) {
-      // A value that looks like an option is more likely a forgotten one; `--config=-a` is the way to mean it.
+      // A value that looks like an option is more likely a missing value. `--config=-a` passes such a value.
       return NOTHING_AFTER[token.name];
     }
   }
   return undefined;
 }
 
-/** What to say where an option has no value after it. */
+/** The messages for an option without a value. */
 const NOTHING_AFTER = {
   config: { id: 'cli-config', text: 'Option -c (--config) has no file after it, want -c FILE' },
   name: { id: 'cli-identity', text: 'Option --name has no name after it, want --name NAME' },
@@ -148,7 +148,10 @@ function takesText(name: Option): name is keyof typeof NOTHING_AFTER {
   return OPTIONS[name].type === 'string';
 }
 
-/** The value of an option that a key of the configuration file has too, checked as there. */
+/**
+ * The value of an option that is also a key of the configuration file. Both have the same check.
+ * @throws {UsageError} when the check refuses it
+ */
 function valueOf<T>(option: string, key: ConfigKey<T>, text: string | undefined): T | undefined {
   if (text === undefined) return undefined;
   const checked = key.check(text);
@@ -156,7 +159,7 @@ function valueOf<T>(option: string, key: ConfigKey<T>, text: string | undefined)
   throw new UsageError('cli-identity', `Option ${option} is ${quoteAsAscii(text)}, want ${checked.want}`);
 }
 
-/** Why these words are no command, in one line; undefined when they are one, or none. */
+/** Says in one line why these words are not a command. Undefined when they are one, or when there are none. */
 function explainWords([word, extra]: readonly string[]): Notice | undefined {
   const problem = (text: string): Notice => ({ id: 'cli-command', text });
   if (word === undefined) return undefined;
@@ -174,21 +177,23 @@ function explainWords([word, extra]: readonly string[]): Notice | undefined {
 }
 
 /**
- * Reads the arguments that follow the program's name.
- * @throws {UsageError} for anything that is not a command or an option of it; the message names it and the nearest known one
+ * Reads the arguments after the program's name.
+ * @throws {UsageError} for an unknown command, or an option that the command does not have; the message suggests the
+ * nearest known one
  */
 export function parseArgs(argv: readonly string[]): Args {
-  // As CTDB calls us: nothing to be read, so nothing is loaded that reads it.
+  // CTDB starts the program without arguments. The parser is not loaded then, which makes the start faster.
   if (argv.length === 0) {
     return { command: 'helper', verbosity: 0, configFile: undefined, given: NO_IDENTITY };
   }
   const { positionals } = parseTokens({ args: [...argv], options: OPTIONS, strict: false });
-  // `help check` is what people type where `check --help` is meant.
+  // `help check` means `check --help`.
   const wantsHelp = positionals[0] === 'help';
   const words = wantsHelp ? positionals.slice(1) : positionals;
   const [word = ''] = words;
   const command = isCommand(word) ? word : 'helper';
-  // What follows a mistyped option looks like a word, and the options of a mistyped command look misplaced.
+  // The order matters. The word after a mistyped option looks like a command, and the options after a mistyped command
+  // look wrong. So options that no command has come first.
   const misspelled = explain(argv, undefined);
   const mistake = misspelled ?? explainWords(words) ?? explain(argv, command);
   if (mistake !== undefined) throw new UsageError(mistake.id, mistake.text);
@@ -237,7 +242,7 @@ export function parseArgs(argv: readonly string[]): Args {
   }
 }
 
-// Nagios and Icinga give a plugin up after 60 s, and most plugins give themselves 10 s.
+// Nagios and Icinga stop a plugin after 60 s. Most plugins have a limit of 10 s.
 const PLUGIN_LIMIT_S = { standard: 10, smallest: 1, largest: 60 };
 
 function pluginArgs(timeout: string | undefined): PluginArgs {
@@ -251,12 +256,15 @@ function pluginArgs(timeout: string | undefined): PluginArgs {
   return { limitMs: limitS * 1_000 };
 }
 
-/** True when a plugin was asked for, whatever else is wrong with the line: its mistakes have a form of their own. */
+/**
+ * True when the arguments ask for a plugin, even if they contain mistakes: a plugin reports a mistake in its own
+ * format.
+ */
 export function wantsPlugin(argv: readonly string[]): boolean {
   return argv.includes('--plugin');
 }
 
-/** The text for `--help`, and for stderr after a mistake; whole lines, the last one ended. */
+/** The text for `--help`, and for stderr after a mistake: whole lines, with a line feed at the end. */
 export function helpText(): string {
   return `Usage: ctdb_etcd_lock [--name NAME] [--cluster-id ID] [-c FILE] [-v|-vv|-vvv]
        ctdb_etcd_lock check|status|release [-c FILE] [OPTION...]
@@ -290,7 +298,7 @@ on standard error that says why.
 `;
 }
 
-/** The text for `--version`; whole lines, the last one ended. */
+/** The text for `--version`: whole lines, with a line feed at the end. */
 export function versionText(build: BuildInfo, runtime: RuntimeInfo): string {
   return `ctdb_etcd_lock ${build.version} (commit ${build.commit})
 Node.js ${runtime.node}, OpenSSL ${runtime.openssl}, etcd3 ${build.etcd3}

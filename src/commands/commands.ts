@@ -10,7 +10,7 @@ import { ConfigError } from '../base/errors.ts';
 import { askOnTerminal, makeOutput } from './terminal.ts';
 import type { CommandStatus, CommandContext } from './context.ts';
 
-/** What `main.ts` hands in; the terminal is looked up here. */
+/** What `main.ts` passes in. The outputs and the question are added here. */
 export type CommandRuntime = Omit<CommandContext, 'out' | 'err' | 'ask'>;
 
 const STDOUT = 1;
@@ -45,7 +45,7 @@ export async function runCommand(args: CommandArgs, runtime: CommandRuntime): Pr
       world.out.write(pluginLine(3, failure));
       return 3;
     }
-    // What is wrong with the configuration is a sentence of its own.
+    // A ConfigError is a full sentence. Other failures need a beginning that names the command.
     err.write(error instanceof ConfigError ? `${failure}\n` : `${CANNOT[args.command]}: ${failure}\n`);
     return 2;
   }
@@ -64,7 +64,7 @@ function dispatch(args: CommandArgs, world: CommandContext): Promise<CommandStat
   }
 }
 
-/** For commands that change nothing: Ctrl-C ends them at once. */
+/** Runs a command that changes nothing, so that Ctrl-C can end it at once. */
 function unlessInterrupted(
   running: Promise<CommandStatus>,
   world: CommandContext,

@@ -3,23 +3,23 @@ import type { Output } from './output.ts';
 import type { LocalHost } from '../lock/local-host.ts';
 import type { RunCommand } from '../base/command.ts';
 
-/** What the administrator's commands need of the world; `main.ts` hands in the real one. */
+/** What a command needs of the system. `main.ts` passes the real one, tests pass another. */
 export interface CommandContext {
   readonly clock: Clock;
   readonly host: LocalHost;
   readonly run: RunCommand;
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** What was asked for. */
+  /** Where the result is written. */
   readonly out: Output;
-  /** Warnings, failures and progress. */
+  /** Where warnings, failures and progress are written. */
   readonly err: Output;
-  /** Puts a question and resolves to the line that is typed; undefined when nobody sits there to be asked. */
+  /** Asks a question and resolves to the line that is typed; undefined without a terminal. */
   readonly ask: (question: string) => Promise<string | undefined>;
   /** Aborted by Ctrl-C or SIGTERM. */
   readonly interrupted: AbortSignal;
-  /** Our own version. */
+  /** The version of this program. */
   readonly version: string;
 }
 
-/** With which status a command ends; what each means for a command stands in its help. */
+/** The exit status of a command. The help of each command says what its values mean. */
 export type CommandStatus = 0 | 1 | 2 | 3;

@@ -1,29 +1,29 @@
 import { isIP } from 'node:net';
 import { CTDB_OPTIONS, type OptionType } from './ctdb-options.ts';
 
-/** A place in ctdb.conf and what is the matter there. */
+/** A line of ctdb.conf, and what is wrong with it. */
 export interface Place {
-  /** Counted from 1; where a line is continued, the first of its lines. */
+  /** Counted from 1. For a continued line, the number of its first line. */
   readonly line: number;
-  /** A clause that follows the line's number. */
+  /** A clause that follows the number of the line. */
   readonly problem: string;
 }
 
-/** What CTDB makes of its configuration file. */
+/** What CTDB reads from its configuration file. */
 export interface CtdbConf {
-  /** Values by `section/option`, to the letter as CTDB takes them; what is not there has its default. */
+  /** The values by `section/option`, exactly as CTDB reads them. An option that is missing has its default. */
   readonly values: ReadonlyMap<string, string>;
-  /** CTDB does not start with this file; undefined when it does. */
+  /** CTDB does not start because of this line; undefined when it starts. */
   readonly refused: Place | undefined;
-  /** CTDB stops to read here, and starts as if the whole file were empty; undefined when it reads to the end. */
+  /** CTDB stops reading at this line and starts as if the whole file were empty; undefined when it reads to the end. */
   readonly dropped: Place | undefined;
-  /** What CTDB passes over in silence, and nobody means to write. */
+  /** Lines that CTDB ignores without a message, and that are probably mistakes. */
   readonly ignored: readonly Place[];
 }
 
 const LARGEST_INT = 2 ** 31 - 1;
 
-/** C's `isspace` in the locale that CTDB runs in. */
+/** C's `isspace` in the locale of CTDB. */
 const isSpace = (character: string | undefined): boolean =>
   character !== undefined && ' \t\n\v\f\r'.includes(character);
 
@@ -33,8 +33,9 @@ interface Line {
 }
 
 /**
- * Lines as samba's `lib/util/tini.c` reads them: comments (`#` or `;` in front) and blank lines are left out, white space in
- * front is dropped and runs of it become their first character, a backslash at the end continues a line.
+ * The lines as samba's `lib/util/tini.c` reads them. Comments (`#` or `;` in front) and blank lines are skipped. White
+ * space in front is removed, and a run of white space becomes its first character. A backslash at the end continues a
+ * line.
  */
 function* linesOf(text: string): Generator<Line> {
   let at = 0;
@@ -65,19 +66,19 @@ function* linesOf(text: string): Generator<Line> {
         line = line.slice(0, line.endsWith('\\') ? -1 : -2);
       } else if (!isSpace(character) || !isSpace(line.at(-1))) line += character;
     }
-    // It is a string of C from here on.
+    // In CTDB, the line is a C string, which ends at the first zero byte.
     const [whole = ''] = line.split('\0', 1);
     if (whole !== '') yield { number: first, text: whole };
   }
 }
 
-/** Drops one character of white space at each end. */
+/** Removes one character of white space at each end. */
 function trimOne(text: string): string {
   const start = isSpace(text[0]) ? 1 : 0;
   return text.slice(start, text.length > start && isSpace(text.at(-1)) ? -1 : undefined);
 }
 
-/** C's `strtol` with base 0: what follows the digits is passed over. */
+/** C's `strtol` with base 0: text after the digits is ignored. */
 export function integerOf(text: string): number {
   const [, sign = '', hex, octal, decimal] =
     /^[ \t\n\v\f\r]*([+-]?)(?:0x([0-9a-f]+)|(0[0-7]*)|([1-9][0-9]*))/i.exec(text) ?? [];
@@ -86,7 +87,7 @@ export function integerOf(text: string): number {
   return sign === '-' ? -size : size;
 }
 
-/** Why CTDB refuses that value, as a clause; undefined when it takes it. */
+/** Why CTDB refuses the value, as a clause; undefined when CTDB takes it. */
 function refusalOf(section: string, option: string, type: OptionType, value: string): string | undefined {
   const refused = `CTDB refuses ${option} = ${value}`;
   if (value === '') return `CTDB refuses ${option} without a value`;
@@ -102,15 +103,15 @@ function refusalOf(section: string, option: string, type: OptionType, value: str
 }
 
 /**
- * Reads ctdb.conf as CTDB does: samba's `ctdb/common/conf.c` upon `lib/util/tini.c`, with what ctdbd is told to pass over.
- * Pure, never throws. Not looked at: whether files and directories that the values name are there.
+ * Reads ctdb.conf as CTDB does: samba's `ctdb/common/conf.c` and `lib/util/tini.c`, with the settings that ctdbd
+ * ignores. Pure, never throws. It does not check that files named by the values exist.
  */
 export function parseCtdbConf(bytes: Uint8Array): CtdbConf {
   const values = new Map<string, string>();
   const ignored: Place[] = [];
   let refused: Place | undefined;
   let section: string | undefined;
-  // One character for each byte, as C has it; a value becomes text again at the end.
+  // Latin-1 gives one character for each byte, as in C. The values are decoded at the end.
   for (const { number: line, text } of linesOf(Buffer.from(bytes).toString('latin1'))) {
     const shown = (part: string): string => Buffer.from(part, 'latin1').toString();
     const drop = (problem: string): CtdbConf => ({

@@ -3,15 +3,15 @@ import type { RunCommand } from '../base/command.ts';
 /** What CTDB on this node says about its leader. */
 export type CtdbLeader =
   | { readonly kind: 'leader'; readonly pnn: number }
-  /** CTDB runs, and no node leads. */
+  /** CTDB runs, and no node is the leader. */
   | { readonly kind: 'none' }
-  /** CTDB does not run here, is not installed, or does not say. */
+  /** CTDB does not run here, is not installed, or does not answer. */
   | { readonly kind: 'silent' };
 
 const LIMIT_S = 3;
 const LIMIT_MS = 4_000;
 
-/** Asks `ctdb leader`, which was called `ctdb recmaster` up to 4.16. Never rejects. */
+/** Runs `ctdb leader`, which was called `ctdb recmaster` up to 4.16. Never rejects. */
 export async function ctdbLeader(run: RunCommand): Promise<CtdbLeader> {
   for (const word of ['leader', 'recmaster']) {
     const outcome = await run('ctdb', ['-T', LIMIT_S.toString(), word], LIMIT_MS);

@@ -72,7 +72,7 @@ Examples:
 `,
 };
 
-/** The text for `--help` after a command; whole lines, the last one ended. */
+/** The text for `--help` after a command: whole lines, with a line feed at the end. */
 export function commandHelp(topic: CommandName): string {
   return HELP[topic];
 }

@@ -5,18 +5,18 @@ import { parseArgs, type Args } from './cli.ts';
 import type { CommandContext } from './context.ts';
 import { type CtdbConf, parseCtdbConf } from './ctdb-conf.ts';
 
-/** The name of our program, whatever directory it is in. */
+/** The file name of this program, without its directory. */
 export const PROGRAM = 'ctdb_etcd_lock';
 
 type HelperArgs = Extract<Args, { command: 'helper' }>;
 
-/** What CTDB does with a cluster lock. */
+/** What CTDB uses as its cluster lock. */
 export type LockString =
-  /** There is none: CTDB runs without a lock. */
+  /** No lock. */
   | { readonly kind: 'none' }
-  /** CTDB runs its own helper, which locks a file of that name. */
+  /** A file, which CTDB locks with a helper of its own. */
   | { readonly kind: 'file'; readonly text: string }
-  /** CTDB executes a program. */
+  /** A program, which CTDB executes. */
   | {
       readonly kind: 'program';
       readonly text: string;
@@ -27,16 +27,19 @@ export type LockString =
 /** What ctdb.conf says. */
 export interface CtdbFile {
   readonly path: string;
-  /** Undefined when there is no such file, or when it cannot be read. */
+  /** Undefined when the file is missing or cannot be read. */
   readonly conf: CtdbConf | undefined;
-  /** Why it cannot be read, as a clause. */
+  /** Why the file cannot be read, as a clause. */
   readonly unread: string | undefined;
   readonly lock: LockString;
 }
 
 const LARGEST_FILE_BYTES = 65_536;
 
-/** As CTDB takes it apart (samba, `cluster_mutex_helper_args`): at spaces and tabs, without quotes, and no search in PATH. */
+/**
+ * Splits a lock string as CTDB does (samba, `cluster_mutex_helper_args`): at spaces and tabs, without quotes. PATH is
+ * not searched.
+ */
 export function lockStringOf(text: string | undefined): LockString {
   if (text === undefined) return { kind: 'none' };
   if (!text.startsWith('!')) return { kind: 'file', text };
@@ -62,7 +65,7 @@ export function readCtdbFile(env: CommandContext['env']): CtdbFile {
   return { path, conf, unread: undefined, lock };
 }
 
-/** The arguments as the helper will read them, or what is wrong with them; undefined when CTDB runs something else. */
+/** The arguments as the helper reads them, or what is wrong with them. Undefined when CTDB runs another program. */
 export function helperArgsOf(lock: LockString): HelperArgs | { readonly mistake: string } | undefined {
   if (lock.kind !== 'program' || !lock.program.endsWith(`/${PROGRAM}`)) return undefined;
   try {
@@ -77,13 +80,13 @@ export function helperArgsOf(lock: LockString): HelperArgs | { readonly mistake:
 type Choice = Omit<ConfigChoice, 'verbosity'>;
 
 /**
- * What a command goes by: what its own command line says, or else what the lock string says. So `check` checks, and `status`
- * shows, the lock that CTDB takes.
+ * The configuration and identity for a command: those of its own command line, or else those of the lock string. So
+ * `check` and `status` look at the lock that CTDB takes.
  */
 export function choiceOf({ configFile, given }: Choice, { lock }: CtdbFile): Choice {
   const args = helperArgsOf(lock);
   if (args === undefined || 'mistake' in args) return { configFile, given };
-  // Another file can be another lock: what the string says of the lock is said of the file that it names.
+  // The identity in the lock string belongs to the file that the lock string names. Another file can name another lock.
   if (configFile !== undefined) return { configFile, given };
   return {
     configFile: args.configFile,

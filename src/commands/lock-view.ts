@@ -5,30 +5,30 @@ import { EtcdError } from '../base/errors.ts';
 import { parseHolder, type HolderRecord } from '../lock/holder-record.ts';
 import type { Members } from '../cluster/members.ts';
 
-/** Time that a lease has, as the raft leader counts it. */
+/** The time left of a lease, as the raft leader counts it. */
 export interface LeaseTime {
-  /** Whole seconds, rounded down by the server. */
+  /** Whole seconds in milliseconds, rounded down by the server. */
   readonly remainingMs: number;
   readonly grantedTtlMs: number;
 }
 
-/** A key in the lock's directory; the oldest one holds the lock. */
+/** A key in the lock's directory. The oldest key holds the lock. */
 export interface Contender {
   readonly key: string;
   readonly createRevision: bigint;
   readonly modRevision: bigint;
-  /** '0' without a lease: such a key never goes by itself. */
+  /** '0' without a lease. Such a key stays until it is deleted. */
   readonly leaseId: LeaseId;
-  /** What a helper of ours wrote; null for anybody else's key. */
+  /** The record that a helper wrote; null for a key that no helper wrote. */
   readonly record: HolderRecord | null;
-  /** True for keys named after a lease, as helpers and etcd's own lock client name them. */
+  /** True for keys that are named after a lease, as helpers and etcd's own lock client name theirs. */
   readonly isNamedByLease: boolean;
   readonly value: string;
-  /** Null when the lease has ended, when there is none, or when we may not ask. */
+  /** Null when the lease has ended, when the key has none, or when this user may not read leases. */
   readonly lease: LeaseTime | null;
 }
 
-/** The lock as etcd shows it at one revision. */
+/** The lock in etcd at one revision. */
 export interface LockView {
   readonly directory: string;
   readonly clusterId: string;
@@ -49,13 +49,16 @@ async function leaseTimeOf(
     const time = await members.ask((member, call) => member.timeToLive(leaseId, call), byMs);
     return time.remainingMs < 0 ? null : time;
   } catch (error) {
-    // Who may read the directory need not be allowed to ask about leases; the rest is worth showing.
+    // A user who may read the directory may still not be allowed to read leases. The rest is then shown without them.
     if (error instanceof EtcdError) return null;
     throw error;
   }
 }
 
-/** Reads the lock's directory, with a quorum, and asks about the lease of each key. Rejects with `EtcdError`. */
+/**
+ * Reads the lock's directory, with a quorum, and the lease of each key.
+ * @throws {EtcdError} when the directory cannot be read
+ */
 export async function viewLock(
   directory: string,
   members: Members<AdminMember>,
@@ -77,7 +80,7 @@ export async function viewLock(
   return { directory, clusterId: header.clusterId, revision: header.revision, contenders };
 }
 
-/** Lower-case hex, as `etcdctl lease` takes it; '' without a lease. */
+/** The lease ID in lower-case hex, as `etcdctl lease` takes it; '' without a lease. */
 export function leaseText({ leaseId }: Pick<Contender, 'leaseId'>): string {
   return leaseId === NO_LEASE ? '' : leaseHex(leaseId);
 }

@@ -1,14 +1,17 @@
-/** The text form of OpenMetrics 1.0, as far as the older form of Prometheus (0.0.4) has it too: node_exporter reads that. */
+/**
+ * The text format of OpenMetrics 1.0, limited to what the older format of Prometheus (0.0.4) also has, because
+ * node_exporter reads that one.
+ */
 
 /** Label names and their values. */
 type Labels = Readonly<Record<string, string>>;
 
-/** A gauge with all its samples. Both forms know gauges; `info` and counters are written differently in each. */
+/** A gauge with its samples. Only gauges are used: `info` and counters are written differently in the two formats. */
 export interface Gauge {
-  /** Ends in the unit, where there is one. */
+  /** Ends in the unit, if there is one. */
   readonly name: string;
   readonly help: string;
-  /** A base unit of Prometheus; without one the value is a number of something, or 0 and 1. */
+  /** A base unit of Prometheus. Without one the value is a count, or 0 or 1. */
   readonly unit?: 'seconds' | 'bytes';
   readonly samples: readonly Sample[];
 }
@@ -18,7 +21,7 @@ export interface Sample {
   readonly value: number | bigint;
 }
 
-/** Whole lines, ended by `# EOF`; a gauge without samples is left out. */
+/** Whole lines that end with `# EOF`. A gauge without samples is left out. */
 export function openMetricsText(gauges: readonly Gauge[]): string {
   const lines = gauges.filter(({ samples }) => samples.length > 0).flatMap(linesOf);
   return [...lines, '# EOF', ''].join('\n');

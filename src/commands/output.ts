@@ -1,25 +1,31 @@
 import { escapeUnseen } from '../base/character.ts';
 
-/** Where a command writes for people: a terminal, or something that only keeps text. */
+/** Where a command writes its text: a terminal, or a buffer in tests. */
 export interface Output {
   write(text: string): void;
   readonly isTerminal: boolean;
-  /** True on a terminal, unless NO_COLOR (no-color.org) or TERM=dumb say otherwise. */
+  /** True on a terminal, unless NO_COLOR (no-color.org) is set or TERM is `dumb`. */
   readonly hasColor: boolean;
 }
 
 const CODES = { red: 31, green: 32, yellow: 33, bold: 1, dim: 2 } as const;
 export type Style = keyof typeof CODES;
 
-/** `text` in a color or weight, where the output shows such. */
+/** `text` in a color or weight, if the output shows it. */
 export function paint(output: Pick<Output, 'hasColor'>, style: Style, text: string): string {
   return output.hasColor ? `\u001b[${CODES[style]}m${text}\u001b[0m` : text;
 }
 
-/** What was stored by others must not move the cursor or recolor the terminal of an administrator. */
+/**
+ * Escapes text that comes from etcd, so that it cannot move the cursor or change colors on the administrator's
+ * terminal.
+ */
 export const printable = escapeUnseen;
 
-/** Lines of cells, each column as wide as its widest cell; two spaces between, none at the end of a line. */
+/**
+ * Lines of cells. Each column is as wide as its widest cell, two spaces separate columns, and no line ends with a
+ * space.
+ */
 export function formatColumns(rows: readonly (readonly string[])[]): string[] {
   const widths: number[] = [];
   for (const row of rows) {
@@ -35,14 +41,14 @@ export function formatColumns(rows: readonly (readonly string[])[]): string[] {
   );
 }
 
-/** One line for each label and value, the values below each other. */
+/** One line for each label and value, with the values below each other. */
 export function formatFields(fields: readonly (readonly [label: string, value: string])[]): string {
   return formatColumns(fields)
     .map((line) => `${line}\n`)
     .join('');
 }
 
-/** `1 h 5 min`, `3 min 20 s`, `12 s`: a length of time as people say it, the two largest units. */
+/** A duration in its two largest units: `1 h 5 min`, `3 min 20 s`, `12 s`. */
 export function formatDuration(ms: number): string {
   const seconds = Math.max(0, Math.round(ms / 1000));
   const parts = [

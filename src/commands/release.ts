@@ -5,14 +5,17 @@ import { describeContender } from './status-text.ts';
 import type { CommandStatus, CommandContext } from './context.ts';
 import { leaseText, viewLock } from './lock-view.ts';
 
-/** What the command line asks of `release`. */
+/** The options of `release` on the command line. */
 interface ReleaseArgs {
   readonly configFile: string | undefined;
   readonly given: Identity;
   readonly force: boolean;
 }
 
-/** Takes the lock away from its holder: 0 done, 1 not done and nothing changed, 2 cannot tell. */
+/**
+ * Takes the lock away from its holder.
+ * @returns 0 done, 1 not done and nothing changed, 2 unknown
+ */
 export async function commandRelease(args: ReleaseArgs, world: CommandContext): Promise<CommandStatus> {
   const { members, directory } = await findLock(args, world);
   const { out, err, clock } = world;

@@ -11,20 +11,23 @@ import { lockDirectory } from '../lock/lock-key.ts';
 import { discover, makeResolveSrv } from '../connect/srv.ts';
 import { timingOf } from '../config/timing.ts';
 
-/** The lock that a command is about, and the members that know of it. */
+/** The lock of a command, and the members that store it. */
 export interface Lock {
   readonly config: Config;
   readonly name: string;
   readonly directory: string;
   readonly members: Members<AdminMember>;
-  /** The same members, to be asked one by one. */
+  /** The same members, for questions to each of them. */
   readonly each: readonly AdminMember[];
 }
 
-// Nobody waits behind an administrator's command, but no person waits gladly for longer.
+// A time limit that a person at a terminal can wait for. Nothing else waits for the command.
 export const ASK_LIMIT_MS = 5_000;
 
-/** The endpoints as configured, or as DNS names them. @throws {SetupError} when DNS does not */
+/**
+ * The endpoints of the configuration, or those that DNS names.
+ * @throws {SetupError} when DNS does not answer
+ */
 export async function findEndpoints(config: Config, world: CommandContext): Promise<readonly Endpoint[]> {
   const { srvDomain, endpoints, tlsWantedBy } = config;
   const found =
@@ -33,8 +36,9 @@ export async function findEndpoints(config: Config, world: CommandContext): Prom
 }
 
 /**
- * Finds the lock as the helper would that CTDB starts, unless the command line says otherwise. Warnings about the configuration go to standard error.
- * @throws {ConfigError} {SetupError} with the one line that the helper would log
+ * Finds the lock that CTDB's helper would take, unless the command line names another. Warnings about the configuration
+ * go to standard error.
+ * @throws {ConfigError} {SetupError} with the line that the helper would log
  */
 export async function findLock(
   choice: Omit<ConfigChoice, 'verbosity'>,
@@ -59,7 +63,7 @@ export async function findLock(
   return { config, name, directory, members, each };
 }
 
-/** The one line for a failure that can be expected; undefined for a fault of the program. */
+/** The line for an expected failure; undefined for a fault of the program. */
 export function expectedFailure(error: unknown): string | undefined {
   if (error instanceof ConfigError || error instanceof SetupError) return error.message;
   if (!(error instanceof EtcdError)) return undefined;

@@ -11,13 +11,13 @@ import { printable } from './output.ts';
 import { ASK_LIMIT_MS, expectedFailure, findLock } from './setup.ts';
 import { agrees } from './status-text.ts';
 
-/** What there is to be measured; undefined is not known. */
+/** The values to publish. Undefined means unknown. */
 export interface Observation {
   readonly version: string;
   readonly lock?: string;
   readonly view?: LockView;
   readonly leader?: CtdbLeader;
-  /** By endpoint; undefined for one that does not answer. */
+  /** By endpoint; undefined for an endpoint that does not answer. */
   readonly members?: readonly (readonly [endpoint: string, look: Look | undefined])[];
   readonly certificates?: readonly CertificateEnd[];
   readonly isHeldHere?: boolean;
@@ -25,8 +25,9 @@ export interface Observation {
 }
 
 /**
- * Prints the metrics of the lock: 0 held, 1 free, 2 cannot tell. It prints them in each case, so that what reads the file
- * always finds a whole one. It asks each member once, and reads.
+ * Prints the metrics of the lock, in every case, so that the file is always complete. Asks each member once, and only
+ * reads.
+ * @returns 0 held, 1 free, 2 unknown
  */
 export async function statusAsMetrics(
   choice: Omit<ConfigChoice, 'verbosity'>,
@@ -78,7 +79,10 @@ export async function statusAsMetrics(
   }
 }
 
-/** Whether the holder runs under this kernel and host name; a container has the kernel of its host and a name of its own. */
+/**
+ * True when the holder runs under this kernel and this host name. Both are compared because a container has the kernel
+ * of its host and a host name of its own.
+ */
 function isHeldHere({ contenders: [holder] }: LockView, { host }: CommandContext): boolean {
   const record = holder?.record;
   if (record === undefined || record === null || record.host !== host.hostName) return false;
@@ -89,7 +93,7 @@ const PREFIX = 'ctdb_etcd_lock';
 const flag = (value: boolean): number => (value ? 1 : 0);
 const seconds = (ms: number): number => Math.round(ms) / 1_000;
 
-/** The metrics as text. The names are an interface: docs/monitoring.md lists them, and they stay. */
+/** The metrics as text. Their names are an interface and do not change; docs/monitoring.md lists them. */
 export function metricsText(seen: Observation): string {
   const { version, lock, view, leader, tookMs } = seen;
   const one = (
@@ -243,7 +247,7 @@ function memberGauges(members: NonNullable<Observation['members']>): Gauge[] {
 }
 
 function certificateGauge(certificates: readonly CertificateEnd[]): Gauge {
-  // The same one twice in a bundle would be the same sample twice, which no reader takes.
+  // A bundle may contain a certificate twice. Readers refuse a sample that is there twice.
   const samples = new Map(
     certificates.map(({ kind, where, subject, endsAtMs }) => {
       const labels = { kind, where, subject: printable(subject) };

@@ -3,7 +3,7 @@ import type { CommandContext } from './context.ts';
 import type { CtdbLeader } from './ctdb-leader.ts';
 import { type Contender, leaseText, type LockView } from './lock-view.ts';
 
-/** The lock in one line, the same as long as nothing changes hands. */
+/** The lock in one line. The line changes only when the lock changes hands. */
 export function changeLine({ contenders }: LockView): string {
   const [holder, ...others] = contenders;
   if (holder === undefined) return 'free';
@@ -11,7 +11,7 @@ export function changeLine({ contenders }: LockView): string {
   return `held by ${describeContender(holder)}, revision ${holder.createRevision.toString()}${waiting}`;
 }
 
-/** `node fs2 (PNN 1), pid 4711`, or what there is to say of a key that no helper wrote. */
+/** `node fs2 (PNN 1), pid 4711`, or a description of a key that no helper wrote. */
 export function describeContender({ record, value, isNamedByLease, key }: Contender): string {
   if (record !== null) {
     const pnn = record.pnn === undefined ? '' : ` (PNN ${record.pnn})`;
@@ -40,7 +40,7 @@ function sinceLine(since: string, world: CommandContext): string {
   return `${printable(since)} (${ago})`;
 }
 
-/** Whether CTDB's leader is the node that holds; undefined when that cannot be said. */
+/** True when CTDB's leader is the node that holds the lock; undefined when that is unknown. */
 export function agrees(leader: CtdbLeader | undefined, view: LockView): boolean | undefined {
   const [holder] = view.contenders;
   if (leader === undefined || leader.kind === 'silent') return undefined;
@@ -67,7 +67,7 @@ function leaderLine(leader: CtdbLeader, view: LockView, world: CommandContext): 
   }
 }
 
-/** The lock for people; whole lines. */
+/** The lock as text for people: whole lines. */
 export function statusText(view: LockView, leader: CtdbLeader, world: CommandContext): string {
   const { out } = world;
   const [holder, ...others] = view.contenders;
@@ -138,7 +138,10 @@ function contenderJson(contender: Contender): object {
   };
 }
 
-/** The lock for programs. @param leader undefined when CTDB was not asked */
+/**
+ * The lock as JSON.
+ * @param leader undefined when CTDB was not asked
+ */
 export function statusJson(view: LockView, leader: CtdbLeader | undefined, world: CommandContext): object {
   const [holder, ...others] = view.contenders;
   const record = holder?.record ?? null;

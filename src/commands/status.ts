@@ -7,7 +7,7 @@ import { statusAsMetrics } from './status-metrics.ts';
 import { changeLine, statusJson, statusText } from './status-text.ts';
 import { type LockView, viewLock } from './lock-view.ts';
 
-/** What the command line asks of `status`. */
+/** The options of `status` on the command line. */
 interface StatusArgs {
   readonly configFile: string | undefined;
   readonly given: Identity;
@@ -16,10 +16,13 @@ interface StatusArgs {
   readonly watch: boolean;
 }
 
-// etcd's watch tells of changes at once; this is for what it does not tell, and for a watch that broke.
+// etcd's watch reports changes at once. This interval covers what the watch does not report, such as a broken watch.
 const LOOK_AGAIN_MS = 1_000;
 
-/** Says who holds the lock: 0 held, 1 free, 2 cannot tell. */
+/**
+ * Says who holds the lock.
+ * @returns 0 held, 1 free, 2 unknown
+ */
 export async function commandStatus(args: StatusArgs, world: CommandContext): Promise<CommandStatus> {
   if (args.openmetrics) return statusAsMetrics(args, world);
   const lock = await findLock(args, world);
@@ -38,7 +41,7 @@ function look(lock: Lock, world: CommandContext): Promise<LockView> {
   return viewLock(lock.directory, lock.members, world.clock.now() + ASK_LIMIT_MS);
 }
 
-/** Writes a line for each change until interrupted. */
+/** Writes a line for each change until it is interrupted. */
 async function follow(lock: Lock, args: StatusArgs, world: CommandContext): Promise<CommandStatus> {
   let lastLine: string | undefined;
   let last: CommandStatus = 2;

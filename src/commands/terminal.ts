@@ -9,7 +9,7 @@ function codeOf(error: unknown): unknown {
   return error instanceof Error && 'code' in error ? error.code : undefined;
 }
 
-/** An output on a descriptor. What nobody reads any more is dropped, as when the other end of a pipe is `head`. */
+/** An output on a descriptor. Text is dropped when the reader has closed its end, as `head` does. */
 export function makeOutput(fd: number, env: Readonly<Record<string, string | undefined>>): Output {
   const isTerminal = isatty(fd);
   const noColor = env['NO_COLOR'];
@@ -19,7 +19,7 @@ export function makeOutput(fd: number, env: Readonly<Record<string, string | und
       try {
         rest = rest.subarray(writeSync(fd, rest));
       } catch (error) {
-        // A pipe that somebody made non-blocking and that is full: its reader will come.
+        // The pipe is non-blocking and full. The loop waits for its reader.
         if (codeOf(error) === 'EAGAIN') continue;
         return;
       }
@@ -32,7 +32,10 @@ export function makeOutput(fd: number, env: Readonly<Record<string, string | und
   };
 }
 
-/** Puts a question on `output` and reads a line; undefined without a terminal on either side, at its end, or when aborted. */
+/**
+ * Asks a question on `output` and reads a line. Undefined when input or output is not a terminal, at the end of the
+ * input, or when aborted.
+ */
 export async function askOnTerminal(
   question: string,
   output: Output,

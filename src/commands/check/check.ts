@@ -19,7 +19,7 @@ import { makeAdminMembers } from '../../etcd/admin-client.ts';
 import { Members } from '../../cluster/members.ts';
 import { timingOf } from '../../config/timing.ts';
 
-/** What the command line asks of `check`. */
+/** The options of `check` on the command line. */
 interface CheckArgs {
   readonly configFile: string | undefined;
   readonly given: Identity;
@@ -27,7 +27,10 @@ interface CheckArgs {
   readonly plugin: PluginArgs | undefined;
 }
 
-/** Tests everything that the lock needs: 0 all is well, 1 the lock works, with warnings, 2 not ready; as a plugin also 3, cannot tell. */
+/**
+ * Tests everything that the lock needs.
+ * @returns 0 all is well, 1 the lock works but there are warnings, 2 not ready; as a plugin also 3, unknown
+ */
 export async function commandCheck(args: CheckArgs, world: CommandContext): Promise<CommandStatus> {
   const report = new CheckReport(world.out, world.err, args.json || args.plugin !== undefined);
   const facts = new CheckFacts();
@@ -48,7 +51,7 @@ export async function commandCheck(args: CheckArgs, world: CommandContext): Prom
   return status;
 }
 
-/** @param onlyReads no request that writes an entry into the raft log, except a login with a password */
+/** @param onlyReads sends no request that writes an entry into the raft log, except a login with a password */
 async function examine(
   choice: ReturnType<typeof choiceOf>,
   ctdb: CtdbFile,
@@ -65,7 +68,10 @@ async function examine(
   await checkSelinux(world, report);
 }
 
-/** All that etcd must do for the lock. Resolves to the ID of the one cluster that answers; undefined when there is none. */
+/**
+ * Tests everything that the lock needs of etcd. Resolves to the ID of the cluster that answers; undefined when none
+ * answers.
+ */
 async function checkEtcd(
   checked: CheckedConfig,
   world: CommandContext,
@@ -97,7 +103,7 @@ async function checkEtcd(
     await checkCluster(config, seen, world, report, onlyReads);
     await checkSameCluster(checked.directory, seen, world, report);
     facts.view = await checkHolder(checked.directory, asked, world, report);
-    // Who may read the lock without a login could write it as well.
+    // If the directory can be read without a login, it can be written without one too.
     if (facts.view !== undefined && config.login === undefined && config.tls.certFile === undefined)
       report.note('login-none', 'without a login: anybody who reaches etcd can take the lock away');
     const answering = seen.flatMap(({ answers, member }) => (answers ? [member] : []));

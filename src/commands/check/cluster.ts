@@ -10,13 +10,15 @@ import type { Alarm } from '../../etcd/admin.ts';
 import { bugsOf, isAtLeast, isKnownLine, lastOfEndedLine } from '../../etcd/releases.ts';
 
 const GIBIBYTE = 2 ** 30;
-// etcd's default --quota-backend-bytes, where it raises NOSPACE and refuses leases; four fifths are time enough to act.
+// In bytes: the default of etcd's --quota-backend-bytes. At the quota etcd raises NOSPACE and refuses leases. The
+// warning comes at four fifths, which leaves time to act.
 const DEFAULT_QUOTA_BYTES = 2 * GIBIBYTE;
 const LARGE_SHARE = 0.8;
 
 /**
- * Looks at the cluster behind the endpoints: one and the same, complete, led, with room, without known bugs.
- * @param onlyReads no request that writes an entry into the raft log
+ * Checks the cluster behind the endpoints: that it is one cluster, that no member is missing, that it has a raft leader
+ * and free space, and that its release has no known bug.
+ * @param onlyReads sends no request that writes an entry into the raft log
  */
 export async function checkCluster(
   config: Config,
@@ -86,7 +88,7 @@ function checkLeader(answered: readonly SeenEndpoint[], report: CheckReport): vo
   }
 }
 
-/** @param revision the newest one, up to which history can go */
+/** @param revision the newest revision; history can be compacted up to it */
 function alarmRemedy(alarm: string, member: string, revision: bigint): string {
   switch (alarm) {
     case 'NOSPACE': {
@@ -100,7 +102,7 @@ function alarmRemedy(alarm: string, member: string, revision: bigint): string {
   }
 }
 
-/** The alarms that the statuses show, each once; undefined when no member shows any status. */
+/** The alarms in the statuses, each once; undefined when no member shows its status. */
 function alarmsSeen(answered: readonly SeenEndpoint[]): readonly Alarm[] | undefined {
   const told = answered.flatMap(({ status }) => (status?.alarms === undefined ? [] : [status.alarms]));
   if (told.length === 0) return undefined;

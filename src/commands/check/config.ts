@@ -9,19 +9,23 @@ import { isWritableByOthers, shellWord } from '../../config/named-files.ts';
 import { lookAtFile } from '../../base/small-file.ts';
 import { timingOf } from '../../config/timing.ts';
 
-/** The configuration and the lock that it leads to. */
+/** The configuration, and the lock that it names. */
 export interface CheckedConfig {
   readonly config: Config;
   readonly name: string;
   readonly directory: string;
 }
 
-// The lessor looks for ended leases every 500 ms and revokes them through raft; together under a second when healthy.
+// In seconds. etcd looks for ended leases every 500 ms and revokes them through raft. Together this takes less than a
+// second in a healthy cluster.
 const EXPIRY_LAG_S = 1;
 
-/** A message that ends in `; remedy`, as most do, in its two parts. */
+/**
+ * Splits a message `text; remedy` into its two parts.
+ * @param otherwise the remedy of a message that has none
+ */
 export function split(message: string, otherwise: string): [text: string, remedy: string] {
-  // The key that an unknown one was meant to be.
+  // For an unknown key, the remedy is the known key that the message suggests.
   const [hint = '', guess, wanted] =
     /, did you mean (\S+)$|(?<=unknown key .*), want (\w+)$/.exec(message) ?? [];
   const meant = guess ?? wanted;
@@ -30,7 +34,10 @@ export function split(message: string, otherwise: string): [text: string, remedy
   return at === -1 ? [message, otherwise] : [message.slice(0, at), message.slice(at + 2)];
 }
 
-/** Reads the configuration and names the lock; undefined when that is not possible, which has then been reported. */
+/**
+ * Reads the configuration and finds the name of the lock. Returns undefined when that fails; the failure has then been
+ * reported.
+ */
 export async function checkConfig(
   choice: Omit<ConfigChoice, 'verbosity'>,
   world: CommandContext,
@@ -77,7 +84,7 @@ export async function checkConfig(
   }
 }
 
-/** What the helper says of its configuration, in its words and under its identifier. */
+/** Reports what the helper says of its configuration, with the same text and identifier. */
 function reportAs(
   verdict: 'warning' | 'problem',
   id: string,
@@ -89,7 +96,9 @@ function reportAs(
   report.add({ verdict, area: 'config', id, endpoint: '', text, remedy });
 }
 
-/** Who may write these files decides to whom the helper, which is root, gives the lock. */
+/**
+ * Warns about files that others can write. The helper runs as root and trusts them, so a writer could take the lock.
+ */
 function checkWriters({ file, tls, login }: Config, report: CheckReport): void {
   const paths = [file, tls.caFile, tls.certFile, tls.keyFile, tls.keyPasswordFile, login?.passwordFile];
   for (const path of new Set(paths.filter((one) => one !== undefined))) {
@@ -126,7 +135,7 @@ function checkTimes(config: Config, report: CheckReport): void {
   }
 }
 
-/** A name that is only in this file must be the same on all nodes; testparm's is what the others would take. */
+/** Compares a name that only this file sets with testparm's. Nodes without the line would use testparm's name. */
 async function compareWithSamba(name: string, world: CommandContext, report: CheckReport): Promise<void> {
   const sources = { netbiosName: undefined, givenName: undefined, configPath: '', hostName: '' };
   try {

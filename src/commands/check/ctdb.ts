@@ -5,10 +5,10 @@ import { checkLockLine, identityLine, type KnownLock } from './lock-line.ts';
 import type { CheckReport } from './report.ts';
 
 const COMMAND_LIMIT_MS = 5_000;
-// What CTDB waits for its own check of the lock (samba, ctdb/server/ctdb_recover.c); we answer within 4 s.
+// CTDB's wait for its own check of the lock (samba, ctdb/server/ctdb_recover.c). The helper answers within 4 s.
 const LEAST_LEADER_TIMEOUT_S = 5;
 
-/** Looks at what CTDB on this node makes of the helper. */
+/** Checks what CTDB on this node does with the helper. */
 export async function checkCtdb(
   file: CtdbFile,
   known: KnownLock,
@@ -35,7 +35,7 @@ export async function checkCtdb(
   await compareWithRunning(lock.text, path, world, report);
 }
 
-/** Whether CTDB reads the file to its end. */
+/** True when CTDB reads the file to its end. */
 function isRead(path: string, { refused, dropped, ignored }: CtdbConf, report: CheckReport): boolean {
   const remedy = 'correct that line';
   if (refused !== undefined) {
@@ -56,7 +56,7 @@ function isRead(path: string, { refused, dropped, ignored }: CtdbConf, report: C
   return true;
 }
 
-/** No cluster lock: not changed over yet, unless the file means to have one. */
+/** Reports that ctdb.conf sets no cluster lock. This is a note, unless the file seems to try to set one. */
 function reportUnset(path: string, { ignored }: CtdbConf, line: string, report: CheckReport): void {
   const remedy = `add to section [cluster], on every node: cluster lock = ${line}`;
   const meant = ignored.find(({ problem }) => /lock/i.test(problem) || problem.includes(PROGRAM));
@@ -77,7 +77,7 @@ function checkTimeout(path: string, { values }: CtdbConf, report: CheckReport): 
   report.warning('ctdb-timeout', text, `set leader timeout = ${LEAST_LEADER_TIMEOUT_S} or remove it`);
 }
 
-/** CTDB reads the string at its start only, and compares it between the nodes. */
+/** CTDB reads the string only when it starts, and compares it between the nodes. */
 async function compareWithRunning(
   lock: string,
   path: string,

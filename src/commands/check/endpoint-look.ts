@@ -11,37 +11,40 @@ import type { Token } from '../../etcd/token.ts';
 import { httpGet, type HttpAnswer } from './http.ts';
 import { CALL_LIMIT_MS, limited } from './time.ts';
 
-// What a start of the helper has for it (config/timing.ts), less the questions that follow.
+// The time that a starting helper has for a login (config/timing.ts), without the questions that follow.
 const LOGIN_LIMIT_MS = 3_500;
 
-/** What one endpoint showed. */
+/** What is known of one endpoint. */
 export interface SeenEndpoint {
   readonly member: AdminMember;
-  /** False: it could not be reached, or did not let us in. */
+  /** False: it could not be reached, or it refused the login. */
   readonly answers: boolean;
   /** Undefined without a login, or when authentication is off. */
   readonly token: Token | undefined;
-  /** Undefined where the member shows it to administrators of etcd only, as 3.5.30 does with authentication on. */
+  /** Undefined when the member shows it only to administrators of etcd, as 3.5.30 does with authentication on. */
   readonly status: MemberStatus | undefined;
-  /** From the status, or from what the member tells over HTTP; undefined when neither says. */
+  /** From the status, or from what the member tells over HTTP; undefined when neither has it. */
   readonly version: string | undefined;
-  /** Of any answer; undefined when we may not even read the lock's directory. */
+  /** From any answer. Undefined when even the lock's directory may not be read. */
   readonly header: Header | undefined;
 }
 
-/** An endpoint that let us in, and what was measured on the way. */
+/** An endpoint that answered, and the times that were measured. */
 export interface Look {
   readonly seen: SeenEndpoint;
   readonly addresses: readonly string[];
   readonly roundTripMs: number;
-  /** To connect and, with a login, to have the password checked. */
+  /** From the start of the connection to the answer; with a login, this includes the check of the password. */
   readonly loginMs: number;
   readonly http: HttpAnswer | undefined;
-  /** How far the member's wall clock is behind ours; undefined when it does not tell. */
+  /**
+   * Wall clock of this node minus wall clock of the member, in milliseconds. Undefined when the member does not tell
+   * its time.
+   */
   readonly clockGapMs: number | undefined;
 }
 
-/** Undefined for what this user may not see. */
+/** Resolves to undefined for an answer that this user may not see. */
 async function ifAllowed<T>(asked: Promise<T>): Promise<T | undefined> {
   try {
     return await asked;
@@ -52,12 +55,12 @@ async function ifAllowed<T>(asked: Promise<T>): Promise<T | undefined> {
   }
 }
 
-/** The version that a member tells everybody: `{"etcdserver":"3.5.16","etcdcluster":"3.5.0"}`. */
+/** The version in the HTTP answer, which needs no login: `{"etcdserver":"3.5.16","etcdcluster":"3.5.0"}`. */
 function versionIn(http: HttpAnswer | undefined): string | undefined {
   return /"etcdserver":"([^"]+)"/.exec(http?.body ?? '')?.[1];
 }
 
-/** Asks one member; when that takes too long, the error says what the call waited for. */
+/** Asks one member. At the limit, the error names what the call waited for. */
 async function askOne<T>(
   member: AdminMember,
   clock: Clock,
@@ -83,18 +86,18 @@ async function addressesOf(host: string): Promise<readonly string[]> {
   }
 }
 
-/** How an endpoint is looked at. */
+/** What `lookAt` needs. */
 export interface LookTools {
   readonly config: Config;
-  /** The lock's directory, which is read where the status is not shown. */
+  /** The lock's directory. It is read when the status is not shown. */
   readonly directory: string;
   readonly files: TlsFiles;
   readonly clock: Clock;
-  /** How often the member is asked for its status after the first time: the quickest answer is the round trip. */
+  /** How often the member is asked for its status after the first time. The shortest time counts as the round trip. */
   readonly timedQuestions: number;
 }
 
-/** Connects, logs in, and asks who is there; resolves to the failure where that is not possible. Only reads. */
+/** Connects, logs in and asks for the status. Resolves to the failure when that is not possible. Only reads. */
 export async function lookAt(
   member: AdminMember,
   { config, directory, files, clock, timedQuestions }: LookTools,
@@ -104,7 +107,8 @@ export async function lookAt(
     const token = await askOne(member, clock, (call) => member.logIn(call), LOGIN_LIMIT_MS);
     const loginMs = clock.now() - askedAtMs;
     const addresses = await addressesOf(member.address.host);
-    // The first question opens the connection where no login did; the others are timed, and one may be unlucky.
+    // Without a login, the first question also opens the connection. So only the later ones are timed, and the shortest
+    // time counts.
     let status = await ifAllowed(askOne(member, clock, (call) => member.status(call)));
     let roundTripMs = Infinity;
     for (let count = 0; count < timedQuestions; count += 1) {
@@ -125,7 +129,7 @@ export async function lookAt(
       roundTripMs,
       loginMs,
       http,
-      // The date of an answer has no fractions: half a second of it is nobody's fault.
+      // The date of an HTTP answer has whole seconds, so half a second is added.
       clockGapMs: theirs === undefined ? undefined : clock.wallNow() - theirs - 500,
     };
   } catch (error) {

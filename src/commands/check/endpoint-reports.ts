@@ -8,16 +8,16 @@ import { formatDuration } from '../output.ts';
 import type { Config } from '../../config/config.ts';
 import type { MemberStatus } from '../../etcd/admin.ts';
 
-// Certificates, tokens and the times in two logs live with this; the lock itself looks at no wall clock.
+// Certificates, tokens and the comparison of logs depend on the wall clock. The lock does not.
 const CLOCK_GAP_MS = 5_000;
-// A fifteenth of what the helper gives a member to answer, and far above any local network.
+// A fifteenth of the time that the helper gives a member to answer, and far above the latency of a local network.
 const SLOW_MS = 100;
-// A login at etcd's default --bcrypt-cost of 10 takes 70 ms; a start of the helper has 3.7 s for all that it asks.
+// A login at etcd's default --bcrypt-cost of 10 takes 70 ms. A starting helper has 3.7 s for all its questions.
 const SLOW_LOGIN_MS = 900;
-// Each login costs the member 50 to 100 ms (bcrypt); renewals come every 2 s.
+// A login costs the member 50 to 100 ms (bcrypt), and a renewal comes every 2 s.
 const SHORT_TOKEN_MS = 30_000;
 
-/** Reports an endpoint that answers: who it is, its certificates, the login, its clock. */
+/** Reports an endpoint that answers: its version and identity, its certificates, the login and its clock. */
 export function reportSeen(look: Look, config: Config, wallNowMs: number, report: CheckReport): void {
   const { seen, addresses, roundTripMs, clockGapMs } = look;
   const { endpoint } = seen.member;
@@ -100,7 +100,7 @@ function reportLogin(
     );
     return;
   }
-  // By the clock of the member, which wrote it.
+  // The member wrote the end by its own clock, so its clock is used here.
   const leftMs = token.endsAtMs - (wallNowMs - (clockGapMs ?? 0));
   const text = `${who}; the login ends after ${formatDuration(leftMs)}`;
   if (leftMs >= SHORT_TOKEN_MS) report.ok('login-ok', text, endpoint);

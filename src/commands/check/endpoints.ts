@@ -11,15 +11,17 @@ import { SPEAKS_TLS } from '../../connect/tls-errors.ts';
 
 const TIMED_QUESTIONS = 3;
 
-/** What the endpoints showed. */
+/** The results for all endpoints. */
 export interface SeenEndpoints {
-  /** Each of them, in the order of the configuration. */
+  /** All endpoints, in the order of the configuration. */
   readonly seen: readonly SeenEndpoint[];
-  /** More about those that answer. */
+  /** Details of the endpoints that answer. */
   readonly looks: readonly Look[];
 }
 
-/** Looks at every endpoint: name, connection, TLS, login, version. Reports all of it, in the order of the configuration. */
+/**
+ * Checks every endpoint: name, connection, TLS, login, version. Reports the results in the order of the configuration.
+ */
 export async function checkEndpoints(
   { config, directory }: CheckedConfig,
   members: readonly AdminMember[],
@@ -33,7 +35,7 @@ export async function checkEndpoints(
   const looks = await Promise.all(
     members.map(async (member) => {
       const found = await lookAt(member, { config, directory, files, clock, timedQuestions });
-      // The helper finds that out on the way, for its next connection; who checks has the time to wait for it.
+      // The helper asks this in the background, for its next connection. `check` has time to wait for the answer.
       return found instanceof EtcdError && found.id === 'net-plain' && (await speaksTls(member.address))
         ? new EtcdError(
             SPEAKS_TLS.kind,

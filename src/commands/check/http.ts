@@ -5,19 +5,22 @@ import type { Endpoint, TlsConfig } from '../../config/config.ts';
 import { certificateName } from '../../connect/host-text.ts';
 import type { TlsFiles } from '../../connect/tls-files.ts';
 
-/** What a member's HTTP side tells: etcd answers on the same port as its gRPC. */
+/** What a member answers over HTTP. etcd answers HTTP on the same port as gRPC. */
 export interface HttpAnswer {
   readonly status: number;
   readonly body: string;
   /** The member's wall clock, in whole seconds; undefined when the answer has no date. */
   readonly date: Date | undefined;
-  /** Over TLS: what the member showed, its own certificate first, without the root; and the protocol agreed upon. */
+  /** With TLS: the certificates that the member sent, its own first, without the root; and the negotiated protocol. */
   readonly tls: { readonly chain: readonly PeerCertificate[]; readonly protocol: string } | undefined;
 }
 
 const MOST_BYTES = 65_536;
 
-/** One GET, with the certificates of the configuration. Rejects with Node's error; the signal ends it. */
+/**
+ * Sends one GET, with the certificates of the configuration.
+ * @throws Node's error, or the signal's reason when aborted
+ */
 export function httpGet(
   endpoint: Endpoint,
   path: string,
@@ -52,7 +55,7 @@ export function httpGet(
       secure
         ? {
             ...options,
-            // Without an agent, which would make connections of its own.
+            // Without an agent, because an agent opens connections of its own.
             createConnection: () => {
               secured = connect({
                 host,
@@ -77,7 +80,8 @@ export function httpGet(
 
 function tlsOf(socket: TLSSocket): HttpAnswer['tls'] {
   const chain: PeerCertificate[] = [];
-  // Node types the issuer as always there; where it was not sent and is not among our authorities, it is undefined.
+  // Node's type says that the issuer is always there. At run time it is undefined when the issuer was not sent and is
+  // not among the trusted authorities.
   let next: DetailedPeerCertificate | undefined = socket.getPeerCertificate(true);
   while (next !== undefined) {
     const issuer: DetailedPeerCertificate | undefined = next.issuerCertificate;

@@ -14,15 +14,15 @@ import type { CheckReport } from './report.ts';
 
 const USUAL_PROGRAM = `/usr/libexec/ctdb/${PROGRAM}`;
 
-/** What is known of the lock when the lock string is judged. */
+/** What is known of the lock when the lock string is checked. */
 export interface KnownLock {
-  /** Undefined when the configuration does not lead to a lock, which has then been reported. */
+  /** Undefined when the configuration does not name a lock; the failure has then been reported. */
   readonly checked: CheckedConfig | undefined;
   /** Decimal; undefined when no member told it. */
   readonly clusterId: string | undefined;
 }
 
-/** The lock string that says which lock it is, with all else as it stands in `lock`. */
+/** Adds the options that say which lock it is to a lock string. The rest of `lock` stays as it is. */
 export function identityLine({ checked, clusterId }: KnownLock, lock: LockString): string {
   const program = lock.kind === 'program' && isOurs(lock.program) ? lock.program : USUAL_PROGRAM;
   const args = helperArgsOf(lock);
@@ -42,8 +42,8 @@ function isOurs(program: string): boolean {
 }
 
 /**
- * Judges what CTDB will execute and with which arguments.
- * @returns false when CTDB will not run this helper, or not so that it takes the lock
+ * Checks the program that CTDB executes and its arguments.
+ * @returns false when CTDB does not run this helper, or runs it with arguments that cannot take the lock
  */
 export async function checkLockLine(
   { path, lock }: CtdbFile & { readonly lock: Exclude<LockString, { kind: 'none' }> },
@@ -112,7 +112,7 @@ export async function checkLockLine(
   return true;
 }
 
-/** CTDB runs another program. That can be a lock as it was before the change, or a slip of the pen. */
+/** Reports that CTDB runs another program. It can be the lock before the change to this helper, or a typing error. */
 function checkOther(
   path: string,
   { text, program }: Extract<LockString, { kind: 'program' }>,
@@ -137,7 +137,7 @@ function checkOther(
   return false;
 }
 
-/** Whether the helper that CTDB starts comes to the lock that was checked. */
+/** Reports whether the helper that CTDB starts takes the lock that was checked. */
 async function readsTheSame(
   args: Exclude<ReturnType<typeof helperArgsOf>, undefined | { readonly mistake: string }>,
   path: string,

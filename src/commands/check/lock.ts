@@ -16,13 +16,13 @@ import { shellWord } from '../../config/named-files.ts';
 import { timingOf, type Timing } from '../../config/timing.ts';
 import { lookForV2Lock } from '../../etcd/v2-lock.ts';
 
-// Long enough for the whole check, short enough to be gone soon if this process is killed in the middle.
+// Long enough for the whole check. Short enough that the leases end soon after this process is killed.
 const SCRATCH_TTL_MS = 10_000;
 const STEP_LIMIT_MS = 5_000;
-// Enough to see a member that is slow now and then, without a second of waiting on a healthy one.
+// Enough to notice a member that is slow now and then, and still under a second in a healthy cluster.
 const RENEWALS = 8;
 
-/** What the steps share. */
+/** What the steps have in common. */
 interface Bench {
   readonly directory: string;
   readonly lock: Members;
@@ -31,7 +31,7 @@ interface Bench {
   readonly report: CheckReport;
 }
 
-/** Reads who holds the lock; undefined when that may not be read, which has then been reported. */
+/** Reads who holds the lock. Returns undefined when it may not be read; the failure has then been reported. */
 export async function checkHolder(
   directory: string,
   admin: Members<AdminMember>,
@@ -58,10 +58,9 @@ export async function checkHolder(
 }
 
 /**
- * Does what the helper does, with leases of its own, and nothing that anybody could notice: the key is never written,
- * for a key under the lock's directory would count as a holder, if only for an instant.
- *
- * @param answering the endpoints that answer, each of which must know the lease
+ * Does what the helper does, with leases of its own. It never writes a key: any key in the lock's directory would count
+ * as a holder.
+ * @param answering the endpoints that answer; each of them must know the lease
  */
 export async function checkLock(
   { config, directory }: CheckedConfig,
@@ -111,8 +110,9 @@ function reportFailure(error: unknown, report: CheckReport): void {
 type Ask = Parameters<Members['ask']>[0];
 
 /**
- * Where a member was slow, another one was asked as well, and both have done it: the answer of the second is a failure of `kind`,
- * and means that it is done.
+ * Ignores a failure of `kind`. When a member is slow, another one is asked as well, and both carry out the call. The
+ * second answer is then an error of `kind`, which means that the call has been carried out.
+ * @returns undefined for such a failure
  */
 async function unless<T>(kind: EtcdErrorKind, answer: Promise<T>): Promise<T | undefined> {
   try {
@@ -123,7 +123,7 @@ async function unless<T>(kind: EtcdErrorKind, answer: Promise<T>): Promise<T | u
   }
 }
 
-/** A member raises a TTL that is below its own minimum, one and a half election timeouts. */
+/** Reports a TTL that a member raised to its own minimum: one and a half election timeouts. */
 async function reportTtl(bench: Bench, { ttlMs }: Timing): Promise<void> {
   const leaseId = newLeaseId();
   const lease = await bench.lock.ask(
@@ -131,7 +131,7 @@ async function reportTtl(bench: Bench, { ttlMs }: Timing): Promise<void> {
     bench.world.clock.now() + STEP_LIMIT_MS,
   );
   await step(bench, (member, call) => unless('leaseNotFound', member.revoke(leaseId, call)));
-  // Without an answer another one was quicker to take it, and nothing is known.
+  // Without an answer of its own (see `unless`) the granted TTL is unknown, so nothing is reported.
   const grantedMs = lease?.ttlMs ?? ttlMs;
   if (grantedMs <= ttlMs) return;
   const [granted, asked] = [grantedMs, ttlMs].map((ms) => `${Math.round(ms / 1000)} s`);
@@ -147,7 +147,7 @@ async function step({ lock, world }: Bench, ask: Ask): Promise<void> {
   await lock.ask(ask, world.clock.now() + STEP_LIMIT_MS);
 }
 
-/** One renewal as the helper does it: a keepalive, then a read that needs a quorum, on the same member. */
+/** One renewal as the helper does it: a keepalive, then a read that needs a quorum, both on the same member. */
 async function renew(member: Member, call: Parameters<Ask>[1], leaseId: LeaseId, key: string): Promise<void> {
   await member.keepAlive(leaseId, call);
   await member.readKey(key, call);
@@ -171,7 +171,7 @@ async function measureRenewals(leaseId: LeaseId, attemptMs: number, bench: Bench
   }
 }
 
-/** A lock of Samba's Python helper, which lives in the store of etcd's API v2; found as the helper itself finds it. */
+/** Looks for a lock of Samba's Python helper, which uses etcd's API v2. It is found as the helper itself finds it. */
 export async function checkPredecessor(
   { config, name }: CheckedConfig,
   { clock }: CommandContext,

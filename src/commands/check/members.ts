@@ -6,12 +6,12 @@ import type { Config } from '../../config/config.ts';
 import { EtcdError } from '../../base/errors.ts';
 import type { ListedMember } from '../../etcd/admin.ts';
 
-/** An ID as etcdctl shows it. */
+/** An ID in hex, as etcdctl shows it. */
 export function hex(id: string): string {
   return BigInt(id).toString(16);
 }
 
-/** Compares the endpoints with the members that the cluster lists. */
+/** Compares the endpoints with the member list of the cluster. */
 export async function checkMembership(
   config: Config,
   seen: readonly SeenEndpoint[],
@@ -59,7 +59,7 @@ export async function checkMembership(
   }
 }
 
-/** Why something was not shown, for a note. */
+/** Says why something could not be read, for a note. */
 export function unread(what: string, { kind, message }: EtcdError): string {
   return kind === 'permission'
     ? `etcd shows ${what} to its administrators only`
@@ -70,12 +70,15 @@ function nameOf({ name, clientUrls, id }: ListedMember): string {
   return `${name === '' ? hex(id) : name} (${clientUrls.join(' ') || 'never started'})`;
 }
 
-/** What `hosts` takes for it. */
+/** The client addresses of a member, in the form that `hosts` takes. */
 function addressesOf({ clientUrls }: ListedMember): string {
   return clientUrls.map((url) => url.replace(/^https?:\/\//, '')).join(' or ') || 'its address';
 }
 
-/** The answer of the first member that gives one, or why the last did not. */
+/**
+ * The answer of the first member that gives one.
+ * @throws the error of the last member when none does
+ */
 export async function firstOf<T>(
   answered: readonly SeenEndpoint[],
   ask: (one: SeenEndpoint) => Promise<T>,

@@ -10,31 +10,33 @@ import type { Look } from './endpoint-look.ts';
 import { statusOf, type CheckReport, type Finding } from './report.ts';
 import { daysLeft, SHORT_DAYS } from './tls.ts';
 
-/** What the check has seen so far, in numbers. */
+/** The numbers that `check` has collected so far. */
 export class CheckFacts {
-  /** How many members are configured. */
+  /** The number of configured endpoints. */
   endpoints = 0;
-  /** Those that answer. */
+  /** The endpoints that answer. */
   looks: readonly Look[] = [];
   view: LockView | undefined;
-  /** Of the files of the configuration. */
+  /** Those in the files of the configuration. */
   certificates: readonly CertificateEnd[] = [];
 }
 
 const STATE = ['OK', 'WARNING', 'CRITICAL', 'UNKNOWN'] as const;
 
-// Icinga and Nagios keep 4 kB of a plugin's answer, CTDB a line of 1,000 bytes in its log; the rest is counted.
+// In characters. Icinga and Nagios keep 4 kB of a plugin's output, CTDB 1,000 bytes of a line. Further findings are
+// only counted.
 const LONGEST_TEXT = 700;
 
-/** One line in the form of the Monitoring Plugins Development Guidelines; `|` parts the text from the numbers. */
+/** One line in the format of the Monitoring Plugins Development Guidelines. `|` separates the text from the numbers. */
 export function pluginLine(status: CommandStatus, text: string, numbers: readonly string[] = []): string {
   const line = `CTDB LOCK ${STATE[status]} - ${printable(text).replaceAll('|', '/')}`;
   return `${line}${numbers.length === 0 ? '' : ` | ${numbers.join(' ')}`}\n`;
 }
 
 /**
- * Runs the check within its time and prints one line: 0 all is well, 1 warnings, 2 the lock would not work, 3 cannot tell,
- * because time is up or the configuration may not be read by this user.
+ * Runs the check within its time limit and prints one line.
+ * @returns 0 all is well, 1 warnings, 2 the lock would not work, 3 unknown: time is up, or this user may not read the
+ * configuration
  */
 export async function checkAsPlugin(
   { limitMs }: PluginArgs,
@@ -60,7 +62,7 @@ export async function checkAsPlugin(
   const tookMs = clock.now() - startedAtMs;
   const numbers = performanceData(facts, clock.wallNow(), tookMs, limitMs);
   const known = statusOf(report);
-  // A problem that has been found stays one, whatever else there was to find.
+  // A problem that was found before the time limit is still reported as a problem.
   const status = ended === 'outOfTime' && known !== 2 ? 3 : known;
   const late = ended === 'outOfTime' ? `no result within ${limitMs / 1_000} s` : '';
   out.write(
@@ -78,7 +80,7 @@ function isForbidden(path: string): boolean {
   }
 }
 
-/** What asks for something, problems first; where nothing does, who holds the lock. */
+/** The texts of problems, then of warnings. Without any, the text says who holds the lock. */
 function textsOf(report: CheckReport, facts: CheckFacts): string[] {
   const of = (verdict: Finding['verdict']): Finding[] =>
     report.findings.filter((finding) => finding.verdict === verdict);
@@ -105,7 +107,7 @@ function holderText({ view }: CheckFacts): string {
   return holder === undefined ? 'nobody holds the lock' : `held by ${describeContender(holder)}`;
 }
 
-/** `label=value[unit];warning;critical;lowest;highest`; a range `3:` is left by what is below 3. */
+/** `label=value[unit];warning;critical;lowest;highest`. The range `3:` raises an alert for values below 3. */
 function performanceData(
   { endpoints, looks, view, certificates }: CheckFacts,
   wallNowMs: number,

@@ -1,7 +1,10 @@
 import { closeSync, openSync, readSync, statSync } from 'node:fs';
 import type { CheckReport } from './report.ts';
 
-/** Whether CTDB can execute `program`, and whether that is what the administrator runs now. */
+/**
+ * Checks that CTDB can execute `program`, and whether it is the program that runs now.
+ * @returns false when CTDB cannot execute it
+ */
 export function checkProgram(program: string, report: CheckReport): boolean {
   try {
     const theirs = statSync(program);

@@ -1,20 +1,20 @@
 import { paint, printable, type Output, type Style } from '../output.ts';
 
-/** How one thing that was looked at turned out. */
+/** The result for one thing that was checked. */
 export type Verdict = 'ok' | 'note' | 'warning' | 'problem';
 
 /** One line of the report. */
 export interface Finding {
   readonly verdict: Verdict;
-  /** What it is about, such as `tls`, `permission`, `ctdb`. */
+  /** What the line is about, such as `tls`, `permission`, `ctdb`. */
   readonly area: string;
-  /** Names the message for ever, in JSON and in docs/failure-guide.md; its words and numbers may change. */
+  /** The identifier in JSON and in docs/failure-guide.md. It never changes; text and numbers may. */
   readonly id: string;
-  /** The endpoint, or ''. */
+  /** The endpoint; empty when the line is not about one. */
   readonly endpoint: string;
-  /** What was found, one line without an end. */
+  /** What was found: one line without a final period. */
   readonly text: string;
-  /** What to do about it; never without one in a warning or a problem. */
+  /** What to do. Always set for a warning and a problem. */
   readonly remedy: string | undefined;
 }
 
@@ -29,8 +29,8 @@ const VERDICT_WIDTH = 'problem'.length;
 const AREA_WIDTH = 'permission'.length;
 
 /**
- * Collects findings and, unless `quiet`, writes each as it comes. An identifier begins with its area: `tls-days` is
- * about `tls`.
+ * Collects findings and, unless `quiet`, writes each at once. An identifier begins with its area: `tls-days` is about
+ * `tls`.
  */
 export class CheckReport {
   readonly #out: Output;
@@ -50,7 +50,7 @@ export class CheckReport {
     return this.#findings;
   }
 
-  /** The endpoints that will be named, so that the columns fit from the first line on. */
+  /** Announces the endpoints, so that the columns have the right width from the first line. */
   expect(endpoints: readonly string[]): void {
     this.#endpointWidth = Math.max(0, ...endpoints.map((endpoint) => endpoint.length));
   }
@@ -59,22 +59,22 @@ export class CheckReport {
     this.add({ verdict: 'ok', area: areaOf(id), id, endpoint, text, remedy: undefined });
   }
 
-  /** Something worth knowing that asks for nothing. */
+  /** Adds a fact that needs no action. */
   note(id: string, text: string, endpoint = ''): void {
     this.add({ verdict: 'note', area: areaOf(id), id, endpoint, text, remedy: undefined });
   }
 
-  /** The lock works, and something should be seen to. */
+  /** The lock works, but something needs attention. */
   warning(id: string, text: string, remedy: string, endpoint = ''): void {
     this.add({ verdict: 'warning', area: areaOf(id), id, endpoint, text, remedy });
   }
 
-  /** The lock would not work, or not on every node: to be mended before CTDB starts. */
+  /** The lock would not work, or not on every node. It must be fixed before CTDB starts. */
   problem(id: string, text: string, remedy: string, endpoint = ''): void {
     this.add({ verdict: 'problem', area: areaOf(id), id, endpoint, text, remedy });
   }
 
-  /** One whose area its identifier does not tell: a failure in the words that the helper's log has for it. */
+  /** Adds a finding whose identifier does not begin with its area: a failure with the text of the helper's log. */
   add(finding: Finding): void {
     this.#findings.push(finding);
     if (this.#quiet) return;
@@ -82,7 +82,7 @@ export class CheckReport {
     this.#out.write(`${this.#line(finding)}\n`);
   }
 
-  /** Says on a terminal what is being waited for; '' for nothing. */
+  /** Shows on a terminal what `check` waits for; '' removes the line. */
   progress(text: string): void {
     if (this.#quiet || !this.#err.isTerminal) return;
     if (text === '' && !this.#isProgressShown) return;
@@ -94,7 +94,7 @@ export class CheckReport {
     return this.#findings.filter((finding) => finding.verdict === verdict).length;
   }
 
-  /** One sentence about the whole. */
+  /** One sentence that sums up all findings. */
   summary(): string {
     const of = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? '' : 's'}`;
     const [problems, warnings] = [this.count('problem'), this.count('warning')];
@@ -110,7 +110,7 @@ export class CheckReport {
   #line({ verdict, area, id, endpoint, text, remedy }: Finding): string {
     const where = endpoint === '' ? '' : `${endpoint.padEnd(this.#endpointWidth)}  `;
     const mark = paint(this.#out, STYLES[verdict], verdict.padEnd(VERDICT_WIDTH));
-    // What asks for something has its entry in the failure guide under this name.
+    // A line with a remedy shows its identifier, under which the failure guide has an entry.
     const advice = remedy === undefined ? '' : `; ${printable(remedy)} ${paint(this.#out, 'dim', `[${id}]`)}`;
     return `${mark}  ${area.padEnd(AREA_WIDTH)}  ${where}${printable(text)}${advice}`;
   }
@@ -120,7 +120,7 @@ function areaOf(id: string): string {
   return id.split('-', 1)[0] ?? id;
 }
 
-/** What the findings come to: 0 all is well, 1 there are warnings, 2 not ready. */
+/** The exit status for the findings: 0 all is well, 1 warnings, 2 not ready. */
 export function statusOf(report: Pick<CheckReport, 'count'>): 0 | 1 | 2 {
   if (report.count('problem') > 0) return 2;
   return report.count('warning') > 0 ? 1 : 0;

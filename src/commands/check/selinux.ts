@@ -5,7 +5,7 @@ import { readSmallFile } from '../../base/small-file.ts';
 const PROGRAM = 'ctdb_etcd_lock';
 const COMMAND_LIMIT_MS = 5_000;
 
-/** What SELinux has denied the helper, or would. */
+/** Reports what SELinux has denied the helper, or would deny it. */
 export async function checkSelinux({ run }: CommandContext, report: CheckReport): Promise<void> {
   const enforce = readSmallFile('/sys/fs/selinux/enforce', 16);
   if (enforce.kind !== 'file' || Buffer.from(enforce.bytes).toString().trim() !== '1') return;

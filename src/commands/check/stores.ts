@@ -9,13 +9,14 @@ import { hex } from './members.ts';
 import type { CheckReport } from './report.ts';
 import { limited } from './time.ts';
 
-// A follower that granted a lease can have applied it some milliseconds before the leader, which answers questions about it.
+// The raft leader answers questions about a lease. A follower that granted it can apply the grant some milliseconds
+// before the leader does.
 const LOOK_AGAIN_MS = 300;
 
-// Below every minimum: a member raises it to its own (etcd, `server/lease/lessor.go`).
+// Below the minimum of every member, so that each raises it to its own minimum (etcd, `server/lease/lessor.go`).
 const SHORTEST_TTL_MS = 1_000;
 
-/** What an endpoint may not be asked, or did not answer, says nothing. */
+/** Resolves to undefined when the endpoint does not answer or refuses. */
 async function orUndefined<T>(asked: Promise<T>): Promise<T | undefined> {
   try {
     return await asked;
@@ -26,8 +27,9 @@ async function orUndefined<T>(asked: Promise<T>): Promise<T | undefined> {
 }
 
 /**
- * Asks every endpoint for a lease that was granted through one of them: only an endpoint of the same store knows it. Members
- * that were never made one cluster can have the same cluster ID and member ID, and `make-mirror` copies keys, but no leases.
+ * Asks every endpoint for a lease that was granted through one of them. Only an endpoint of the same store knows the
+ * lease. The IDs cannot show this: members that were never joined to one cluster can have the same cluster ID and
+ * member ID. Keys cannot either: `make-mirror` copies keys, but not leases.
  */
 export async function checkOneStore(
   leaseId: LeaseId,
@@ -58,7 +60,7 @@ export async function checkOneStore(
     report.ok('store-ok', `${count} endpoints lead to one store: a lease that one grants is known to all`);
 }
 
-/** Compares the member lists that the endpoints show, and the revisions, which only grow. Only reads. */
+/** Compares the member lists of the endpoints, and their revisions, which only grow. Only reads. */
 export async function checkSameCluster(
   directory: string,
   seen: readonly SeenEndpoint[],
@@ -101,7 +103,7 @@ export async function checkSameCluster(
   }
 }
 
-/** The IDs of the members, sorted. A member that changes its name or its addresses stays the same. */
+/** The sorted IDs of the members. A member keeps its ID when its name or its addresses change. */
 function membersText(members: readonly ListedMember[]): string {
   return members
     .map(({ id }) => hex(id))
@@ -110,8 +112,8 @@ function membersText(members: readonly ListedMember[]): string {
 }
 
 /**
- * Asks each member for the shortest lease that it grants, one and a half times its --election-timeout: the only thing by
- * which a member shows that setting.
+ * Asks each member for the shortest lease that it grants, which is one and a half times its --election-timeout. A
+ * member shows that setting in no other way.
  */
 export async function checkShortestLeases(
   members: readonly Member[],

@@ -1,13 +1,12 @@
 import type { Clock } from '../../base/clock.ts';
 import type { CallOptions } from '../../cluster/member.ts';
 
-// Above the helper's own 1.5 s for an attempt, so that a slow member is told from a silent one.
+// Twice the helper's own 1.5 s for an attempt, so that a slow member can be told from a silent one.
 export const CALL_LIMIT_MS = 3_000;
 
 /**
- * Runs `call` with a signal that is aborted after three seconds, as the members' own calls are.
- *
- * @param onLimit called before that
+ * Runs `call` with a signal that is aborted after 3 s.
+ * @param onLimit called just before the abort
  */
 export async function limited<T>(
   clock: Clock,

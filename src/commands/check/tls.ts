@@ -13,17 +13,17 @@ import { TlsFiles, type LoadedTls } from '../../connect/tls-files.ts';
 import type { CheckReport } from './report.ts';
 
 const DAY_MS = 86_400_000;
-// Two weeks are enough to renew by hand, and every automatic renewal comes earlier.
+// Two weeks are enough for a renewal by hand. Automatic renewals come earlier.
 export const SHORT_DAYS = 14;
 
-/** Whole days until `date`, negative when it has passed. */
+/** Whole days until `date`; negative when it has passed. */
 export function daysLeft(date: string, nowMs: number): number {
   return Math.floor((Date.parse(date) - nowMs) / DAY_MS);
 }
 
 /**
- * One line on a certificate with how long it is still good. One that has expired is a warning: whether the lock works
- * without it, such as beside its successor, is shown by the connections.
+ * Reports for how many days a certificate is still valid. An expired one is only a warning, because another certificate
+ * in the same file may be valid. The connections show whether the lock works.
  */
 export function reportDaysLeft(
   report: CheckReport,
@@ -37,7 +37,7 @@ export function reportDaysLeft(
   else report.ok('tls-days', `${text}, ${days} days left`, endpoint);
 }
 
-/** Looks at the client's own certificate, key and authorities. What cannot be used at all is a problem. */
+/** Checks the client's certificate, its key and the authorities. A file that cannot be used is a problem. */
 export function checkTlsFiles(config: Config, nowMs: number, report: CheckReport): void {
   const { tls, endpoints, srvDomain } = config;
   if (srvDomain === undefined && !endpoints.some(({ secure }) => secure)) return;
