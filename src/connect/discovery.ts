@@ -1,7 +1,7 @@
 import type { Clock } from '../base/clock.ts';
 import type { Endpoint } from '../config/config.ts';
 import { hostPort } from './dial.ts';
-import type { EtcdLink } from './endpoint-link.ts';
+import type { EtcdLink } from './endpoint-connector.ts';
 
 // A member in trouble has us look again, but DNS must not be flooded for that.
 const SHORTEST_INTERVAL_MS = 10_000;

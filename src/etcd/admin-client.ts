@@ -20,9 +20,9 @@ import type {
   MemberStatus,
 } from './admin.ts';
 import { callUnary } from './call.ts';
-import { EtcdCaller } from './caller.ts';
-import type { EtcdLink } from '../connect/endpoint-link.ts';
-import { makeLinks } from '../connect/endpoint-links.ts';
+import { EtcdCaller } from './endpoint-calls.ts';
+import type { EtcdLink } from '../connect/endpoint-connector.ts';
+import { makeLinks } from '../connect/endpoint-connectors.ts';
 import * as messages from './messages.ts';
 import { isAtLeast } from './releases.ts';
 import { tokenFrom, type Token } from './token.ts';

@@ -4,7 +4,7 @@ import { errorText, EtcdError } from '../base/errors.ts';
 import type { ConnectionId } from '../cluster/member.ts';
 import type { RpcStatus } from '../connect/connection.ts';
 import { startKeepAlive, StreamEnded } from './keepalive.ts';
-import type { EtcdLink } from '../connect/endpoint-link.ts';
+import type { EtcdLink } from '../connect/endpoint-connector.ts';
 import {
   type CallMetadata,
   type Started,

@@ -16,10 +16,10 @@ import type {
   WatchHandlers,
 } from '../cluster/member.ts';
 import { callKeepAlive, callUnary, callUnaryAnswered } from './call.ts';
-import { EtcdCaller } from './caller.ts';
+import { EtcdCaller } from './endpoint-calls.ts';
 import { followRecords } from '../connect/discovery.ts';
-import type { EtcdLink } from '../connect/endpoint-link.ts';
-import { makeLinks } from '../connect/endpoint-links.ts';
+import type { EtcdLink } from '../connect/endpoint-connector.ts';
+import { makeLinks } from '../connect/endpoint-connectors.ts';
 import * as messages from './messages.ts';
 import type { CallMetadata } from './methods.ts';
 import { EtcdVersion } from './version.ts';

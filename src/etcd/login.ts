@@ -3,8 +3,8 @@ import { readPasswordFile } from '../config/password-file.ts';
 import { EtcdError } from '../base/errors.ts';
 import { CallFailure, callUnary } from './call.ts';
 import { isAuthOff, isLoginWanted, isStaleLogin } from './errors.ts';
-import type { EtcdLink } from '../connect/endpoint-link.ts';
-import { SharedCall } from './shared-call.ts';
+import type { EtcdLink } from '../connect/endpoint-connector.ts';
+import { SharedCall } from './single-flight.ts';
 import type { CallMetadata } from './methods.ts';
 
 /** What a call shows the member. */

@@ -1,9 +1,9 @@
 import { EtcdError } from '../base/errors.ts';
 import { CallFailure, callUnary } from './call.ts';
 import { isLoginWanted, isStaleLogin } from './errors.ts';
-import type { EtcdLink } from '../connect/endpoint-link.ts';
+import type { EtcdLink } from '../connect/endpoint-connector.ts';
 import type { EtcdLogin } from './login.ts';
-import { SharedCall } from './shared-call.ts';
+import { SharedCall } from './single-flight.ts';
 
 // The transaction compares a whole directory (`range_end` in Compare), which etcd knows since 3.3. An older one does not
 // refuse it: it overlooks the range, and would give the lock to everybody.

@@ -4,8 +4,8 @@ import type { WatchHandlers } from '../cluster/member.ts';
 import { CallFailure, statusFrom } from './call.ts';
 import type { RpcStatus } from '../connect/connection.ts';
 import { isLoginWanted, isStaleLogin } from './errors.ts';
-import type { EtcdCaller } from './caller.ts';
-import type { EtcdLink } from '../connect/endpoint-link.ts';
+import type { EtcdCaller } from './endpoint-calls.ts';
+import type { EtcdLink } from '../connect/endpoint-connector.ts';
 import { type CallMetadata, openStream, type Started, type Stream } from './methods.ts';
 
 /** What a watch tells; `onEnd` at most once, and nothing after it. */

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, test } from 'node:test';
 import type { LeaseId } from '../../src/cluster/member.ts';
 import { CallFailure, callKeepAlive, callUnary } from '../../src/etcd/call.ts';
-import { EtcdLink } from '../../src/connect/endpoint-link.ts';
+import { EtcdLink } from '../../src/connect/endpoint-connector.ts';
 import { DnsCache } from '../../src/connect/dns-cache.ts';
 import { TlsSuspects } from '../../src/connect/probe.ts';
 import { makeRealClock } from '../../src/process/real-clock.ts';

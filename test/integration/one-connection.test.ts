@@ -6,7 +6,7 @@ import { setImmediate as nextTurn, setTimeout as delay } from 'node:timers/promi
 import { CallFailure, callKeepAlive, callUnaryAnswered } from '../../src/etcd/call.ts';
 import { EtcdError } from '../../src/base/errors.ts';
 import { DnsCache } from '../../src/connect/dns-cache.ts';
-import { EtcdLink } from '../../src/connect/endpoint-link.ts';
+import { EtcdLink } from '../../src/connect/endpoint-connector.ts';
 import { TlsSuspects } from '../../src/connect/probe.ts';
 import { makeRealClock } from '../../src/process/real-clock.ts';
 import { Random } from '../support/hostile.ts';

@@ -11,7 +11,7 @@ import { makeAnswerPipe } from '../../src/lock/answer-pipe.ts';
 import type { Machine } from './machine.ts';
 import { introduce } from './running.ts';
 import { Route } from './route.ts';
-import { SimCompanion } from './sim-companion.ts';
+import { SimCompanion } from './sim-watchdog-process.ts';
 import { SimMember } from './sim-member.ts';
 import { SimProcess } from './sim-process.ts';
 import type { World } from './world.ts';

@@ -1,6 +1,6 @@
 import type { Clock } from '../base/clock.ts';
 import type { Config, Endpoint } from '../config/config.ts';
-import { EtcdLink } from './endpoint-link.ts';
+import { EtcdLink } from './endpoint-connector.ts';
 import { TlsSuspects } from './probe.ts';
 import { makeSecure } from './tls.ts';
 import { DnsCache } from './dns-cache.ts';

@@ -3,7 +3,7 @@ import { errorText, EtcdError } from '../base/errors.ts';
 import type { Obstacle } from '../cluster/member.ts';
 import { CallFailure } from './call.ts';
 import { etcdErrorFrom } from './errors.ts';
-import type { EtcdLink } from '../connect/endpoint-link.ts';
+import type { EtcdLink } from '../connect/endpoint-connector.ts';
 import { EtcdLogin } from './login.ts';
 import { StrangeAnswer } from './messages.ts';
 import type { CallMetadata } from './methods.ts';
