@@ -10,7 +10,7 @@ const LONGEST_BACKOFF_MS = 1_000;
 const LET_GO = 'the connection was closed by us';
 
 /** What leads to one endpoint: its connection of the moment, replaced whenever that has ended or is in doubt. */
-export class EtcdLink {
+export class EndpointConnector {
   readonly #how: Omit<Dial, 'endpoint'>;
   readonly #options: ConnectionOptions;
   readonly #firstBackoffMs: number;

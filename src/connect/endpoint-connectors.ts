@@ -1,13 +1,17 @@
 import type { Clock } from '../base/clock.ts';
 import type { Config, Endpoint } from '../config/config.ts';
-import { EtcdLink } from './endpoint-connector.ts';
+import { EndpointConnector } from './endpoint-connector.ts';
 import { TlsSuspects } from './probe.ts';
 import { makeSecure } from './tls.ts';
 import { DnsCache } from './dns-cache.ts';
 import { TlsFiles } from './tls-files.ts';
 
-/** One link for each of `endpoints`, none of them connected yet; they share what is known of names and TLS files. */
-export function makeLinks(config: Config, endpoints: readonly Endpoint[], clock: Clock): EtcdLink[] {
+/** One connector for each of `endpoints`, none of them connected yet; they share what is known of names and TLS files. */
+export function makeConnectors(
+  config: Config,
+  endpoints: readonly Endpoint[],
+  clock: Clock,
+): EndpointConnector[] {
   const { tls, dialTimeoutMs } = config;
   const how = {
     names: new DnsCache(),
@@ -16,5 +20,5 @@ export function makeLinks(config: Config, endpoints: readonly Endpoint[], clock:
   };
   const authority = tls.serverName === undefined ? {} : { 'grpc.default_authority': tls.serverName };
   const options = { clock, dialTimeoutMs, grpcOptions: { ...authority, ...config.grpcOptions } };
-  return endpoints.map((endpoint) => new EtcdLink(endpoint, how, options));
+  return endpoints.map((endpoint) => new EndpointConnector(endpoint, how, options));
 }

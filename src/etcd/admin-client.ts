@@ -20,9 +20,9 @@ import type {
   MemberStatus,
 } from './admin.ts';
 import { callUnary } from './call.ts';
-import { EtcdCaller } from './endpoint-calls.ts';
-import type { EtcdLink } from '../connect/endpoint-connector.ts';
-import { makeLinks } from '../connect/endpoint-connectors.ts';
+import { EndpointCalls } from './endpoint-calls.ts';
+import type { EndpointConnector } from '../connect/endpoint-connector.ts';
+import { makeConnectors } from '../connect/endpoint-connectors.ts';
 import * as messages from './messages.ts';
 import { isAtLeast } from './releases.ts';
 import { tokenFrom, type Token } from './token.ts';
@@ -34,8 +34,8 @@ export function makeAdminMembers(
   endpoints: readonly Endpoint[],
   clock: Clock,
 ): EtcdAdminMember[] {
-  return makeLinks(config, endpoints, clock).map(
-    (link) => new EtcdAdminMember(new EtcdCaller(link, config), config),
+  return makeConnectors(config, endpoints, clock).map(
+    (connector) => new EtcdAdminMember(new EndpointCalls(connector, config), config),
   );
 }
 
@@ -50,42 +50,42 @@ function alarmsIn(version: string, errors: readonly string[]): readonly Alarm[] 
 
 /** One endpoint over the network, as the administrator's commands ask it. */
 export class EtcdAdminMember implements AdminMember {
-  readonly #caller: EtcdCaller;
-  readonly #link: EtcdLink;
+  readonly #calls: EndpointCalls;
+  readonly #connector: EndpointConnector;
   readonly #expectedClusterId: string | undefined;
   readonly #expectedBy: string;
 
-  constructor(caller: EtcdCaller, { expectedClusterId, given }: Config) {
-    this.#caller = caller;
-    this.#link = caller.link;
+  constructor(calls: EndpointCalls, { expectedClusterId, given }: Config) {
+    this.#calls = calls;
+    this.#connector = calls.connector;
     this.#expectedClusterId = expectedClusterId;
     this.#expectedBy = given.clusterId === undefined ? 'expected_cluster_id' : '--cluster-id';
   }
 
   get endpoint(): string {
-    return this.#link.name;
+    return this.#connector.name;
   }
 
   get address(): Endpoint {
-    return this.#link.endpoint;
+    return this.#connector.endpoint;
   }
 
   waitsFor(): Obstacle | undefined {
-    return this.#caller.waitsFor();
+    return this.#calls.waitsFor();
   }
 
   async logIn({ signal }: CallOptions): Promise<Token | undefined> {
     try {
-      const { hasToken, metadata } = await this.#caller.login.pass(signal);
+      const { hasToken, metadata } = await this.#calls.login.pass(signal);
       return hasToken ? tokenFrom(metadata['token'] ?? '') : undefined;
     } catch (error) {
-      throw this.#caller.inOurWords(error, undefined);
+      throw this.#calls.toEtcdError(error, undefined);
     }
   }
 
   status({ signal }: CallOptions): Promise<MemberStatus> {
-    return this.#caller.ask(undefined, signal, async (metadata) => {
-      const answer = await callUnary(this.#link, signal, 'status', {}, metadata);
+    return this.#calls.ask(undefined, signal, async (metadata) => {
+      const answer = await callUnary(this.#connector, signal, 'status', {}, metadata);
       return {
         header: this.#headerFrom(answer.header),
         version: answer.version,
@@ -102,8 +102,8 @@ export class EtcdAdminMember implements AdminMember {
   listMembers({
     signal,
   }: CallOptions): Promise<{ readonly header: Header; readonly members: ListedMember[] }> {
-    return this.#caller.ask(undefined, signal, async (metadata) => {
-      const answer = await callUnary(this.#link, signal, 'memberList', {}, metadata);
+    return this.#calls.ask(undefined, signal, async (metadata) => {
+      const answer = await callUnary(this.#connector, signal, 'memberList', {}, metadata);
       const members = answer.members.map(({ ID, name, clientURLs, isLearner }) => ({
         id: ID,
         name,
@@ -115,24 +115,24 @@ export class EtcdAdminMember implements AdminMember {
   }
 
   alarms({ signal }: CallOptions): Promise<readonly Alarm[]> {
-    return this.#caller.ask(undefined, signal, async (metadata) => {
-      const { alarms } = await callUnary(this.#link, signal, 'alarm', { action: 'Get' }, metadata);
+    return this.#calls.ask(undefined, signal, async (metadata) => {
+      const { alarms } = await callUnary(this.#connector, signal, 'alarm', { action: 'Get' }, metadata);
       return alarms.map(({ memberID, alarm }) => ({ memberId: memberID, alarm: alarm.toUpperCase() }));
     });
   }
 
   readDirectory(directory: string, { signal }: CallOptions): Promise<Directory> {
     const request = { ...messages.oldestRequest(directory), limit: 0 };
-    return this.#caller.ask(directory, signal, async (metadata) => {
-      const { header, kvs } = await callUnary(this.#link, signal, 'range', request, metadata);
+    return this.#calls.ask(directory, signal, async (metadata) => {
+      const { header, kvs } = await callUnary(this.#connector, signal, 'range', request, metadata);
       return { header: this.#headerFrom(header), keys: kvs.map(messages.keyValueFrom) };
     });
   }
 
   timeToLive(leaseId: LeaseId, { signal }: CallOptions): Promise<TimeToLiveAnswer> {
-    return this.#caller.ask(undefined, signal, async (metadata) =>
+    return this.#calls.ask(undefined, signal, async (metadata) =>
       messages.timeToLiveFrom(
-        await callUnary(this.#link, signal, 'leaseTimeToLive', { ID: leaseId }, metadata),
+        await callUnary(this.#connector, signal, 'leaseTimeToLive', { ID: leaseId }, metadata),
       ),
     );
   }
@@ -148,8 +148,8 @@ export class EtcdAdminMember implements AdminMember {
       ...(success === undefined ? {} : { success }),
       ...(failure === undefined ? {} : { failure }),
     };
-    return this.#caller.ask(directory, signal, async (metadata) => {
-      const answer = await callUnary(this.#link, signal, 'txn', request, metadata);
+    return this.#calls.ask(directory, signal, async (metadata) => {
+      const answer = await callUnary(this.#connector, signal, 'txn', request, metadata);
       if (answer.succeeded) throw new messages.StrangeAnswer('a key has a version below 0');
       const { oldest } = messages.lockAnswerFrom(answer);
       return { header: this.#headerFrom(answer.header), keys: oldest === null ? [] : [oldest] };
@@ -170,25 +170,25 @@ export class EtcdAdminMember implements AdminMember {
       ],
       success: [{ request_delete_range: { key } }],
     };
-    return this.#caller.ask(found.key, signal, async (metadata) => {
-      const { header, succeeded } = await callUnary(this.#link, signal, 'txn', request, metadata);
+    return this.#calls.ask(found.key, signal, async (metadata) => {
+      const { header, succeeded } = await callUnary(this.#connector, signal, 'txn', request, metadata);
       return { header: this.#headerFrom(header), succeeded };
     });
   }
 
   watchDirectory(directory: string, fromRevision: bigint, handlers: DirectoryWatchHandlers): () => void {
     const { key, range_end } = messages.rangeUnder(directory);
-    return watchRange(this.#caller, { key, range_end }, fromRevision, {
+    return watchRange(this.#calls, { key, range_end }, fromRevision, {
       onDelete: handlers.onChange,
       onPut: handlers.onChange,
       onEnd: (error) => {
-        handlers.onEnd(this.#caller.inOurWords(error, directory));
+        handlers.onEnd(this.#calls.toEtcdError(error, directory));
       },
     });
   }
 
   close(): void {
-    this.#link.close();
+    this.#connector.close();
   }
 
   /** The header, when it comes from the cluster that the configuration expects. */

@@ -4,7 +4,7 @@ import { errorText, EtcdError } from '../base/errors.ts';
 import type { ConnectionId } from '../cluster/member.ts';
 import type { RpcStatus } from '../connect/connection.ts';
 import { startKeepAlive, StreamEnded } from './keepalive.ts';
-import type { EtcdLink } from '../connect/endpoint-connector.ts';
+import type { EndpointConnector } from '../connect/endpoint-connector.ts';
 import {
   type CallMetadata,
   type Started,
@@ -52,21 +52,21 @@ export function statusFrom(error: unknown): RpcStatus {
 }
 
 /**
- * Runs one call on the link's connection of the moment. Whoever aborts because of time, by their own clock, makes the
+ * Runs one call on the connector's connection of the moment. Whoever aborts because of time, by their own clock, makes the
  * connection suspect: it is replaced, and what else runs on it ends. Rejects with `CallFailure`, or with `EtcdError` of kind `timeout`
  * when aborted.
  */
 function run<T>(
-  link: EtcdLink,
+  connector: EndpointConnector,
   signal: AbortSignal,
   start: (channel: Channel) => Started<T>,
 ): Promise<Answered<T>> {
   const { promise, resolve, reject } = Promise.withResolvers<Answered<T>>();
   if (signal.aborted) {
-    reject(givenUp(link.name, signal));
+    reject(givenUp(connector.name, signal));
     return promise;
   }
-  const connection = link.current();
+  const connection = connector.current();
   const release = connection.hold();
   let call: Started<T> | undefined;
   const end = (): void => {
@@ -74,12 +74,12 @@ function run<T>(
     release();
   };
   const onAbort = (): void => {
-    reject(givenUp(link.name, signal));
+    reject(givenUp(connector.name, signal));
     callOff();
     call?.cancel();
     const reason: unknown = signal.reason;
     if (reason === 'timeout' || reason === 'outrun')
-      link.replace(connection, 'an earlier call got no answer');
+      connector.replace(connection, 'an earlier call got no answer');
     end();
   };
   const fail = (status: RpcStatus): void => {
@@ -111,32 +111,32 @@ function run<T>(
 
 /** One message there and one back. */
 export async function callUnary<Name extends UnaryName>(
-  link: EtcdLink,
+  connector: EndpointConnector,
   signal: AbortSignal,
   name: Name,
   request: UnaryRequest<Name>,
   metadata: CallMetadata,
 ): Promise<UnaryAnswer<Name>> {
-  return (await callUnaryAnswered(link, signal, name, request, metadata)).message;
+  return (await callUnaryAnswered(connector, signal, name, request, metadata)).message;
 }
 
 /** Like `callUnary`, for those who ask which connection it was. */
 export function callUnaryAnswered<Name extends UnaryName>(
-  link: EtcdLink,
+  connector: EndpointConnector,
   signal: AbortSignal,
   name: Name,
   request: UnaryRequest<Name>,
   metadata: CallMetadata,
 ): Promise<Answered<UnaryAnswer<Name>>> {
-  return run(link, signal, (channel) => startUnary(channel, name, request, metadata));
+  return run(connector, signal, (channel) => startUnary(channel, name, request, metadata));
 }
 
 /** One renewal of a lease, on the connection's stream for that. */
 export function callKeepAlive(
-  link: EtcdLink,
+  connector: EndpointConnector,
   signal: AbortSignal,
   leaseId: string,
   metadata: CallMetadata,
 ): Promise<Answered<ILeaseKeepAliveResponse>> {
-  return run(link, signal, (channel) => startKeepAlive(channel, leaseId, metadata));
+  return run(connector, signal, (channel) => startKeepAlive(channel, leaseId, metadata));
 }

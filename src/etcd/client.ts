@@ -16,10 +16,10 @@ import type {
   WatchHandlers,
 } from '../cluster/member.ts';
 import { callKeepAlive, callUnary, callUnaryAnswered } from './call.ts';
-import { EtcdCaller } from './endpoint-calls.ts';
+import { EndpointCalls } from './endpoint-calls.ts';
 import { followRecords } from '../connect/discovery.ts';
-import type { EtcdLink } from '../connect/endpoint-connector.ts';
-import { makeLinks } from '../connect/endpoint-connectors.ts';
+import type { EndpointConnector } from '../connect/endpoint-connector.ts';
+import { makeConnectors } from '../connect/endpoint-connectors.ts';
 import * as messages from './messages.ts';
 import type { CallMetadata } from './methods.ts';
 import { EtcdVersion } from './version.ts';
@@ -44,8 +44,12 @@ export async function makeMembers(config: Config, { clock, onWarning }: Transpor
       ? Promise.resolve(config.endpoints)
       : discover(srvDomain, makeResolveSrv(clock), config.tlsWantedBy);
   const endpoints = await find();
-  const links = makeLinks(config, config.useOtherMembers ? endpoints : endpoints.slice(0, 1), clock);
-  if (srvDomain !== undefined) followRecords(links, clock, find);
+  const connectors = makeConnectors(
+    config,
+    config.useOtherMembers ? endpoints : endpoints.slice(0, 1),
+    clock,
+  );
+  if (srvDomain !== undefined) followRecords(connectors, clock, find);
   let hasWarned = false;
   const onAuthOff = (endpoint: string): void => {
     if (hasWarned) return;
@@ -56,7 +60,7 @@ export async function makeMembers(config: Config, { clock, onWarning }: Transpor
       text: `etcd at ${endpoint}: authentication is not enabled, so anybody may change the lock; run etcdctl auth enable`,
     });
   };
-  return links.map((link) => new EtcdMember(new EtcdCaller(link, config, onAuthOff)));
+  return connectors.map((connector) => new EtcdMember(new EndpointCalls(connector, config, onAuthOff)));
 }
 
 /** A member without a leader says so at once, with this, instead of being silent until it has one. */
@@ -66,24 +70,24 @@ function withLeader(metadata: CallMetadata): CallMetadata {
 
 /** One endpoint over the network: etcd's messages put in our types, and its errors in our words. */
 class EtcdMember implements Member {
-  readonly #caller: EtcdCaller;
-  readonly #link: EtcdLink;
+  readonly #calls: EndpointCalls;
+  readonly #connector: EndpointConnector;
   readonly #version: EtcdVersion;
 
-  constructor(caller: EtcdCaller) {
-    this.#caller = caller;
-    this.#link = caller.link;
-    this.#version = new EtcdVersion(caller.link, caller.login);
+  constructor(calls: EndpointCalls) {
+    this.#calls = calls;
+    this.#connector = calls.connector;
+    this.#version = new EtcdVersion(calls.connector, calls.login);
   }
 
   get endpoint(): string {
-    return this.#link.name;
+    return this.#connector.name;
   }
 
   grant(leaseId: LeaseId, ttlMs: number, { signal }: CallOptions): Promise<LeaseAnswer> {
     const request = { ID: leaseId, TTL: messages.secondsFromMs(ttlMs) };
     return this.#ask(undefined, signal, async (metadata) => {
-      const granting = callUnaryAnswered(this.#link, signal, 'leaseGrant', request, metadata);
+      const granting = callUnaryAnswered(this.#connector, signal, 'leaseGrant', request, metadata);
       // Whoever asks for a lease means to lock, and the member writes the lease to its disk meanwhile.
       this.#version.start();
       const { message, connection } = await granting;
@@ -94,14 +98,14 @@ class EtcdMember implements Member {
   revoke(leaseId: LeaseId, { signal }: CallOptions): Promise<{ readonly header: Header }> {
     const request = { ID: leaseId };
     return this.#ask(undefined, signal, async (metadata) => {
-      const { header } = await callUnary(this.#link, signal, 'leaseRevoke', request, metadata);
+      const { header } = await callUnary(this.#connector, signal, 'leaseRevoke', request, metadata);
       return { header: messages.headerFrom(header) };
     });
   }
 
   keepAlive(leaseId: LeaseId, { signal }: CallOptions): Promise<LeaseAnswer> {
     return this.#ask(undefined, signal, async (metadata) => {
-      const { message, connection } = await callKeepAlive(this.#link, signal, leaseId, metadata);
+      const { message, connection } = await callKeepAlive(this.#connector, signal, leaseId, metadata);
       return { ...messages.leaseAnswerFrom(leaseId, message), connection };
     });
   }
@@ -109,14 +113,20 @@ class EtcdMember implements Member {
   timeToLive(leaseId: LeaseId, { signal }: CallOptions): Promise<TimeToLiveAnswer> {
     const request = { ID: leaseId };
     return this.#ask(undefined, signal, async (metadata) =>
-      messages.timeToLiveFrom(await callUnary(this.#link, signal, 'leaseTimeToLive', request, metadata)),
+      messages.timeToLiveFrom(await callUnary(this.#connector, signal, 'leaseTimeToLive', request, metadata)),
     );
   }
 
   confirmKey(key: string, createRevision: bigint, { signal }: CallOptions): Promise<ConfirmAnswer> {
     const request = messages.confirmRequest(key, createRevision);
     return this.#ask(key, signal, async (metadata) => {
-      const { message, connection } = await callUnaryAnswered(this.#link, signal, 'txn', request, metadata);
+      const { message, connection } = await callUnaryAnswered(
+        this.#connector,
+        signal,
+        'txn',
+        request,
+        metadata,
+      );
       return { ...messages.confirmAnswerFrom(message), connection };
     });
   }
@@ -124,14 +134,14 @@ class EtcdMember implements Member {
   readKey(key: string, { signal }: CallOptions): Promise<RangeAnswer> {
     const request = messages.keyRequest(key);
     return this.#ask(key, signal, async (metadata) =>
-      messages.rangeAnswerFrom(await callUnary(this.#link, signal, 'range', request, metadata)),
+      messages.rangeAnswerFrom(await callUnary(this.#connector, signal, 'range', request, metadata)),
     );
   }
 
   readOldest(directory: string, { signal }: CallOptions): Promise<RangeAnswer> {
     const request = messages.oldestRequest(directory);
     return this.#ask(directory, signal, async (metadata) =>
-      messages.rangeAnswerFrom(await callUnary(this.#link, signal, 'range', request, metadata)),
+      messages.rangeAnswerFrom(await callUnary(this.#connector, signal, 'range', request, metadata)),
     );
   }
 
@@ -145,7 +155,13 @@ class EtcdMember implements Member {
     const request = messages.lockRequest(directory, key, value, leaseId);
     return this.#ask(directory, signal, async (metadata) => {
       await this.#version.check(signal);
-      const { message, connection } = await callUnaryAnswered(this.#link, signal, 'txn', request, metadata);
+      const { message, connection } = await callUnaryAnswered(
+        this.#connector,
+        signal,
+        'txn',
+        request,
+        metadata,
+      );
       return { ...messages.lockAnswerFrom(message), connection };
     });
   }
@@ -158,37 +174,37 @@ class EtcdMember implements Member {
   ): Promise<{ readonly header: Header; readonly succeeded: boolean }> {
     const request = messages.describeRequest(key, value, createRevision);
     return this.#ask(key, signal, async (metadata) => {
-      const { header, succeeded } = await callUnary(this.#link, signal, 'txn', request, metadata);
+      const { header, succeeded } = await callUnary(this.#connector, signal, 'txn', request, metadata);
       return { header: messages.headerFrom(header), succeeded };
     });
   }
 
   watch(key: string, fromRevision: bigint, handlers: WatchHandlers): () => void {
-    return watchRange(this.#caller, { key: Buffer.from(key) }, fromRevision, {
+    return watchRange(this.#calls, { key: Buffer.from(key) }, fromRevision, {
       ...handlers,
       onEnd: (error) => {
-        handlers.onEnd(this.#caller.inOurWords(error, key).message);
+        handlers.onEnd(this.#calls.toEtcdError(error, key).message);
       },
     });
   }
 
   waitsFor(): Obstacle | undefined {
-    return this.#caller.waitsFor();
+    return this.#calls.waitsFor();
   }
 
   listMembers({ signal }: CallOptions): Promise<MemberList> {
     return this.#ask(undefined, signal, async (metadata) =>
-      messages.memberListFrom(await callUnary(this.#link, signal, 'memberList', {}, metadata)),
+      messages.memberListFrom(await callUnary(this.#connector, signal, 'memberList', {}, metadata)),
     );
   }
 
   connect(): void {
-    this.#link.current().connect();
-    this.#caller.login.start();
+    this.#connector.current().connect();
+    this.#calls.login.start();
   }
 
   close(): void {
-    this.#link.close();
+    this.#connector.close();
   }
 
   #ask<T>(
@@ -196,6 +212,6 @@ class EtcdMember implements Member {
     signal: AbortSignal,
     send: (metadata: CallMetadata) => Promise<T>,
   ): Promise<T> {
-    return this.#caller.ask(key, signal, (metadata) => send(withLeader(metadata)));
+    return this.#calls.ask(key, signal, (metadata) => send(withLeader(metadata)));
   }
 }

@@ -3,26 +3,26 @@ import { errorText, EtcdError } from '../base/errors.ts';
 import type { Obstacle } from '../cluster/member.ts';
 import { CallFailure } from './call.ts';
 import { etcdErrorFrom } from './errors.ts';
-import type { EtcdLink } from '../connect/endpoint-connector.ts';
+import type { EndpointConnector } from '../connect/endpoint-connector.ts';
 import { EtcdLogin } from './login.ts';
 import { StrangeAnswer } from './messages.ts';
 import type { CallMetadata } from './methods.ts';
 
-/** One endpoint as a caller sees it: the way there, our login, and what goes wrong put in our words. */
-export class EtcdCaller {
-  readonly link: EtcdLink;
+/** One endpoint as a calls sees it: the way there, our login, and what goes wrong put in our words. */
+export class EndpointCalls {
+  readonly connector: EndpointConnector;
   readonly login: EtcdLogin;
   readonly #config: Config;
 
-  constructor(link: EtcdLink, config: Config, onAuthOff?: (endpoint: string) => void) {
-    this.link = link;
-    this.login = new EtcdLogin(link, config.login, onAuthOff);
+  constructor(connector: EndpointConnector, config: Config, onAuthOff?: (endpoint: string) => void) {
+    this.connector = connector;
+    this.login = new EtcdLogin(connector, config.login, onAuthOff);
     this.#config = config;
   }
 
   /** What calls wait for now. */
   waitsFor(): Obstacle | undefined {
-    if (this.link.isLookingUp) return 'name';
+    if (this.connector.isLookingUp) return 'name';
     return this.login.isUnderWay ? 'login' : undefined;
   }
 
@@ -41,18 +41,18 @@ export class EtcdCaller {
       try {
         return await send(pass.metadata);
       } catch (error) {
-        if (!this.login.canMend(error, pass)) throw error;
+        if (!this.login.canRetryAfter(error, pass)) throw error;
         this.login.forget(pass);
         return await send((await this.login.pass(signal)).metadata);
       }
     } catch (error) {
-      throw this.inOurWords(error, key);
+      throw this.toEtcdError(error, key);
     }
   }
 
-  inOurWords(error: unknown, key: string | undefined): EtcdError {
+  toEtcdError(error: unknown, key: string | undefined): EtcdError {
     if (error instanceof EtcdError) return error;
-    const { name, endpoint } = this.link;
+    const { name, endpoint } = this.connector;
     if (error instanceof CallFailure) {
       return etcdErrorFrom(error.status, {
         endpoint: name,

@@ -3,8 +3,8 @@ import { readPasswordFile } from '../config/password-file.ts';
 import { EtcdError } from '../base/errors.ts';
 import { CallFailure, callUnary } from './call.ts';
 import { isAuthOff, isLoginWanted, isStaleLogin } from './errors.ts';
-import type { EtcdLink } from '../connect/endpoint-connector.ts';
-import { SharedCall } from './single-flight.ts';
+import type { EndpointConnector } from '../connect/endpoint-connector.ts';
+import { SingleFlight } from './single-flight.ts';
 import type { CallMetadata } from './methods.ts';
 
 /** What a call shows the member. */
@@ -29,24 +29,24 @@ function passwordOf({ password, passwordFile }: LoginConfig, endpoint: string): 
  * Authentication can also be switched on and off under us.
  */
 export class EtcdLogin {
-  readonly #link: EtcdLink;
+  readonly #connector: EndpointConnector;
   readonly #config: LoginConfig | undefined;
-  readonly #asking: SharedCall<Pass>;
+  readonly #asking: SingleFlight<Pass>;
   readonly #onAuthOff: (endpoint: string) => void;
   #pass: Pass | undefined;
   #isSent = false;
 
   /** @param onAuthOff told when a login is configured and the member has authentication switched off */
   constructor(
-    link: EtcdLink,
+    connector: EndpointConnector,
     config: LoginConfig | undefined,
     onAuthOff: (endpoint: string) => void = () => undefined,
   ) {
-    this.#link = link;
+    this.#connector = connector;
     this.#config = config;
     this.#onAuthOff = onAuthOff;
-    this.#asking = new SharedCall(
-      () => link.name,
+    this.#asking = new SingleFlight(
+      () => connector.name,
       (signal) => this.#logIn(signal),
     );
     if (config === undefined) this.#pass = { metadata: {}, hasToken: false };
@@ -59,7 +59,7 @@ export class EtcdLogin {
 
   /** True while the member checks the password. */
   get isUnderWay(): boolean {
-    return this.#isSent && this.#link.isConnected;
+    return this.#isSent && this.#connector.isConnected;
   }
 
   async pass(signal: AbortSignal): Promise<Pass> {
@@ -67,7 +67,7 @@ export class EtcdLogin {
   }
 
   /** Whether a new login may mend a call that was refused with `pass`. */
-  canMend(error: unknown, pass: Pass): boolean {
+  canRetryAfter(error: unknown, pass: Pass): boolean {
     if (this.#config === undefined || !(error instanceof CallFailure)) return false;
     return isStaleLogin(error.status) || (!pass.hasToken && isLoginWanted(error.status));
   }
@@ -81,15 +81,18 @@ export class EtcdLogin {
     let metadata: CallMetadata = {};
     let hasToken = false;
     if (this.#config !== undefined) {
-      const request = { name: this.#config.username, password: passwordOf(this.#config, this.#link.name) };
+      const request = {
+        name: this.#config.username,
+        password: passwordOf(this.#config, this.#connector.name),
+      };
       this.#isSent = true;
       try {
-        const { token } = await callUnary(this.#link, signal, 'authenticate', request, {});
+        const { token } = await callUnary(this.#connector, signal, 'authenticate', request, {});
         metadata = { token };
         hasToken = true;
       } catch (error) {
         if (!(error instanceof CallFailure && isAuthOff(error.status))) throw error;
-        this.#onAuthOff(this.#link.name);
+        this.#onAuthOff(this.#connector.name);
       } finally {
         this.#isSent = false;
       }

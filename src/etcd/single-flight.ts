@@ -10,7 +10,7 @@ interface UnderWay<T> {
  * because of time gives up the asking too: it is on the same connection, which is in doubt then. A call whose answer is no
  * longer wanted leaves it to the others.
  */
-export class SharedCall<T> {
+export class SingleFlight<T> {
   readonly #name: () => string;
   readonly #ask: (signal: AbortSignal) => Promise<T>;
   #underWay: UnderWay<T> | undefined;

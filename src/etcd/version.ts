@@ -1,9 +1,9 @@
 import { EtcdError } from '../base/errors.ts';
 import { CallFailure, callUnary } from './call.ts';
 import { isLoginWanted, isStaleLogin } from './errors.ts';
-import type { EtcdLink } from '../connect/endpoint-connector.ts';
+import type { EndpointConnector } from '../connect/endpoint-connector.ts';
 import type { EtcdLogin } from './login.ts';
-import { SharedCall } from './single-flight.ts';
+import { SingleFlight } from './single-flight.ts';
 
 // The transaction compares a whole directory (`range_end` in Compare), which etcd knows since 3.3. An older one does not
 // refuse it: it overlooks the range, and would give the lock to everybody.
@@ -17,24 +17,24 @@ function isSupported(version: string): boolean {
 
 /** Makes sure, once, that a member is new enough for the lock. */
 export class EtcdVersion {
-  readonly #asking: SharedCall<undefined>;
-  readonly #link: EtcdLink;
-  /** The endpoint that is known to be new enough; a link can move to another one. */
+  readonly #asking: SingleFlight<undefined>;
+  readonly #connector: EndpointConnector;
+  /** The endpoint that is known to be new enough; a connector can move to another one. */
   #known: string | undefined;
 
-  constructor(link: EtcdLink, login: EtcdLogin) {
-    this.#link = link;
-    this.#asking = new SharedCall(
-      () => link.name,
+  constructor(connector: EndpointConnector, login: EtcdLogin) {
+    this.#connector = connector;
+    this.#asking = new SingleFlight(
+      () => connector.name,
       async (signal) => {
-        const asked = link.name;
+        const asked = connector.name;
         const { metadata } = await login.pass(signal);
         try {
-          const { version } = await callUnary(link, signal, 'status', {}, metadata);
+          const { version } = await callUnary(connector, signal, 'status', {}, metadata);
           if (!isSupported(version)) {
             throw new EtcdError(
               'notEtcd',
-              link.name,
+              connector.name,
               `the member runs etcd ${version === '' ? 'of an unknown version' : version}, which is too old`,
               'use etcd 3.3 or newer',
               'net-old',
@@ -53,11 +53,11 @@ export class EtcdVersion {
 
   /** Asks ahead of the transaction. */
   start(): void {
-    if (this.#known !== this.#link.name) this.#asking.start();
+    if (this.#known !== this.#connector.name) this.#asking.start();
   }
 
   /** Rejects when the member is too old, or when it does not say. */
   async check(signal: AbortSignal): Promise<void> {
-    if (this.#known !== this.#link.name) await this.#asking.wait(signal);
+    if (this.#known !== this.#connector.name) await this.#asking.wait(signal);
   }
 }

@@ -4,8 +4,8 @@ import type { WatchHandlers } from '../cluster/member.ts';
 import { CallFailure, statusFrom } from './call.ts';
 import type { RpcStatus } from '../connect/connection.ts';
 import { isLoginWanted, isStaleLogin } from './errors.ts';
-import type { EtcdCaller } from './endpoint-calls.ts';
-import type { EtcdLink } from '../connect/endpoint-connector.ts';
+import type { EndpointCalls } from './endpoint-calls.ts';
+import type { EndpointConnector } from '../connect/endpoint-connector.ts';
 import { type CallMetadata, openStream, type Started, type Stream } from './methods.ts';
 
 /** What a watch tells; `onEnd` at most once, and nothing after it. */
@@ -24,7 +24,7 @@ export interface WatchedRange {
  * renewed once.
  */
 export function watchRange(
-  { link, login }: EtcdCaller,
+  { connector, login }: EndpointCalls,
   range: WatchedRange,
   fromRevision: bigint,
   events: WatchEvents,
@@ -33,14 +33,14 @@ export function watchRange(
   const { signal } = stopping;
   const watch = async (): Promise<void> => {
     const pass = await login.pass(signal);
-    const { error, hasTold } = await watchOnce(link, pass.metadata, range, fromRevision, events, signal);
+    const { error, hasTold } = await watchOnce(connector, pass.metadata, range, fromRevision, events, signal);
     // etcd 3.4 calls each refusal of a watch "permission denied", whatever is wrong with the login.
     const isRefused =
       error instanceof CallFailure && (isStaleLogin(error.status) || isLoginWanted(error.status));
     if (!isRefused || hasTold) throw error;
     login.forget(pass);
     const { metadata } = await login.pass(signal);
-    throw (await watchOnce(link, metadata, range, fromRevision, events, signal)).error;
+    throw (await watchOnce(connector, metadata, range, fromRevision, events, signal)).error;
   };
   watch().catch((error: unknown) => {
     if (!signal.aborted) events.onEnd(error);
@@ -58,7 +58,7 @@ interface WatchEnd {
 
 /** One watch, to its end. */
 function watchOnce(
-  link: EtcdLink,
+  connector: EndpointConnector,
   metadata: CallMetadata,
   range: WatchedRange,
   fromRevision: bigint,
@@ -71,7 +71,7 @@ function watchOnce(
     resolve({ error: new CallFailure({ code: STATUS.UNKNOWN, details: 'stopped' }), hasTold: false });
     return promise;
   }
-  const connection = link.current();
+  const connection = connector.current();
   const release = connection.hold();
   let opening: Started<Stream<'watch'>> | undefined;
   let hasTold = false;

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, test } from 'node:test';
 import type { LeaseId } from '../../src/cluster/member.ts';
 import { CallFailure, callKeepAlive, callUnary } from '../../src/etcd/call.ts';
-import { EtcdLink } from '../../src/connect/endpoint-connector.ts';
+import { EndpointConnector } from '../../src/connect/endpoint-connector.ts';
 import { DnsCache } from '../../src/connect/dns-cache.ts';
 import { TlsSuspects } from '../../src/connect/probe.ts';
 import { makeRealClock } from '../../src/process/real-clock.ts';
@@ -13,10 +13,10 @@ import { waitFor } from '../support/wait.ts';
 
 void describe('the stream of keepalives', () => {
   let server: SessionServer;
-  let link: EtcdLink;
+  let connector: EndpointConnector;
   beforeEach(async () => {
     server = await SessionServer.start();
-    link = new EtcdLink(
+    connector = new EndpointConnector(
       { secure: false, host: '127.0.0.1', port: server.port },
       {
         names: new DnsCache(),
@@ -27,13 +27,13 @@ void describe('the stream of keepalives', () => {
     );
   });
   afterEach(async () => {
-    link.close();
+    connector.close();
     await server[Symbol.asyncDispose]();
   });
 
   /** The TTL that was answered, and the number of streams so far. */
   async function renew(leaseId = '1', token = 'a'): Promise<readonly [ttl: string, streams: number]> {
-    const { message } = await callKeepAlive(link, withinMs().signal, leaseId, { token });
+    const { message } = await callKeepAlive(connector, withinMs().signal, leaseId, { token });
     return [message.TTL, server.keepalives.length];
   }
 
@@ -66,7 +66,7 @@ void describe('the stream of keepalives', () => {
       assert.deepEqual(await renew(), ['9', 1]);
       server.onKeepAlive = () => undefined;
       const giveUp = new AbortController();
-      const call = callKeepAlive(link, giveUp.signal, '1', { token: 'a' });
+      const call = callKeepAlive(connector, giveUp.signal, '1', { token: 'a' });
       await waitFor('the request is there', () => server.keepalives[0]?.asked.length === 2);
       giveUp.abort(reason);
       await assert.rejects(call);
@@ -116,7 +116,7 @@ void describe('the stream of keepalives', () => {
     server.keepalives[0]?.end();
     await waitFor('it is closed', () => server.keepalives[0]?.isClosed);
     // The end takes its way to us, behind which this goes.
-    await callUnary(link, withinMs().signal, 'range', { key: Buffer.from('k') }, {});
+    await callUnary(connector, withinMs().signal, 'range', { key: Buffer.from('k') }, {});
     assert.deepEqual(await renew(), ['9', 2]);
   });
 

@@ -6,7 +6,7 @@ import { setImmediate as nextTurn, setTimeout as delay } from 'node:timers/promi
 import { CallFailure, callKeepAlive, callUnaryAnswered } from '../../src/etcd/call.ts';
 import { EtcdError } from '../../src/base/errors.ts';
 import { DnsCache } from '../../src/connect/dns-cache.ts';
-import { EtcdLink } from '../../src/connect/endpoint-connector.ts';
+import { EndpointConnector } from '../../src/connect/endpoint-connector.ts';
 import { TlsSuspects } from '../../src/connect/probe.ts';
 import { makeRealClock } from '../../src/process/real-clock.ts';
 import { Random } from '../support/hostile.ts';
@@ -23,8 +23,11 @@ interface Way {
   readonly session: string;
 }
 
-function linkTo(port: number, addresses: readonly string[] = ['127.0.0.1']): EtcdLink & Disposable {
-  const link = new EtcdLink(
+function connectorTo(
+  port: number,
+  addresses: readonly string[] = ['127.0.0.1'],
+): EndpointConnector & Disposable {
+  const connector = new EndpointConnector(
     { secure: false, host: 'member.test', port },
     {
       names: new DnsCache(() => Promise.resolve(addresses)),
@@ -37,9 +40,9 @@ function linkTo(port: number, addresses: readonly string[] = ['127.0.0.1']): Etc
       grpcOptions: { 'grpc.initial_reconnect_backoff_ms': 10 },
     },
   );
-  return Object.assign(link, {
+  return Object.assign(connector, {
     [Symbol.dispose]: () => {
-      link.close();
+      connector.close();
     },
   });
 }
@@ -57,10 +60,10 @@ async function wayOf(
   }
 }
 
-const askFirst = (link: EtcdLink): Promise<Way | undefined> =>
-  wayOf(callUnaryAnswered(link, withinMs().signal, 'range', { key: Buffer.from('k') }, {}));
-const askSecond = (link: EtcdLink): Promise<Way | undefined> =>
-  wayOf(callKeepAlive(link, withinMs().signal, LEASE, {}));
+const askFirst = (connector: EndpointConnector): Promise<Way | undefined> =>
+  wayOf(callUnaryAnswered(connector, withinMs().signal, 'range', { key: Buffer.from('k') }, {}));
+const askSecond = (connector: EndpointConnector): Promise<Way | undefined> =>
+  wayOf(callKeepAlive(connector, withinMs().signal, LEASE, {}));
 
 /** The server's name for each of our connections; fails when one has two. */
 class Ways {
@@ -84,11 +87,11 @@ class Ways {
 void describe('the two calls of a renewal', () => {
   test('share their connection when nothing happens', async () => {
     await using server = await SessionServer.start();
-    using link = linkTo(server.port);
-    const first = await askFirst(link);
+    using connector = connectorTo(server.port);
+    const first = await askFirst(connector);
     assert.ok(first !== undefined);
-    for (let count = 0; count < 5; count += 1) assert.deepEqual(await askSecond(link), first);
-    assert.deepEqual(await askFirst(link), first);
+    for (let count = 0; count < 5; count += 1) assert.deepEqual(await askSecond(connector), first);
+    assert.deepEqual(await askFirst(connector), first);
   });
 
   /** How long after the reset the second call is made. */
@@ -102,14 +105,14 @@ void describe('the two calls of a renewal', () => {
     test(`a proxy that resets the connection between them and takes the next one, second call ${name}`, async () => {
       await using server = await SessionServer.start();
       await using proxy = await TcpProxy.start(`127.0.0.1:${server.port}`);
-      using link = linkTo(Number(proxy.endpoint.split(':')[1]));
+      using connector = connectorTo(Number(proxy.endpoint.split(':')[1]));
       const ways = new Ways();
       let apart = 0;
       for (let count = 0; count < 30; count += 1) {
-        const first = await waitFor('an answer', () => askFirst(link));
+        const first = await waitFor('an answer', () => askFirst(connector));
         proxy.cut();
         await pause();
-        const second = await askSecond(link);
+        const second = await askSecond(connector);
         ways.note(first, second);
         if (second?.connection !== first.connection) apart += 1;
       }
@@ -120,12 +123,12 @@ void describe('the two calls of a renewal', () => {
 
   test('a member that is started again on the same port between them', async () => {
     await using server = await SessionServer.start();
-    using link = linkTo(server.port);
+    using connector = connectorTo(server.port);
     const ways = new Ways();
     for (let count = 0; count < 10; count += 1) {
-      const first = await waitFor('an answer', () => askFirst(link));
+      const first = await waitFor('an answer', () => askFirst(connector));
       await server.restart();
-      const second = await askSecond(link);
+      const second = await askSecond(connector);
       ways.note(first, second);
       assert.notEqual(second?.connection, first.connection);
     }
@@ -142,16 +145,16 @@ void describe('the two calls of a renewal', () => {
     await new Promise<void>((resolve) => relay.listen(0, '127.0.0.1', resolve));
     const { port } = relay.address() as AddressInfo;
     await using server = await SessionServer.start('127.0.0.2', port);
-    using link = linkTo(port, ['127.0.0.1', '127.0.0.2']);
+    using connector = connectorTo(port, ['127.0.0.1', '127.0.0.2']);
     const ways = new Ways();
     for (let count = 0; count < 5; count += 1) {
-      const first = await waitFor('an answer', () => askFirst(link));
+      const first = await waitFor('an answer', () => askFirst(connector));
       // A server greets first, so the late one has done so when it is asked nothing.
       for (const socket of held) socket.write(Buffer.from('000000040000000000', 'hex'));
-      const second = await askSecond(link);
+      const second = await askSecond(connector);
       assert.deepEqual(second, first);
       server.cut();
-      const third = await askSecond(link);
+      const third = await askSecond(connector);
       ways.note(first, third);
       assert.notEqual(third?.connection, first.connection);
     }
@@ -162,7 +165,7 @@ void describe('the two calls of a renewal', () => {
 
   test('resets, farewells and restarts at any moment, calls one after the other and side by side', async () => {
     await using server = await SessionServer.start();
-    using link = linkTo(server.port);
+    using connector = connectorTo(server.port);
     const ways = new Ways();
     const random = new Random(16);
     let answered = 0;
@@ -189,9 +192,9 @@ void describe('the two calls of a renewal', () => {
     };
     const renew = async (): Promise<void> => {
       for (let count = 0; count < 150; count += 1) {
-        const first = await askFirst(link);
+        const first = await askFirst(connector);
         if (random.below(3) === 0) await nextTurn();
-        const second = await askSecond(link);
+        const second = await askSecond(connector);
         ways.note(first, second);
         if (first !== undefined && second !== undefined) answered += 1;
       }
