@@ -14,11 +14,11 @@ import type { Stage } from './stage.ts';
 
 /** What one contestant occupies, and does, while it holds its lock. */
 export interface HoldFigures {
-  /** Of the process itself, and with its companion where it has one; 10 s after the answer, one of each per holder. */
+  /** Of the process itself, and with its watchdog where it has one; 10 s after the answer, one of each per holder. */
   readonly early: { readonly alone: Footprint; readonly family: Footprint }[];
   /** The same at the end. */
   late: { readonly alone: Footprint; readonly family: Footprint } | undefined;
-  /** Each minute (`WINDOW_MS`), companion included. */
+  /** Each minute (`WINDOW_MS`), watchdog included. */
   readonly work: Work[];
   /** Each minute, of its etcd; empty without one. */
   readonly traffic: Counts[];

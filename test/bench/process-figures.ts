@@ -25,7 +25,7 @@ function field(text: string, name: string): number {
   return Number(found);
 }
 
-/** Sums over a process and its children: a helper's companion is part of what it costs. */
+/** Sums over a process and its children: a helper's watchdog is part of what it costs. */
 function sumOverFamily<T extends object>(pid: number, measure: (pid: number) => T): T {
   const all = [pid, ...childrenOf(pid).filter(isRunning)].map(
     (member) => Object.entries(measure(member)) as [keyof T, number][],

@@ -19,7 +19,7 @@ export interface StartFigures {
   readonly keysLeft: number[];
 }
 
-// A holder that has just answered still starts its companion and opens its watch; its end is measured in peace.
+// A holder that has just answered still starts its watchdog and opens its watch; its end is measured in peace.
 const SETTLE_MS = 300;
 
 export class StartPhase {

@@ -34,7 +34,7 @@ const MEMORY: readonly Column[] = [
   mb('PSS', (one) => early(one, ({ alone }) => alone.pssKb)),
   mb('Private_Dirty', (one) => early(one, ({ alone }) => alone.privateDirtyKb)),
   mb('anonymous', (one) => early(one, ({ alone }) => alone.anonymousKb)),
-  mb('Private_Dirty with companion', (one) => early(one, ({ family }) => family.privateDirtyKb)),
+  mb('Private_Dirty with watchdog', (one) => early(one, ({ family }) => family.privateDirtyKb)),
 ];
 
 const MEMORY_LATE: readonly Column[] = [
@@ -42,7 +42,7 @@ const MEMORY_LATE: readonly Column[] = [
   mb('PSS', ({ hold }) => (hold.late ? [hold.late.alone.pssKb] : [])),
   mb('Private_Dirty', ({ hold }) => (hold.late ? [hold.late.alone.privateDirtyKb] : [])),
   mb('anonymous', ({ hold }) => (hold.late ? [hold.late.alone.anonymousKb] : [])),
-  mb('Private_Dirty with companion', ({ hold }) => (hold.late ? [hold.late.family.privateDirtyKb] : [])),
+  mb('Private_Dirty with watchdog', ({ hold }) => (hold.late ? [hold.late.family.privateDirtyKb] : [])),
 ];
 
 const HOLDING: readonly Column[] = [
@@ -139,7 +139,7 @@ ${table(contestants, MEMORY)}
 
 ${table(contestants, MEMORY_LATE)}
 
-### A minute of holding (${holdMinutes} minutes; with the companion)
+### A minute of holding (${holdMinutes} minutes; with the watchdog)
 
 ${table(contestants, HOLDING)}
 

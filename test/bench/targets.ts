@@ -62,13 +62,13 @@ export function judge(results: Results): Verdict[] {
         0.5,
       ),
       ratio(
-        'the same, companion included',
+        'the same, watchdog included',
         memoryOf(ours, 'privateDirtyKb', 'family'),
         memoryOf(python, 'privateDirtyKb', 'alone'),
         0.5,
       ),
       ratio(
-        'processor time while holding against the Python helper, companion included',
+        'processor time while holding against the Python helper, watchdog included',
         cpuOf(ours),
         cpuOf(python),
         1.45,

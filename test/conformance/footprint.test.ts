@@ -27,7 +27,7 @@ const MAY_OPEN: readonly [who: string, path: RegExp][] = [
     /^\/proc\/(uptime|thread-self\/stat|sys\/kernel\/(hostname|random\/boot_id))$|^\/etc\/localtime$/,
   ],
   ['the number of the lease', /^\/dev\/urandom$/],
-  ['bash, the companion', /^\/dev\/tty$|^\/etc\/passwd$|^\/usr\/share\/locale\//],
+  ['bash, the watchdog', /^\/dev\/tty$|^\/etc\/passwd$|^\/usr\/share\/locale\//],
 ];
 
 test('one take, one renewal and one release open nothing and connect to nothing unexpected', async () => {

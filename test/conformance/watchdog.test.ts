@@ -1,4 +1,4 @@
-// The dead man's switch of the packed binary: the companion that ends a helper which is frozen past its deadline.
+// The watchdog of the packed binary: the process that kills a helper which is frozen past its deadline.
 import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
@@ -14,9 +14,9 @@ const TTL_S = 3;
 const WARNING =
   /^Warning: No watchdog \(.+\): a frozen helper is not killed; install bash, or set watchdog = no \[warn-watchdog\]$/;
 
-/** The companion of a helper, once it runs. */
-function companionOf(helper: Helper): Promise<number> {
-  return waitFor('the companion', () => childrenOf(helper.pid).find((pid) => isRunning(pid)));
+/** The watchdog of a helper, once it runs. */
+function watchdogOf(helper: Helper): Promise<number> {
+  return waitFor('the watchdog', () => childrenOf(helper.pid).find((pid) => isRunning(pid)));
 }
 
 /** A holder that renews its lease, and lets go when it is told to. */
@@ -29,7 +29,7 @@ async function livesOn(bench: LockBench, holder: Helper): Promise<void> {
   assert.deepEqual(await bench.leftovers(), []);
 }
 
-void describe("the dead man's switch", () => {
+void describe('the watchdog', () => {
   let cluster: EtcdCluster;
   before(async () => {
     cluster = await EtcdCluster.start();
@@ -40,13 +40,13 @@ void describe("the dead man's switch", () => {
     await using bench = await LockBench.make(cluster, { lock_ttl: TTL_S });
     const holder = await bench.hold();
     const lease = (await bench.key())?.leaseHex ?? '';
-    const companion = await companionOf(holder);
+    const watchdog = await watchdogOf(holder);
     const frozenAtMs = performance.now();
     holder.signal('SIGSTOP');
     await holder.endOfFile(TTL_S * 1_000);
     assert.ok((await cluster.leases()).includes(lease), 'the lease lives on when CTDB sees end of file');
     assert.equal((await holder.exited()).signal, 'SIGKILL');
-    await waitFor('the companion is gone', () => processState(companion) === undefined);
+    await waitFor('the watchdog is gone', () => processState(watchdog) === undefined);
     // The parent is not there to tell of the freeze: CTDB would elect, and the dead neighbor is found out.
     const next = await bench.hold();
     assert.ok((next.answeredAtMs ?? 0) > (holder.endOfFileAtMs ?? Infinity));
@@ -62,19 +62,19 @@ void describe("the dead man's switch", () => {
     await using bench = await LockBench.make(cluster, { lock_ttl: TTL_S });
     for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
       const holder = await bench.hold();
-      const companion = await companionOf(holder);
+      const watchdog = await watchdogOf(holder);
       holder.signal(signal);
       await holder.exited();
-      await waitFor('the companion is gone', () => processState(companion) === undefined);
+      await waitFor('the watchdog is gone', () => processState(watchdog) === undefined);
     }
   });
 
   test('killed, it is no zombie, and no reason to let go', async () => {
     await using bench = await LockBench.make(cluster);
     const holder = await bench.hold();
-    const companion = await companionOf(holder);
-    process.kill(companion, 'SIGKILL');
-    await waitFor('the companion was reaped', () => processState(companion) === undefined);
+    const watchdog = await watchdogOf(holder);
+    process.kill(watchdog, 'SIGKILL');
+    await waitFor('the watchdog was reaped', () => processState(watchdog) === undefined);
     await livesOn(bench, holder);
     assert.deepEqual(holder.stderrLines.filter((line) => WARNING.test(line)).length, 1, holder.stderr);
   });
@@ -94,7 +94,7 @@ void describe("the dead man's switch", () => {
   test('no descriptor left for its pipe: one warning, and the lock is held', async () => {
     await using proxy = await TcpProxy.start(cluster.hosts);
     await using bench = await LockBench.make(cluster, { hosts: proxy.endpoint });
-    // The lock is looked at before the companion is started. Once that has been asked, all is open that is needed.
+    // The lock is looked at before the watchdog is started. Once that has been asked, all is open that is needed.
     proxy.pause('fromServer');
     const holder = await bench.run();
     await waitFor('the first question', () => proxy.relayed.toServer > 100);

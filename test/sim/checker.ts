@@ -56,9 +56,9 @@ const WATCH_MS = 450;
 // Timers stand still in suspend, and are looked after within this (src/base/clock.ts).
 const LATE_TIMERS_MS = 520;
 
-/** Whether the dead man's switch must act; a pause that no clock of the machine noticed is beyond it. */
-function isWatched({ companion, process }: Contender): boolean {
-  return companion?.isWatching === true && !process.machine.wasPaused;
+/** Whether the watchdog must act; a pause that no clock of the machine noticed is beyond it. */
+function isWatched({ watchdogProcess, process }: Contender): boolean {
+  return watchdogProcess?.isWatching === true && !process.machine.wasPaused;
 }
 
 /** Watches the cluster, the contenders and CTDB's side of their pipes, and says so when a property does not hold. */
@@ -244,13 +244,13 @@ export class Checker implements Agreement, Audience, Traffic {
     });
   }
 
-  onSwitchKill(contender: Contender): void {
+  onWatchdogKill(contender: Contender): void {
     const { process } = contender;
     const { nowMs } = this.#world.timeline;
-    this.#world.count('killed by the switch');
-    // Frozen just between its looks at the two clocks, a process tells the switch an instant that is too early.
+    this.#world.count('killed by the watchdog');
+    // Frozen just between its looks at the two clocks, a process tells the watchdog an instant that is too early.
     if (!process.isFrozen && nowMs - process.lastThawMs > this.#world.grantedTtlMs)
-      this.violated('the switch kills a process that runs', contender.name);
+      this.violated('the watchdog kills a process that runs', contender.name);
   }
 
   onUnproven(contender: Contender): void {
@@ -355,7 +355,7 @@ export class Checker implements Agreement, Audience, Traffic {
       else if (!process.isFrozen)
         this.violated('a loss is seen too late', `${contender.name} claims for longer than its lease`);
       else if (!isWatched(contender)) claim.excuse = 'frozen';
-      else this.violated('a loss is seen too late', `${contender.name} is frozen, and the switch lets it`);
+      else this.violated('a loss is seen too late', `${contender.name} is frozen, and the watchdog lets it`);
     });
   }
 

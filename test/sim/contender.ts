@@ -11,7 +11,7 @@ import { makeAnswerPipe } from '../../src/lock/answer-pipe.ts';
 import type { Machine } from './machine.ts';
 import { introduce } from './running.ts';
 import { Route } from './route.ts';
-import { SimCompanion } from './sim-watchdog-process.ts';
+import { SimWatchdogProcess } from './sim-watchdog-process.ts';
 import { SimMember } from './sim-member.ts';
 import { SimProcess } from './sim-process.ts';
 import type { World } from './world.ts';
@@ -34,7 +34,7 @@ export class Contender {
   readonly wallOffsetAtStartMs: number;
   readonly leases: LeaseId[] = [];
   readonly members: readonly SimMember[];
-  companion: SimCompanion | undefined;
+  watchdogProcess: SimWatchdogProcess | undefined;
   byte: string | undefined;
   isOpen = true;
   terminatedAtMs: number | undefined;
@@ -74,7 +74,7 @@ export class Contender {
     });
     this.process.onEnd = () => {
       this.#closed();
-      this.companion?.masterEnded();
+      this.watchdogProcess?.masterEnded();
       for (const each of audience) each.onExit(this);
     };
     this.process.onThaw = () => {
@@ -196,29 +196,29 @@ export class Contender {
       },
       holderValue: (endpoint) => formatHolder(record(endpoint)),
       laterValue,
-      watchdog: this.#switch(),
+      watchdog: this.#watchdog(),
     };
   }
 
-  #switch(): Watchdog {
+  #watchdog(): Watchdog {
     const { world, process } = this;
     if (!world.traits.hasWatchdog) return NO_WATCHDOG;
     return makeWatchdog(
       (onEnd) => {
-        const companion = new SimCompanion(process, world.random.between(3, 40), onEnd);
-        companion.onKill = () => {
+        const watchdogProcess = new SimWatchdogProcess(process, world.random.between(3, 40), onEnd);
+        watchdogProcess.onKill = () => {
           if (process.state !== 'alive') return;
-          world.history.tell(this.name, () => 'is killed by the dead man’s switch');
-          world.checker.onSwitchKill(this);
+          world.history.tell(this.name, () => 'is killed by the watchdog');
+          world.checker.onWatchdogKill(this);
           process.kill(world.random.between(0, 30));
         };
-        this.companion = companion;
-        if (world.traits.companionFails) {
+        this.watchdogProcess = watchdogProcess;
+        if (world.traits.watchdogFails) {
           world.timeline.after(1, () => {
-            companion.kill();
+            watchdogProcess.kill();
           });
         }
-        return companion;
+        return watchdogProcess;
       },
       { now: () => process.now(), uptimeOf: (atMs) => atMs },
       (_, message) => {

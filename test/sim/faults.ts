@@ -699,17 +699,17 @@ const FAULTS: readonly (readonly [name: string, weight: number, fault: Fault])[]
     },
   ],
   [
-    'companion killed',
+    'watchdog killed',
     1,
     (world) => {
-      world.holder?.companion?.kill();
+      world.holder?.watchdogProcess?.kill();
     },
   ],
   [
-    'companion frozen',
+    'watchdog frozen',
     1,
     (world) => {
-      world.holder?.companion?.freeze(lengthMs(world));
+      world.holder?.watchdogProcess?.freeze(lengthMs(world));
     },
   ],
   [

@@ -170,7 +170,7 @@ export const MUTATIONS: readonly PlannedMutation[] = [
   },
   // Freezes
   {
-    name: 'the switch is not fed after a renewal',
+    name: 'the watchdog is not fed after a renewal',
     file: 'src/lock/renewal-loop.ts',
     find: `        this.#feedWatchdog();
         this.#provenRevision`,
@@ -178,7 +178,7 @@ export const MUTATIONS: readonly PlannedMutation[] = [
     within: 1_000,
   },
   {
-    name: 'the switch is not fed before the 0',
+    name: 'the watchdog is not fed before the 0',
     file: 'src/lock/renewal-loop.ts',
     find: `    this.#provenRevision = held.createRevision;
     this.#feedWatchdog();`,
@@ -186,21 +186,21 @@ export const MUTATIONS: readonly PlannedMutation[] = [
     within: 20_000,
   },
   {
-    name: 'the switch is given a whole lease from the reply',
+    name: 'the watchdog is given a whole lease from the reply',
     file: 'src/lock/renewal-loop.ts',
     find: `feed(this.#deadline.atMs + WATCHDOG_GRACE_MS);`,
     replace: `feed(this.#tools.clock.now() + this.#tools.timing.ttlMs);`,
     within: 20_000,
   },
   {
-    name: 'the switch is fed but not started',
+    name: 'the watchdog is fed but not started',
     file: 'src/lock/watchdog.ts',
     find: `process?.write(`,
     replace: `if (limitMs < 0) process?.write(`,
     within: 20_000,
   },
   {
-    name: 'the switch is armed for a lock that came too late',
+    name: 'the watchdog is armed for a lock that came too late',
     file: 'src/lock/lifecycle.ts',
     find: `const holding = deadline.hasPassed()
       ? undefined

@@ -29,7 +29,7 @@ export const PROPERTIES = {
   'a dead neighbor keeps the lock': 'a helper that is dead is replaced at once on its own host',
   'an error is reported without need': 'no 3 while etcd serves',
   'a living process loses its lease to a contender': 'only the dead are replaced',
-  'the switch kills a process that runs': 'the dead man’s switch ends only who was frozen',
+  'the watchdog kills a process that runs': 'the watchdog kills only a process that was frozen',
   'a fault of the program': 'no exception that nobody expected',
 } as const;
 export type Property = keyof typeof PROPERTIES;

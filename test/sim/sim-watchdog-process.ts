@@ -9,7 +9,7 @@ const LONGEST_SLEEP_MS = 10_000;
  * The process that WATCHDOG_SCRIPT of src/lock/watchdog.ts makes, step by step: the last line that has come, `/proc/uptime`
  * against that limit, waiting with `read -t`, which stands still in suspend, and SIGKILL when there is no line in time.
  */
-export class SimCompanion implements WatchdogProcess {
+export class SimWatchdogProcess implements WatchdogProcess {
   alive = true;
   /** Not scheduled until then: the machine is overloaded, or somebody stopped it. */
   frozenUntilMs = 0;

@@ -23,8 +23,8 @@ export interface WorldTraits {
   readonly balancing: Balancing;
   /** Each endpoint is a store of its own: members that were started alone and never made one cluster. */
   readonly isSplit: boolean;
-  /** No companion can be started here. */
-  readonly companionFails: boolean;
+  /** No watchdog can be started here. */
+  readonly watchdogFails: boolean;
   /** Clock rate error of the machines, a fraction. */
   readonly drift: number;
 }
@@ -76,7 +76,7 @@ export class World {
       balancing:
         isSplit || random.chance(0.94) ? 'none' : random.pick<Balancing>(['connections', 'calls', 'calls']),
       hasWatchdog: random.chance(0.8),
-      companionFails: random.chance(0.1),
+      watchdogFails: random.chance(0.1),
       drift: random.chance(0.1) ? 0.02 : 0.0005,
     };
     this.timing = drawTiming(random);
@@ -211,7 +211,7 @@ export class World {
       this.#pausedUntilMs.get(machine) ?? -Infinity,
       this.#suspendedUntilMs.get(machine) ?? -Infinity,
     );
-    // Frozen before it could look at its clocks, it looks when it goes on; no switch knows of the pause either.
+    // Frozen before it could look at its clocks, it looks when it goes on; no watchdog knows of the pause either.
     const couldNotLook = lastThawMs > wokeUpMs && lastFreezeMs < wokeUpMs + this.#wallProofMs;
     const byMs = (couldNotLook ? lastThawMs : wokeUpMs) + this.#wallProofMs;
     return this.timeline.nowMs < byMs ? byMs : undefined;
@@ -227,7 +227,7 @@ export class World {
     for (const contender of this.contenders) {
       if (contender.process.machine !== machine) continue;
       contender.process.freeze(forMs, 500);
-      contender.companion?.freeze(forMs);
+      contender.watchdogProcess?.freeze(forMs);
     }
   }
 

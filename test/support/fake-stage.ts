@@ -36,7 +36,7 @@ export class FakeStage {
   readonly members: Members;
   /** What was written to stdout, and when it was closed, in order: `0`, `closed`. */
   readonly stdout: string[] = [];
-  /** What was told to the dead man's switch: `start`, instants, `release`. */
+  /** What was told to the watchdog: `start`, instants, `release`. */
   readonly fed: (number | 'start' | 'release')[] = [];
   readonly errors: string[] = [];
   readonly warnings: string[] = [];

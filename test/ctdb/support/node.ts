@@ -190,7 +190,7 @@ export class CtdbNode {
     return this.processes().find(({ title }) => title === 'ctdb_recoverd');
   }
 
-  /** Every running helper of the lock, whichever kind; not its companion. */
+  /** Every running helper of the lock, whichever kind; not its watchdog. */
   helpers(): NodeProcess[] {
     const [helper] = this.plan.clusterLock.replace(/^!/, '').split(' ');
     const program = this.plan.clusterLock.startsWith('!') ? (helper ?? '') : 'ctdb_mutex_fcntl_helper';

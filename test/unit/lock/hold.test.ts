@@ -20,7 +20,7 @@ function sent(stage: FakeStage, name: string): number {
 }
 
 void describe('a holder', () => {
-  void it('renews at its pace and feeds the switch with each proof', async () => {
+  void it('renews at its pace and feeds the watchdog with each proof', async () => {
     const { stage } = await holding();
     await stage.clock.advance(8_000);
     const keepAlives = stage.fake.callsOf('keepAlive').filter(({ leaseId }) => leaseId === LEASE);
@@ -48,7 +48,7 @@ void describe('a holder', () => {
     assert.deepEqual(stage.stdout, ['0'], stage.errors.join());
   });
 
-  void it('lets go at SIGTERM: stdout first, then the switch, then the lease', async () => {
+  void it('lets go at SIGTERM: stdout first, then the watchdog, then the lease', async () => {
     const { stage, etcd } = await holding();
     let openAtRevoke: boolean | undefined;
     stage.serveAll((call) => {
@@ -132,7 +132,7 @@ void describe('a holder', () => {
     assert.deepEqual([stage.fed.length, stage.stdout], [before, ['0']]);
   });
 
-  void it('has its companion started while the lease is being granted', async () => {
+  void it('has its watchdog started while the lease is being granted', async () => {
     const stage = new FakeStage(1);
     const etcd = new KindEtcd();
     stage.serveAll((call) => {
@@ -157,7 +157,7 @@ void describe('a holder', () => {
     assert.match(stage.errors.join(), /permission denied/);
   });
 
-  void it('leaves no timer, no watch and no companion behind', async () => {
+  void it('leaves no timer, no watch and no watchdog behind', async () => {
     const { stage } = await holding(3);
     await stage.clock.advance(5_000);
     stage.termination.abort();

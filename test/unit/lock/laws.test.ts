@@ -23,10 +23,10 @@ async function taken(members = 1): Promise<{ stage: FakeStage; etcd: KindEtcd }>
   return { stage, etcd };
 }
 
-/** The instant by which the switch would end us: 200 ms after the deadline. */
+/** The instant at which the watchdog kills the helper: 200 ms after the deadline. */
 function deadlineOf(stage: FakeStage): number {
   const limit = stage.fed.findLast((each) => typeof each === 'number');
-  assert.ok(typeof limit === 'number', 'the switch was fed');
+  assert.ok(typeof limit === 'number', 'the watchdog was fed');
   return limit - 200;
 }
 
@@ -162,7 +162,7 @@ void describe('law 3: the deadline has its own timer', () => {
 });
 
 void describe('law 4: the 0 is written once, after the watchers are armed, and only while the deadline is ahead', () => {
-  void it('the watchers and the switch are armed when the 0 is written', async () => {
+  void it('the watchers and the watchdog are armed when the 0 is written', async () => {
     const stage = new FakeStage(1);
     stage.serveAll(new KindEtcd().serve);
     const armed: boolean[] = [];
@@ -362,11 +362,11 @@ void describe('law 9: every contender answers well inside 5 s', () => {
 });
 
 void describe('law 10: nothing else holds our stdout', () => {
-  void it('the companion has a pipe for its input, and /dev/null for the rest', async () => {
+  void it('the watchdog process has a pipe for its input, and /dev/null for the rest', async () => {
     const startTicks = Number(readFileSync('/proc/self/stat', 'latin1').split(') ')[1]?.split(' ')[19]);
     const identity = { bootId: '', namespaces: '', pid: process.pid, startTicks };
     const { promise, resolve } = Promise.withResolvers<string>();
-    const companion = spawnWatchdogProcess(identity, true, resolve);
+    const watchdogProcess = spawnWatchdogProcess(identity, true, resolve);
     const child = await waitFor('a child', () =>
       readFileSync(`/proc/self/task/${process.pid}/children`, 'latin1')
         .split(' ')
@@ -382,7 +382,7 @@ void describe('law 10: nothing else holds our stdout', () => {
       });
     const ours = readlinkSync('/proc/self/fd/1');
     const [input, ...rest] = targetsOf(child);
-    companion.end();
+    watchdogProcess.end();
     assert.equal(await promise, 'it ended with status 0');
     assert.match(input ?? '', /^(pipe|socket):/);
     assert.deepEqual(rest.slice(0, 2), ['/dev/null', '/dev/null']);

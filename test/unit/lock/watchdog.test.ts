@@ -6,7 +6,7 @@ interface Scene {
   readonly watchdog: Watchdog;
   readonly lines: string[];
   readonly warnings: string[];
-  /** For each companion that was started, the way to end it. */
+  /** For each watchdog process that was started, the way to end it. */
   readonly ends: ((reason: string) => void)[];
   readonly closed: () => number;
   nowMs: number;
@@ -51,7 +51,7 @@ void describe('the watchdog', () => {
     assert.deepEqual(lines, ['11270\n']);
   });
 
-  void it('wakes its companion for an earlier instant, and only for that', () => {
+  void it('wakes its process for an earlier instant, and only for that', () => {
     const { watchdog, lines } = scene();
     for (const untilMs of [107_700, 107_700, 109_700, 103_200, 111_000]) watchdog.feed(untilMs);
     assert.deepEqual(lines, ['11270\n', '11270\n', '11470\n', '10820\n', 'wake', '11600\n']);
@@ -63,7 +63,7 @@ void describe('the watchdog', () => {
     assert.deepEqual(lines, ['0\n']);
   });
 
-  void it('has one companion, which is ended with the claim, without a warning', () => {
+  void it('has one process, which is ended with the claim, without a warning', () => {
     const { watchdog, ends, closed, warnings } = scene();
     watchdog.start();
     watchdog.start();
@@ -75,7 +75,7 @@ void describe('the watchdog', () => {
     assert.equal(ends.length, 1, 'starts none after the release');
   });
 
-  void it('says once that nobody watches, and starts another companion a minute later', () => {
+  void it('says once that nobody watches, and starts another process a minute later', () => {
     const each = scene();
     each.watchdog.start();
     each.ends[0]?.('spawn /bin/bash ENOENT');
