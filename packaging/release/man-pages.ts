@@ -6,6 +6,7 @@ import { commandHelp } from '../../src/commands/help.ts';
 import { KEYS, MEANINGLESS_KEYS } from '../../src/config/config-keys.ts';
 import { GRPC_OPTIONS } from '../../src/config/grpc-keys.ts';
 import type { ConfigKey } from '../../src/config/config-key.ts';
+import { KEY_EXAMPLES } from './key-examples.ts';
 import { PACKAGING, VERSION } from './project.ts';
 
 /** The pages by file name. */
@@ -32,7 +33,7 @@ function argument(text: string): string {
 /** A sentence on a line of its own, as mdoc wants them. */
 const sentences = (text: string): string[] => text.split(/(?<=[.;]) (?=[A-Z])/).map(plain);
 
-function keyItem(key: ConfigKey<unknown>): string[] {
+function keyItem(key: ConfigKey<unknown>, example: string): string[] {
   const unit = key.unit === '' ? '' : ` Pq ${key.unit}`;
   const standard = key.defaultText === undefined ? [] : ['Default:', `.Ql ${argument(key.defaultText)} .`];
   const alias =
@@ -42,6 +43,8 @@ function keyItem(key: ConfigKey<unknown>): string[] {
     ...sentences(`${key.meaning}.`),
     plain(`Takes ${key.range}.`),
     ...standard,
+    'Example:',
+    `.Ql ${argument(`${key.name} = ${example}`)} .`,
     ...alias,
   ];
 }
@@ -52,8 +55,9 @@ function list(items: readonly (readonly string[])[]): string {
 
 function keys(): string {
   const meaningless: ReadonlySet<ConfigKey<unknown>> = new Set(MEANINGLESS_KEYS);
-  const useful: readonly ConfigKey<unknown>[] = Object.values(KEYS).filter((key) => !meaningless.has(key));
-  return list(useful.map(keyItem));
+  const ids = Object.keys(KEYS) as (keyof typeof KEYS)[];
+  const useful = ids.filter((id) => !meaningless.has(KEYS[id]));
+  return list(useful.map((id) => keyItem(KEYS[id], KEY_EXAMPLES[id])));
 }
 
 function meaninglessKeys(): string {

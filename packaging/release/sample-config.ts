@@ -5,17 +5,19 @@ import type { ConfigKey } from '../../src/config/config-key.ts';
 const WIDTH = 78;
 
 const HEAD = `# Configuration of ctdb_etcd_lock, which holds CTDB's cluster lock in etcd.
-# The same on every node of the cluster; ctdb-etcd(7) explains it. Nothing
-# here is in force until the # in front of it is removed: a line that shows a
-# value shows the default. Comments are lines of their own.
+# Use the same file on every node. ctdb-etcd(7) explains it. A line has no
+# effect until you remove the # in front of it; a value that is shown is the
+# default. Comments are lines of their own.
 #
-# At the least set "hosts", and "netbios_name" on nodes without Samba. Then
-# put into /etc/ctdb/ctdb.conf, section [cluster], on every node:
+# Set at least "hosts", and "netbios_name" on nodes without Samba. Then run
+# "ctdb_etcd_lock check". It prints the line that /etc/ctdb/ctdb.conf needs in
+# its section [cluster], the same on every node:
 #
-#   cluster lock = !/usr/libexec/ctdb/ctdb_etcd_lock
+#   cluster lock = !/usr/libexec/ctdb/ctdb_etcd_lock --name NAME --cluster-id ID
 `;
 
-const LEGACY_HEAD = `# python-etcd knew the keys below. They are accepted, and have no effect.
+const LEGACY_HEAD = `# The keys below come from python-etcd. The helper accepts them and ignores
+# them.
 `;
 
 /** `text` in lines that start with "# " and are at most WIDTH characters long. */

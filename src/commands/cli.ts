@@ -269,32 +269,32 @@ export function helpText(): string {
   return `Usage: ctdb_etcd_lock [--name NAME] [--cluster-id ID] [-c FILE] [-v|-vv|-vvv]
        ctdb_etcd_lock check|status|release [-c FILE] [OPTION...]
 
-Takes CTDB's cluster lock in etcd v3, answers CTDB with one byte on standard
-output, and holds the lock until SIGTERM or until the parent process is gone.
-CTDB runs it; in ctdb.conf, section [cluster], on every node the same line:
+Takes CTDB's cluster lock in etcd v3, answers with one byte on standard output,
+and holds the lock until SIGTERM or until its parent process ends. CTDB starts
+it. ctdb.conf has this line in the section [cluster], the same on every node:
 
   cluster lock = !/usr/libexec/ctdb/ctdb_etcd_lock --name NAME --cluster-id ID
 
-CTDB compares that line on all nodes and shuts down a node that has another.
-"ctdb_etcd_lock check" prints it with the name and the ID to use.
+CTDB compares this line between the nodes and shuts down a node that differs.
+"ctdb_etcd_lock check" prints the line with your name and ID.
 
-Commands for the administrator, each with --help of its own:
-  check    test the configuration and the way to etcd, and say what to mend
-  status   say who holds the lock
+Commands for administrators, each with its own --help:
+  check    test the configuration, etcd and CTDB, and say what to correct
+  status   show who holds the lock
   release  take the lock away from its holder
 
 Options:
-  -c, --config FILE  read this file; without it $CTDB_BASE/etcd, or
-                     /etc/ctdb/etcd when CTDB_BASE is not set
-  --name NAME        the name of the lock; the configuration must have the same
-  --cluster-id ID    the ID of the etcd cluster; another cluster is refused
-  -v, --verbose      say more on standard error: -v what happened, -vv how,
+  -c, --config FILE  read FILE; without this option $CTDB_BASE/etcd, or
+                     /etc/ctdb/etcd if CTDB_BASE is not set
+  --name NAME        name of the lock; refuse a configuration with another name
+  --cluster-id ID    ID of the etcd cluster; refuse every other cluster
+  -v, --verbose      print more on standard error: -v events, -vv details,
                      -vvv every call
   -h, --help         show this text and exit
   -V, --version      show the versions and exit
 
-Answers: 0 the lock is held, 1 another node holds it, 3 an error, with one line
-on standard error that says why.
+Answers: 0 the lock is held, 1 another node holds it, 3 an error; one line on
+standard error then says what to do.
 `;
 }
 

@@ -1,29 +1,29 @@
 import type { CommandName } from './cli.ts';
 
-const CONFIG = `  -c, --config FILE  read this file; without it $CTDB_BASE/etcd, or
-                     /etc/ctdb/etcd when CTDB_BASE is not set
-  --name NAME        as in the lock string of ctdb.conf
-  --cluster-id ID    as in the lock string of ctdb.conf`;
+const CONFIG = `  -c, --config FILE  read FILE; without this option $CTDB_BASE/etcd, or
+                     /etc/ctdb/etcd if CTDB_BASE is not set
+  --name NAME        as in the line "cluster lock" of ctdb.conf
+  --cluster-id ID    as in the line "cluster lock" of ctdb.conf`;
 
 const HELP: Readonly<Record<CommandName, string>> = {
   check: `Usage: ctdb_etcd_lock check [-c FILE] [--json]
        ctdb_etcd_lock check [-c FILE] --plugin [--timeout SECONDS]
 
-Reads the configuration as the helper does and tests everything that the lock
-needs: names, connections, TLS, login, permissions, the members of etcd, their
-versions and alarms, the times, and how CTDB is set up on this node. Each
-problem comes with its remedy. A lock that is held is not disturbed.
+Reads the configuration as the helper does and tests all that the lock needs:
+host names, connections, TLS, login, permissions, the members of etcd with
+their versions and alarms, the times, and the setup of CTDB on this node. Each
+problem is printed with its remedy. A held lock is not disturbed.
 
 Options:
 ${CONFIG}
   --json             print the results as JSON
-  --plugin           print one line with performance data, as Nagios and Icinga
-                     want it; only reads, and takes no lease
-  --timeout SECONDS  with --plugin: give up after so long, 10 unless set
+  --plugin           print one line with performance data for Nagios or Icinga;
+                     only read, and take no lease to test permissions
+  --timeout SECONDS  with --plugin: limit from 1 to 60 s, 10 by default
   -h, --help         show this text and exit
 
 Exit status: 0 all is well, 1 the lock works, with warnings, 2 not ready.
-With --plugin also 3, it cannot tell.
+With --plugin also 3, the state is unknown.
 
 Examples:
   ctdb_etcd_lock check
@@ -33,18 +33,18 @@ Examples:
 `,
   status: `Usage: ctdb_etcd_lock status [-c FILE] [--json | --openmetrics] [--watch]
 
-Says who holds the lock, since when, how much time its lease has left, who
-waits for it, and whether CTDB on this node agrees.
+Shows who holds the lock, since when, how much time the lease has left, who
+waits for the lock, and whether the leader of CTDB is the holder's node.
 
 Options:
 ${CONFIG}
-  --json             print as JSON; with --watch one line for each change
+  --json             print JSON; with --watch one line for each change
   --openmetrics      print metrics of the lock, of each member and of each
-                     certificate, for Prometheus; only reads
+                     certificate for Prometheus
   --watch            print a line for each change, until Ctrl-C
   -h, --help         show this text and exit
 
-Exit status: 0 the lock is held, 1 it is free, 2 cannot tell.
+Exit status: 0 the lock is held, 1 it is free, 2 the state is unknown.
 
 Examples:
   ctdb_etcd_lock status
@@ -54,17 +54,17 @@ Examples:
 `,
   release: `Usage: ctdb_etcd_lock release [-c FILE] [--force]
 
-Shows who holds the lock, asks, and deletes the holder's key: exactly the one
-that was shown, and nothing when the holder has changed meanwhile. The holder
-notices within milliseconds, and CTDB elects a new leader. A holder that is
-cut off from etcd may go on for up to lock_ttl: make sure that it is stopped.
+Shows who holds the lock, asks for confirmation, and deletes the key of this
+holder. Deletes nothing if the holder has changed in the meantime. The holder
+notices within milliseconds, and CTDB elects a new leader. A holder that cannot
+reach etcd may go on for up to lock_ttl: stop it first.
 
 Options:
 ${CONFIG}
   --force            do not ask
   -h, --help         show this text and exit
 
-Exit status: 0 the lock was taken away, 1 nothing was changed, 2 cannot tell.
+Exit status: 0 the key was deleted, 1 nothing was changed, 2 state unknown.
 
 Examples:
   ctdb_etcd_lock release

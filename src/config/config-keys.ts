@@ -39,36 +39,35 @@ export const KEYS = {
     tells: 'which etcd',
     origin: 'new',
     meaning:
-      'The members of the etcd cluster, each as host, host:port, [IPv6 address]:port or with http:// or https:// in front; name all of them',
+      'The members of the etcd cluster. List all of them, each as host, host:port or [IPv6 address]:port; http:// or https:// in front replaces protocol',
   }),
   host: makeKey('host', 'text', 'one host', () => addressOf, {
     tells: 'which etcd',
     origin: 'python-etcd',
     defaultText: '127.0.0.1',
-    meaning: 'The one member to use where hosts is not set',
+    meaning: 'One member, for a file without hosts',
   }),
   port: makeKey('port', 'whole number', 'a port from 1 to 65535', (want) => wholeNumber(1, 65_535, want), {
     tells: 'which etcd',
     origin: 'Samba',
     defaultText: '2379',
-    meaning: 'The port of each host that is written without one',
+    meaning: 'Port of each host that is written without a port',
   }),
   protocol: makeKey('protocol', 'word', 'http or https', (want) => oneOf(['http', 'https'], want), {
     origin: 'python-etcd',
     defaultText: 'http',
-    meaning:
-      'Whether hosts that are written without http:// or https:// are spoken to in plain text or over TLS',
+    meaning: 'Plain text (http) or TLS (https), for each host that is written without http:// or https://',
   }),
   srvDomain: makeKey('srv_domain', 'text', 'a domain name', srvDomain, {
     tells: 'which etcd',
     origin: 'python-etcd',
     meaning:
-      'Find the members by the SRV records _etcd-client-ssl._tcp and _etcd-client._tcp of this domain, instead of hosts',
+      'Domain whose SRV records _etcd-client-ssl._tcp and _etcd-client._tcp name the members, instead of hosts',
   }),
   allowReconnect: flag('allow_reconnect', {
     origin: 'python-etcd',
     defaultText: 'yes',
-    meaning: 'Use the other members when one fails; with no, only the first host is ever used',
+    meaning: 'Use the other members when one fails. With no, the helper uses the first host only',
   }),
   lockTtl: makeKey(
     'lock_ttl',
@@ -79,7 +78,8 @@ export const KEYS = {
       origin: 'Samba',
       unit: 's',
       defaultText: '9',
-      meaning: 'How long the lock outlives a holder that died without letting go',
+      meaning:
+        'TTL of the lease. After the death of a holder on another host, the lock is free after at most this time and 1 s',
     },
   ),
   refresh: duration('refresh', 0.1, 3_600, {
@@ -87,7 +87,7 @@ export const KEYS = {
     origin: 'Samba',
     defaultText: '2',
     meaning:
-      'Time between renewals of the lock; two failed attempts must fit in before the lock is given up, so the limit is 4.5 for a lock_ttl of 9',
+      'Time between two renewals. Two failed attempts must fit in before the deadline, so the largest value is 4.5 for a lock_ttl of 9',
   }),
   locksDir: makeKey(
     'locks_dir',
@@ -98,7 +98,7 @@ export const KEYS = {
       tells: 'which lock',
       origin: 'Samba',
       defaultText: '_ctdb',
-      meaning: 'The directory of all CTDB locks, below lock_prefix',
+      meaning: 'Directory of all CTDB locks, below lock_prefix',
     },
   ),
   lockPrefix: makeKey(
@@ -110,7 +110,7 @@ export const KEYS = {
       tells: 'which lock',
       origin: 'python-etcd',
       defaultText: '/_locks',
-      meaning: 'The directory of all locks in etcd',
+      meaning: 'Directory of all locks in etcd',
     },
   ),
   netbiosName: makeKey(
@@ -122,22 +122,23 @@ export const KEYS = {
       tells: 'which lock',
       origin: 'new',
       meaning:
-        'The name of the lock, the same on all nodes, read in capitals; without it the NetBIOS name that testparm prints',
+        'Name of the lock, the same on all nodes. The helper changes it to upper case. Without this key, the lock has the NetBIOS name that testparm prints',
     },
   ),
   watchdog: flag('watchdog', {
     origin: 'new',
     defaultText: 'yes',
-    meaning: 'Keep a second small process that ends the holder when it is frozen past its lease',
+    meaning: 'Run the watchdog, a second small process that kills a holder that is frozen past its deadline',
   }),
   caCert: file('ca_cert', {
     origin: 'python-etcd',
     meaning:
-      "PEM file with the authorities that may sign a member's certificate; without it the system's own",
+      "PEM file with the authorities that may sign a member's certificate. Without this key, the authorities of the system may",
   }),
   cert: file('cert', {
     origin: 'python-etcd',
-    meaning: 'PEM file with the client certificate, and with its private key unless key is set',
+    meaning:
+      'PEM file with the client certificate. The file must also have the private key, unless key is set',
   }),
   key: file('key', { origin: 'new', meaning: 'PEM file with the private key of cert' }),
   keyPasswordFile: file('key_password_file', {
@@ -146,41 +147,46 @@ export const KEYS = {
   }),
   serverName: makeKey('server_name', 'text', 'a host name or an address', hostName, {
     origin: 'new',
-    meaning: "The name that a member's certificate must have, instead of the host that was dialed",
+    meaning:
+      "Name that each member's certificate must have. Without this key, the certificate must have the host that was dialed",
   }),
   insecureSkipVerify: flag('insecure_skip_verify', {
     origin: 'new',
     defaultText: 'no',
-    meaning: "Do not check the members' certificates: anybody on the network can then give the lock away",
+    meaning:
+      'Do not verify the certificates of the members. Anybody on the network can then give the lock away',
   }),
   username: text('username', 'a user name', {
     origin: 'python-etcd',
-    meaning: 'The etcd user; a password belongs to it',
+    meaning: 'User in etcd. A password belongs to it',
   }),
   password: text('password', 'a password', {
     origin: 'python-etcd',
     secret: true,
-    meaning: 'The password of username; password_file is the safer way',
+    meaning: 'Password of username. It is safer in a password_file',
   }),
   passwordFile: file('password_file', {
     origin: 'new',
-    meaning: 'File whose first line is the password of username; read anew for each login',
+    meaning: 'File whose first line is the password of username. The helper reads the file before each login',
   }),
   readTimeout: duration('read_timeout', 0.1, 3_600, {
     origin: 'python-etcd',
-    meaning:
-      'Upper limit for one call to one member, where it is shorter than the 1.5 s that a call has anyway',
+    meaning: 'Limit for one call to one member, if it is shorter than the 1.5 s that each call has',
   }),
   dialTimeout: duration('dial_timeout', 0.1, 3_600, {
     origin: 'etcd3',
-    meaning: 'Upper limit for setting up one connection, where it is shorter than what a call has anyway',
+    meaning: 'Limit for opening one connection, if it is shorter than the limit of a call',
   }),
   expectedClusterId: makeKey(
     'expected_cluster_id',
     'number',
     'a cluster ID from 1 to 2^64-1, in hex with 0x or a letter in it, or decimal',
     clusterId,
-    { tells: 'which etcd', origin: 'python-etcd', meaning: 'Refuse any other etcd cluster' },
+    {
+      tells: 'which etcd',
+      origin: 'python-etcd',
+      meaning: 'ID of the etcd cluster. The helper refuses every other cluster',
+    },
   ),
   versionPrefix: meaningless('version_prefix', 'No effect: etcd v3 has no paths'),
   allowRedirect: meaningless('allow_redirect', 'No effect: members of etcd v3 do not redirect'),

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { KEY_EXAMPLES } from '../../packaging/release/key-examples.ts';
 import { manPage, optionsOf, PAGES, partsOf } from '../../packaging/release/man-pages.ts';
 import { COMMANDS, helpText } from '../../src/commands/cli.ts';
 import { commandHelp } from '../../src/commands/help.ts';
@@ -65,10 +66,12 @@ for (const page of PAGES) {
 }
 
 describe('ctdb-etcd(7)', () => {
-  test('explains every key with its range and its default', () => {
+  test('explains every key with its range, its default and an example', () => {
     const page = textOf('ctdb-etcd.7');
-    for (const key of Object.values(KEYS) as ConfigKey<unknown>[]) {
+    for (const [id, key] of Object.entries(KEYS) as [keyof typeof KEYS, ConfigKey<unknown>][]) {
       assert.ok(page.includes(`${key.meaning}.`), key.name);
+      const example = `Example: ‘${key.name} = ${KEY_EXAMPLES[id]}’.`;
+      if (key.range !== 'anything') assert.ok(page.includes(example), example);
       if (key.range !== 'anything') assert.ok(page.includes(`Takes ${key.range}.`), key.name);
       if (key.defaultText !== undefined) assert.ok(page.includes(`Default: ‘${key.defaultText}’.`), key.name);
       for (const alias of key.aliases) assert.ok(page.includes(`Old name: ${alias}`), alias);
@@ -135,13 +138,13 @@ describe('ctdb_etcd_lock(8)', () => {
     }
   });
 
-  test('lists every status byte and every exit status, and no other', () => {
+  test('lists every answer byte and every exit status, and no other', () => {
     const page = textOf('ctdb_etcd_lock.8');
     const section = (from: string, to: string): string => page.slice(page.indexOf(from), page.indexOf(to));
     const items = (text: string): string[] =>
       [...text.matchAll(/(?<=[a-z.:] )(\d) (?=[A-Z])/g)].map((found) => found[1] ?? '');
     const written = Object.values(ANSWER).filter((byte) => byte !== ANSWER.timeout);
     assert.deepEqual(items(section('ANSWER BYTES', 'ENVIRONMENT')), written);
-    assert.deepEqual(items(section('EXIT ANSWER For', 'SIGNALS')), Object.values(EXIT).map(String));
+    assert.deepEqual(items(section('EXIT STATUS The', 'SIGNALS')), Object.values(EXIT).map(String));
   });
 });

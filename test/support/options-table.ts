@@ -1,3 +1,4 @@
+import { KEY_EXAMPLES } from '../../packaging/release/key-examples.ts';
 import { KEYS } from '../../src/config/config-keys.ts';
 import { GRPC_OPTIONS } from '../../src/config/grpc-keys.ts';
 import type { ConfigKey } from '../../src/config/config-key.ts';
@@ -12,16 +13,22 @@ function row(cells: readonly string[]): string {
   return `| ${cells.map(cell).join(' | ')} |`;
 }
 
-function keyRow(key: ConfigKey<unknown>): string {
-  const names = [key.name, ...key.aliases].map((name) => `\`${name}\``).join(', old name ');
-  const standard = key.defaultText === undefined ? '' : `\`${key.defaultText}\``;
-  return row([names, key.type, key.unit, key.range, standard, key.meaning, key.origin]);
+const code = (text: string): string => `\`${text}\``;
+
+function keyRow(key: ConfigKey<unknown>, example: string): string {
+  const names = [key.name, ...key.aliases].map(code).join(', old name ');
+  const standard = key.defaultText === undefined ? '' : code(key.defaultText);
+  // The type says what the range of a number leaves open.
+  const range =
+    key.type === 'whole number' && !key.range.startsWith('a port') ? `whole ${key.range}` : key.range;
+  return row([names, key.meaning, standard, range, code(`${key.name} = ${example}`), key.origin]);
 }
 
 /** The table of all keys, from their definition. */
 function keysTable(): string {
-  const head = ['key', 'type', 'unit', 'range', 'default', 'meaning', 'from'];
-  const rows = Object.values(KEYS).map((key) => keyRow(key));
+  const head = ['key', 'meaning', 'default', 'range', 'example', 'from'];
+  const ids = Object.keys(KEYS) as (keyof typeof KEYS)[];
+  const rows = ids.map((id) => keyRow(KEYS[id], KEY_EXAMPLES[id]));
   return [row(head), row(head.map(() => '---')), ...rows].join('\n');
 }
 

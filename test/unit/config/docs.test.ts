@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
+import { KEY_EXAMPLES } from '../../../packaging/release/key-examples.ts';
 import { KEYS } from '../../../src/config/config-keys.ts';
 import type { ConfigKey } from '../../../src/config/config-key.ts';
 import { defaultRefreshMs, longestRefreshMs } from '../../../src/config/timing.ts';
@@ -11,6 +12,14 @@ const DOCUMENT = readFileSync(new URL('../../../docs/configuration.md', import.m
 
 test('the tables in docs/configuration.md are those of the code (node test/support/write-options.ts)', () => {
   assert.equal(DOCUMENT, withTables(DOCUMENT));
+});
+
+test('every example in the table is taken, and shows something else than the default', () => {
+  for (const [id, example] of Object.entries(KEY_EXAMPLES)) {
+    const key: ConfigKey<unknown> = KEYS[id as keyof typeof KEYS];
+    assert.ok(!('want' in key.check(example)), `${key.name} = ${example}`);
+    assert.notEqual(example, key.defaultText, key.name);
+  }
 });
 
 test('every default in the table is what an absent key means', () => {

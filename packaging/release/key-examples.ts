@@ -1,0 +1,33 @@
+import type { KEYS } from '../../src/config/config-keys.ts';
+
+/** A value for each key that shows its form, for the documents; not its default, where it has one. */
+export const KEY_EXAMPLES: Readonly<Record<keyof typeof KEYS, string>> = {
+  hosts: 'etcd1.example.com, etcd2.example.com, etcd3.example.com',
+  host: 'etcd1.example.com',
+  port: '12379',
+  protocol: 'https',
+  srvDomain: 'example.com',
+  allowReconnect: 'no',
+  lockTtl: '6',
+  refresh: '1.5',
+  locksDir: '_ctdb_test',
+  lockPrefix: '/samba/locks',
+  netbiosName: 'FILES',
+  watchdog: 'no',
+  caCert: '/etc/ctdb/etcd-ca.pem',
+  cert: '/etc/ctdb/etcd-client.pem',
+  key: '/etc/ctdb/etcd-client-key.pem',
+  keyPasswordFile: '/etc/ctdb/etcd-key-password',
+  serverName: 'etcd.example.com',
+  insecureSkipVerify: 'yes',
+  username: 'ctdb',
+  password: 'a-long-random-text',
+  passwordFile: '/etc/ctdb/etcd-password',
+  readTimeout: '1',
+  dialTimeout: '0.5',
+  expectedClusterId: '1f4c0e6a5b3d2c98',
+  versionPrefix: '/v2',
+  allowRedirect: 'yes',
+  useProxies: 'yes',
+  perHostPoolSize: '10',
+};
