@@ -147,8 +147,7 @@ export const KEYS = {
   }),
   serverName: makeKey('server_name', 'text', 'a host name or an address', hostName, {
     origin: 'new',
-    meaning:
-      "Name that each member's certificate must have. Without this key, the certificate must have the host that was dialed",
+    meaning: "Name that each member's certificate must have, instead of the name or address of its host",
   }),
   insecureSkipVerify: flag('insecure_skip_verify', {
     origin: 'new',
