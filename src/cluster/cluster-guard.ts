@@ -3,7 +3,7 @@ import { clusterIdText } from '../base/ids.ts';
 import type { CallOptions, ConnectionId, Header, Member } from './member.ts';
 import { ONE_CLUSTER, spreadCalls } from './refusals.ts';
 
-/** How far a member, or the cluster as a whole, has been seen to be. */
+/** The raft term and the revision that a member, or the cluster, has reached. */
 interface Progress {
   readonly raftTerm: bigint;
   readonly revision: bigint;
@@ -13,7 +13,7 @@ function isBehind(header: Header, progress: Progress): boolean {
   return header.raftTerm < progress.raftTerm || header.revision < progress.revision;
 }
 
-/** The same one when the answer is no further. */
+/** The later of both values. The same object when the answer is no later. */
 function advanced(progress: Progress | undefined, { raftTerm, revision }: Header): Progress {
   if (progress === undefined) return { raftTerm, revision };
   if (raftTerm <= progress.raftTerm && revision <= progress.revision) return progress;
@@ -24,25 +24,25 @@ function advanced(progress: Progress | undefined, { raftTerm, revision }: Header
 }
 
 /**
- * Looks at the header of each answer, and refuses the answer of a member that is behind what was seen before (restored,
- * cut off, replaying) or that belongs to another cluster.
+ * Checks the header of each answer. It refuses the answer of a member that belongs to another cluster, or that is
+ * behind what was seen before: restored from a backup, cut off, or still replaying its log.
  *
- * An answer is compared with what had been seen when its request was sent: two answers may overtake each other on their
- * way to us, and that alone makes neither of them stale.
+ * An answer is compared with what had been seen when its request was sent. Two answers can overtake each other in the
+ * network, which does not make either of them stale.
  */
 export class ClusterGuard {
-  /** By member. A new map for each change: whoever has seen this one goes by it. */
+  /** By member ID. Each change makes a new map, so that a call keeps the map of the time when it was sent. */
   #progressOf: ReadonlyMap<string, Progress> = new Map();
-  /** What answers that went through a quorum have shown; no such answer may be older. */
+  /** The latest answer that a quorum confirmed. No later answer of this kind may be behind it. */
   #agreed: Progress = { raftTerm: 0n, revision: 0n };
   #clusterId: string | undefined;
-  /** What told the ID; undefined when the first answer did. */
+  /** The key or option that set the expected cluster ID. Undefined when the first answer set it. */
   readonly #expectedBy: string | undefined;
-  /** The endpoint whose answer decided which cluster is ours. */
+  /** The endpoint whose answer set the expected cluster ID. */
   #firstEndpoint = '';
 
   /**
-   * @param expectedClusterId decimal uint64; without it the first answer decides which cluster is ours.
+   * @param expectedClusterId decimal uint64; without it the first answer sets the expected ID
    * @param expectedBy the key or option that gives it, for messages
    */
   constructor(expectedClusterId: string | undefined, expectedBy = 'expected_cluster_id') {
@@ -51,11 +51,11 @@ export class ClusterGuard {
   }
 
   /**
-   * The same member, with each answer checked; a refused answer rejects with kind `stale`, `proxy`, `otherStore`, or, where the
-   * configuration says which cluster is ours, `wrongCluster`.
+   * Returns the same member with a check of each answer. A refused answer rejects with kind `stale`, `proxy` or
+   * `otherStore`, or with `wrongCluster` when the configuration gives the cluster ID.
    */
   guard(member: Member): Member {
-    /** What answered the last call that said which connection it came over. */
+    /** The last answer that named its connection, and the member that gave it. */
     let lastAnswer: { readonly connection: ConnectionId; readonly memberId: string } | undefined;
     const checked = async <T extends { readonly header: Header; readonly connection?: ConnectionId }>(
       agreedByQuorum: boolean,

@@ -1,7 +1,9 @@
 import { EtcdError, type EtcdErrorKind } from '../base/errors.ts';
 import type { Obstacle } from './member.ts';
 
-/** What one member's failure means for the question as a whole. */
+/**
+ * What the failure of one member means for the question: ask it again, ask only the other members, or end the question.
+ */
 export function meaningOf(kind: EtcdErrorKind): 'askAgain' | 'askOthers' | 'final' {
   switch (kind) {
     case 'unavailable':
@@ -34,9 +36,9 @@ export function asEtcdError(error: unknown, endpoint: string): EtcdError {
 }
 
 /**
- * An attempt that was given up without an answer.
- *
- * @param obstacle what it still waited for
+ * The error for an attempt without an answer.
+ * @param silentMs how long the attempt lasted
+ * @param obstacle what the attempt still waited for
  */
 export function silence(endpoint: string, silentMs: number, obstacle?: Obstacle): EtcdError {
   const within = `within ${(silentMs / 1000).toFixed(1)} s`;
@@ -67,7 +69,8 @@ export function silence(endpoint: string, silentMs: number, obstacle?: Obstacle)
   }
 }
 
-// The kinds that tell an administrator most come first; the error as a whole takes its kind and remedy from there.
+// From the kind that tells an administrator most. The error for all members takes its kind and remedy from the first of
+// these.
 const TELLING: readonly EtcdErrorKind[] = [
   'wrongCluster',
   'proxy',

@@ -5,8 +5,9 @@ import { Preference } from './preference.ts';
 import { type Ask, type Askable, type AskTiming, Question } from './question.ts';
 
 /**
- * The members of the cluster, and the one way to ask them anything: see `Question`. The member whose answer was taken is
- * preferred from then on.
+ * The members of the cluster, and the only way to ask them (see `Question`). The member whose answer was taken is asked
+ * first from then on. The class promises an answer from one member, or an error that names what each member said. It
+ * does not say which member answers, and a question can be carried out more than once.
  */
 export class Members<M extends Askable = Member> {
   readonly #members: readonly M[];
@@ -16,7 +17,7 @@ export class Members<M extends Askable = Member> {
   readonly #preference: Preference;
   readonly #excluded = new Set<M>();
 
-  /** @param onFailure told of each attempt that failed while its question was open; for the log. */
+  /** @param onFailure called for each attempt that fails while its question is open; for the log */
   constructor(
     members: readonly M[],
     clock: Clock,
@@ -36,29 +37,32 @@ export class Members<M extends Askable = Member> {
     return this.#members;
   }
 
-  /** True while there is a member that was not excluded. */
+  /** True while at least one member is not excluded. */
   get isUsable(): boolean {
     return this.#excluded.size < this.#members.length;
   }
 
-  /** Asks this member nothing more, as long as there is another. */
+  /** Asks `member` nothing more, as long as another one is left. */
   exclude(member: M): void {
     this.#excluded.add(member);
     if (member === this.preferred) this.preferNext();
   }
 
-  /** The member that answered last. */
+  /** The member that is asked first: the one that answered last. */
   get preferred(): M {
     return this.#at(this.#preference.index);
   }
 
-  /** The member after the preferred one: where to go when the preferred one is in doubt without having failed. */
+  /** Prefers the next member, when the preferred one is in doubt although no call failed. */
   preferNext(): void {
     this.#preference.moveOn();
     if (this.isUsable) while (this.#excluded.has(this.preferred)) this.#preference.moveOn();
   }
 
-  /** Calls `moved` whenever another member is preferred from then on, until it is stopped. */
+  /**
+   * Calls `moved` each time another member becomes the preferred one.
+   * @returns the function that stops this
+   */
   onMove(moved: () => void): Disposer {
     return this.#preference.onMove(moved);
   }
@@ -69,8 +73,7 @@ export class Members<M extends Askable = Member> {
 
   /**
    * Asks until one member gives a good answer. Rejects with an `EtcdError`, as `Question.answer` does.
-   *
-   * @param byMs when the question is given up, on the clock's scale
+   * @param byMs when the question is given up, on the scale of `Clock.now()`
    * @param afterAbort see `QuestionOptions`
    */
   ask<T>(

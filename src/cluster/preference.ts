@@ -24,7 +24,10 @@ export class Preference {
     this.moveTo((this.#index + 1) % this.#count);
   }
 
-  /** Calls `moved` whenever another one is preferred from then on, until it is stopped. */
+  /**
+   * Calls `moved` each time another member becomes the preferred one.
+   * @returns the function that stops this
+   */
   onMove(moved: () => void): Disposer {
     this.#onMove.add(moved);
     return () => {

@@ -3,40 +3,40 @@ import { EtcdError } from '../base/errors.ts';
 import type { AbortReason, CallOptions, Member } from './member.ts';
 import { asEtcdError, meaningOf, silence, summary } from './member-failures.ts';
 
-/** How long one question takes at each step; milliseconds, from the configuration's timing. */
+/** The durations of one question, in milliseconds, from the timing of the configuration. */
 export interface AskTiming {
-  /** One attempt on one member. */
+  /** Limit for one attempt on one member. */
   readonly attemptMs: number;
-  /** One attempt in which the member checks a password; as long as any other unless said otherwise. */
+  /** Limit for one attempt in which the member checks a password; `attemptMs` when undefined. */
   readonly loginMs?: number;
   /** From the start of one attempt until the next member is asked as well. */
   readonly hedgeDelayMs: number;
-  /** From a failure of a member until it is asked again. */
+  /** From the failure of a member until it is asked again. */
   readonly retryDelayMs: number;
 }
 
-/** What a member needs to be asked anything. */
+/** The part of a member that a question needs. */
 export type Askable = Pick<Member, 'endpoint' | 'close' | 'waitsFor'>;
 
-/** Asks one member. Must be safe to call again, on the same member or another, whatever became of earlier calls. */
+/** Asks one member. It can be called again, on the same or another member, whatever the result of earlier calls. */
 export type Ask<M extends Askable, T> = (member: M, call: CallOptions) => Promise<T>;
 
-/** What one question needs beside the members. */
+/** What one question needs in addition to the members. */
 export interface QuestionOptions<M extends Askable> {
   readonly clock: Clock;
   readonly timing: AskTiming;
-  /** When the question is given up, on the clock's scale. */
+  /** When the question is given up, on the scale of `Clock.now()`. */
   readonly byMs: number;
-  /** Aborted when nobody wants the answer any more. */
+  /** Aborted when the answer is no longer needed. */
   readonly signal: AbortSignal | undefined;
   /**
-   * What becomes of attempts under way when `signal` is aborted: they are called back, or awaited because their answers tell
-   * what there is to undo. No new attempt begins either way.
+   * What happens to running attempts when `signal` is aborted. `callBack` gives them up. `await` waits for them,
+   * because their answers tell what must be undone. In both cases no new attempt begins.
    */
   readonly afterAbort: 'callBack' | 'await';
-  /** Told of the member whose answer was taken. */
+  /** Called with the member whose answer was taken. */
   readonly onAnswer: (member: M) => void;
-  /** Told of each attempt that failed while the question was open. */
+  /** Called for each attempt that fails while the question is open. */
   readonly onFailure: (error: EtcdError) => void;
 }
 
@@ -52,9 +52,9 @@ class Candidate<M extends Askable> {
   readonly member: M;
   attempt: Attempt | undefined;
   tries = 0;
-  /** Not asked before this instant. */
+  /** Not asked before this instant, on the scale of `Clock.now()`. */
   notBeforeMs = -Infinity;
-  /** It can never answer this question: wrong certificate, wrong cluster, not etcd. */
+  /** The member can never answer this question: wrong certificate, wrong cluster, not etcd. */
   ruledOut = false;
   #failure: EtcdError | undefined;
 
@@ -62,15 +62,16 @@ class Candidate<M extends Askable> {
     this.member = member;
   }
 
-  /** What the last attempt failed with; silence until `nowMs` when none has failed yet. */
+  /** The failure of the last attempt that failed. When none has failed yet: no answer until `nowMs`. */
   failureAt(nowMs: number): EtcdError {
     const silentMs = this.attempt === undefined ? undefined : nowMs - this.attempt.startedAtMs;
     return this.silenceWithin(silentMs, true);
   }
 
   /**
-   * @param withinMs how long the last attempt had; undefined when there was none
-   * @param wasCutShort then it tells less than an earlier failure
+   * The error for an attempt without an answer.
+   * @param withinMs how long the last attempt lasted; undefined when there was none
+   * @param wasCutShort true: the attempt had less than its full time, so an earlier failure tells more
    */
   silenceWithin(withinMs: number | undefined, wasCutShort: boolean): EtcdError {
     const known = wasCutShort ? this.#failure : undefined;
@@ -92,7 +93,7 @@ class Candidate<M extends Askable> {
     this.attempt = undefined;
   }
 
-  /** Gives the attempt up, if there is one. */
+  /** Aborts the attempt, if one is running. */
   giveUp(reason: AbortReason): void {
     const { attempt } = this;
     this.endAttempt();
@@ -103,14 +104,14 @@ class Candidate<M extends Askable> {
 /**
  * One question to a cluster, from the first attempt to the answer.
  *
- * Members are asked in the order given. When a member has not answered within the hedge delay, or has failed, the next one
- * is asked as well, and so on round the list. The first good answer is taken. An attempt that uses up its own time is given
- * up, and the reason `timeout` has its connection replaced.
+ * Members are asked in the order given. When a member has failed, or has not answered within the hedge delay, the next
+ * one is asked as well, and so on round the list. The first good answer is taken. An attempt that reaches its time
+ * limit is aborted with the reason `timeout`, which replaces its connection.
  */
 export class Question<M extends Askable, T> {
   /**
-   * The answer. Rejects with an `EtcdError`: at once when the cluster as a whole refuses, or when no member can ever answer;
-   * otherwise at `byMs`, with what each member said last; and with kind `timeout` when the signal is aborted.
+   * The answer. Rejects with an `EtcdError`: at once when the cluster as a whole refuses, or when no member can ever
+   * answer; at `byMs` with the last failure of each member; with kind `timeout` when the signal is aborted.
    */
   readonly answer: Promise<T>;
   readonly #ask: Ask<M, T>;
@@ -181,7 +182,8 @@ export class Question<M extends Askable, T> {
     const { attemptMs, loginMs = attemptMs } = timing;
     const end = (atMs: number): void => {
       if (candidate.attempt !== attempt) return;
-      // A password is checked slowly on purpose (bcrypt), and to begin again would be no quicker. The others are asked beside.
+      // bcrypt makes the check of a password slow, and a second attempt would start it again. So the attempt gets the
+      // longer limit, and other members are asked meanwhile.
       const loginEndsAtMs = Math.min(nowMs + loginMs, byMs);
       if (atMs < loginEndsAtMs && candidate.member.waitsFor?.() === 'login') {
         attempt.stopTimer = clock.at(loginEndsAtMs, () => {
@@ -206,7 +208,8 @@ export class Question<M extends Askable, T> {
     this.#lastStartMs = nowMs;
     this.#ask(candidate.member, { signal: controller.signal }).then(
       (answer) => {
-        // The answer of an attempt that was given up is as good as any: questions can be asked twice.
+        // The answer of an attempt that was given up is taken too, because a question can be carried out more than
+        // once.
         if (candidate.attempt === attempt) candidate.endAttempt();
         this.#succeed(candidate.member, answer);
       },
@@ -249,7 +252,7 @@ export class Question<M extends Askable, T> {
     this.#fail(new EtcdError('timeout', '', 'no longer wanted', undefined, 'net-unwanted'));
   }
 
-  /** Ends the question: attempts that are still under way are given up. */
+  /** Ends the question and aborts the attempts that still run. */
   #settle(): void {
     const { clock, timing, signal } = this.#options;
     this.#isSettled = true;
@@ -263,7 +266,7 @@ export class Question<M extends Askable, T> {
   }
 }
 
-/** The first of those that were asked least often. */
+/** The first of the members that were asked least often. */
 function leastTried<M extends Askable>(candidates: readonly Candidate<M>[]): Candidate<M> | undefined {
   return candidates.reduce<Candidate<M> | undefined>(
     (best, candidate) => (best === undefined || candidate.tries < best.tries ? candidate : best),

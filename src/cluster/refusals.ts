@@ -1,17 +1,23 @@
 import { EtcdError } from '../base/errors.ts';
 
-/** What to do when the endpoints lead to more than one store. */
+/** The remedy when the endpoints lead to more than one store. */
 export const ONE_CLUSTER = 'list the members of one cluster only in hosts';
 
 const NO_PROXY = 'list the members themselves in hosts';
 
-/** The calls of one connection are answered by several members, so nothing that one of them shows holds for the next call. */
+/**
+ * The error for an endpoint that spreads the calls of one connection over several members. An answer then says nothing
+ * about the member that gets the next call.
+ */
 export function spreadCalls(endpoint: string): EtcdError {
   const what = 'several members answer on one connection, so a proxy or balancer spreads its calls';
   return new EtcdError('proxy', endpoint, what, NO_PROXY);
 }
 
-/** etcd's own proxy, which renews leases at its own pace and answers a keepalive with one that it sent earlier. */
+/**
+ * The error for etcd's grpc-proxy. It renews leases at its own pace, and answers a keepalive with one that it sent
+ * earlier.
+ */
 export function grpcProxy(endpoint: string): EtcdError {
   const what = "etcd's grpc-proxy answers there, which renews leases at its own pace";
   return new EtcdError('proxy', endpoint, what, NO_PROXY);

@@ -5,11 +5,12 @@ export const SERVER_AUTH = '1.3.6.1.5.5.7.3.1';
 export const CLIENT_AUTH = '1.3.6.1.5.5.7.3.2';
 const ANY_USAGE = '2.5.29.37.0';
 
-// OpenSSL refuses less than 112 bits of security (its level 2): RSA below 2048 bits, curves below 224 bits, SHA-1 and MD5.
+// OpenSSL's security level 2 requires 112 bits. It refuses RSA keys below 2048 bits, curves below 224 bits, SHA-1 and
+// MD5.
 const SMALLEST_RSA_BITS = 2_048;
 const SMALLEST_CURVE_BITS = 224;
 
-/** One field of a distinguished name such as `CN=a\nO=b`, the last where there are several. */
+/** One field of a distinguished name such as `CN=a\nO=b`; the last one when there are several. */
 function field(name: string, key: string): string | undefined {
   return name
     .split('\n')
@@ -17,7 +18,7 @@ function field(name: string, key: string): string | undefined {
     ?.slice(key.length + 1);
 }
 
-/** The user that etcd takes a client certificate for; undefined when it has no CN. */
+/** The user that etcd sees in a client certificate; undefined when it has no CN. */
 export function commonNameOf({ subject }: { readonly subject?: string | undefined }): string | undefined {
   return subject === undefined ? undefined : field(subject, 'CN');
 }
@@ -27,12 +28,14 @@ export function nameInLine(name: string | undefined): string {
   return name === undefined || name === '' ? 'without a name' : name.replaceAll('\n', ', ');
 }
 
-/** True for a certificate that signed itself: an authority's own, or one that was made without an authority. */
+/**
+ * True for a certificate that is signed with its own key: an authority's, or one that was made without an authority.
+ */
 export function isSelfSigned(certificate: X509Certificate): boolean {
   return certificate.subject === certificate.issuer && certificate.checkIssued(certificate);
 }
 
-/** Why TLS refuses the key of a certificate: a noun phrase; undefined when it does not. */
+/** Why TLS refuses the key of a certificate, as a noun phrase; undefined when it does not. */
 export function weakKeyOf({ publicKey }: X509Certificate): string | undefined {
   const { modulusLength, namedCurve } = publicKey.asymmetricKeyDetails ?? {};
   const type = (publicKey.asymmetricKeyType ?? 'unknown').toUpperCase();
@@ -42,7 +45,10 @@ export function weakKeyOf({ publicKey }: X509Certificate): string | undefined {
   return curveBits < SMALLEST_CURVE_BITS ? `a key on the curve ${namedCurve ?? ''}` : undefined;
 }
 
-/** The digest of a certificate's signature where TLS refuses it, such as `SHA1`. A signature of its own counts nowhere. */
+/**
+ * The digest of a certificate's signature when TLS refuses it, such as `SHA1`. The signature of a self-signed
+ * certificate is not checked.
+ */
 export function weakDigestOf(certificate: X509Certificate): string | undefined {
   if (isSelfSigned(certificate)) return undefined;
   return /sha-?1(?!\d)|md[245]/i.exec(certificate.signatureAlgorithm ?? '')?.[0].toUpperCase();
@@ -51,9 +57,9 @@ export function weakDigestOf(certificate: X509Certificate): string | undefined {
 export const STRONG_KEY = 'issue it anew with a key of RSA with 2048 bits or EC on P-256';
 export const STRONG_DIGEST = 'issue it anew with a signature of SHA-256';
 
-/** Whether the extended key usage allows `usage`; a certificate without that extension is for everything. */
+/** True when the extended key usage allows `usage`. A certificate without that extension allows everything. */
 export function mayServe({ keyUsage }: X509Certificate, usage: string): boolean {
-  // Node types it as always there; without the extension it is undefined.
+  // Node's type says that it is always there. Without the extension it is undefined.
   const usages = keyUsage as string[] | undefined;
   return usages === undefined || usages.includes(usage) || usages.includes(ANY_USAGE);
 }
@@ -76,17 +82,17 @@ function keyUsageBits({ raw }: X509Certificate): number | undefined {
 const FOR_TLS = 0x80 | 0x20 | 0x08;
 const FOR_SIGNING_CERTIFICATES = 0x04;
 
-/** Whether the key usage allows a handshake of TLS. */
+/** True when the key usage allows a TLS handshake. */
 export function mayHandshake(certificate: X509Certificate): boolean {
   return ((keyUsageBits(certificate) ?? FOR_TLS) & FOR_TLS) !== 0;
 }
 
-/** Whether the key usage allows to sign certificates. */
+/** True when the key usage allows signing certificates. */
 export function maySign(certificate: X509Certificate): boolean {
   return ((keyUsageBits(certificate) ?? FOR_SIGNING_CERTIFICATES) & FOR_SIGNING_CERTIFICATES) !== 0;
 }
 
-/** Whether the dates of a certificate exclude `now`. */
+/** Whether `now` is outside the dates of a certificate, and on which side. */
 export function datesAt(
   { validFromDate, validToDate }: X509Certificate,
   now: Date,

@@ -1,10 +1,11 @@
 /**
- * One connection as grpc-js knows it: a channel to one address, which has one socket, once.
+ * One connection as grpc-js has it: a channel to one address, with exactly one socket during its life.
  *
- * RenewalLoop rely on that. A channel of grpc-js dials again by itself when its connection is lost, and may keep a second one in its pool.
- * So every socket has to pass `OneSocketCredentials` before a byte of HTTP/2 is sent over it, and only the first one may: whatever two
- * calls on one channel have in common, it is this one TCP connection. The channel is closed as soon as it leaves the state READY, so that
- * later calls fail instead of waiting for a dial that is refused.
+ * The proof of a renewal needs this (`lock/renewal.ts`). A grpc-js channel dials again by itself when its connection is
+ * lost, and may keep a second connection in its pool. So each socket must pass `OneSocketCredentials` before HTTP/2 is
+ * sent over it, and only the first socket may pass. Two calls on one channel have therefore used the same TCP
+ * connection. The channel is closed when it leaves the state READY, so that later calls fail instead of waiting for a
+ * dial that is refused.
  */
 import type { Socket } from 'node:net';
 import {
@@ -25,30 +26,36 @@ export interface Peer {
   readonly port: number;
 }
 
-/** What is done with a TCP connection before HTTP/2 is spoken over it, such as TLS; rejects with an error that says why it will not do. */
+/**
+ * What is done with a TCP connection before HTTP/2, such as TLS. Rejects with the reason when the connection cannot be
+ * used.
+ */
 export type Greet = (socket: Socket, signal: AbortSignal) => Promise<Socket>;
 
 export interface ChannelEvents {
   /** Calls can start. Called at most once, before `onEnd`. */
   readonly onReady: () => void;
-  /** There will be no connection. Called at most once, and nothing after it. */
+  /** The connection cannot be made. Called at most once, and no other event follows. */
   readonly onFailure: (error: Error) => void;
-  /** The connection is lost, or the member has asked to leave it: calls under way may still be answered, new ones fail. */
+  /** The connection is lost, or the member asks to leave it. Running calls may still be answered, new calls fail. */
   readonly onEnd: () => void;
 }
 
 const SCHEME = 'ctdb-etcd';
 const ADDRESS_OPTION = 'ctdb_etcd_lock.address';
 
-/** The address that grpc-js hands to `net.connect`, with the signal that ends the socket in whatever state it is. */
+/** The address that grpc-js passes to `net.connect`, with the signal that ends the socket in any state. */
 interface Address extends Peer {
   readonly signal: AbortSignal;
 }
 
-// grpc-js must not dial a second time: its back-off is longer than any connection is kept after a failure.
+// grpc-js must not dial a second time. This back-off is longer than a failed connection is kept.
 const NEVER_MS = 3_600_000;
 
-/** What no configuration changes: nothing is repeated, sent elsewhere, or taken from the environment. */
+/**
+ * Options that no configuration changes. Calls are not repeated or sent to another address, and the environment has no
+ * effect.
+ */
 const FIXED_OPTIONS: ChannelOptions = {
   'grpc.enable_retries': 0,
   'grpc.service_config_disable_resolution': 1,
@@ -59,7 +66,7 @@ const FIXED_OPTIONS: ChannelOptions = {
   'grpc.max_reconnect_backoff_ms': NEVER_MS,
 };
 
-/** Answers grpc-js's question for addresses with the one that the channel was made for. */
+/** Gives grpc-js the one address that the channel was made for. */
 class OneAddressResolver implements experimental.Resolver {
   readonly #listener: experimental.ResolverListener;
   readonly #address: Address;
@@ -88,13 +95,13 @@ class OneAddressResolver implements experimental.Resolver {
   }
 
   destroy(): void {
-    // Nothing is open.
+    // There is nothing to close.
   }
 }
 
 experimental.registerResolver(SCHEME, OneAddressResolver);
 
-/** Lets one socket through, once, after it was greeted. */
+/** Lets one socket pass, once, after its greeting. */
 class OneSocketCredentials extends ChannelCredentials {
   readonly #isSecure: boolean;
   readonly #greet: (socket: Socket) => Promise<Socket>;
@@ -117,7 +124,7 @@ class OneSocketCredentials extends ChannelCredentials {
   override _createSecureConnector(): experimental.SecureConnector {
     return {
       connect: async (socket) => {
-        // A socket is ended by its signal with an error, for which there is no other listener at times.
+        // When its signal is aborted, a socket emits an error, and it may have no other listener at that time.
         socket.on('error', () => undefined);
         if (this.#isUsed) throw new Error('this channel has had its connection');
         this.#isUsed = true;
@@ -136,7 +143,7 @@ export class EtcdChannel {
   readonly #isSecure: boolean;
   readonly #closing = new AbortController();
   #socket: Socket | undefined;
-  /** Why the socket was not let through. */
+  /** Why the socket was refused. */
   #refusal: Error | undefined;
   #wasReady = false;
   #isOver = false;
@@ -155,7 +162,7 @@ export class EtcdChannel {
       }
     });
     const address: Address = { ...peer, signal };
-    // The target is a name for logs alone; what calls show as their authority is an option.
+    // The target appears only in logs. The authority of calls is an option.
     this.channel = new Channel(`${SCHEME}:member`, credentials, {
       ...options,
       ...FIXED_OPTIONS,
@@ -165,17 +172,17 @@ export class EtcdChannel {
     this.channel.getConnectivityState(true);
   }
 
-  /** True when the connection has ended or was never there; false when it stands and says nothing. */
+  /** True when the connection has ended or was never made. False when it is open, even if nothing arrives. */
   get isCut(): boolean {
     return this.#socket?.destroyed !== false;
   }
 
-  /** Ends the connection, or the attempt to make one, at once, and every call on it. */
+  /** Ends the connection, or the attempt to make it, and every call on it, at once. */
   close(): void {
     this.#isOver = true;
     if (this.#closing.signal.aborted) return;
     this.channel.close();
-    // Closing a channel leaves sockets open that are being set up or that wait for an answer.
+    // Closing a channel leaves sockets open that are still being set up or that wait for an answer.
     this.#closing.abort();
   }
 
@@ -188,7 +195,7 @@ export class EtcdChannel {
     } else if (this.#wasReady) {
       this.#isOver = true;
       this.#events.onEnd();
-      // Not from within grpc-js's own change of state.
+      // Delayed, because grpc-js is in the middle of its change of state.
       queueMicrotask(() => {
         this.channel.close();
       });
@@ -203,7 +210,10 @@ export class EtcdChannel {
     });
   }
 
-  /** grpc-js tells why it cannot connect only to a call: this one goes nowhere, for there is no connection. */
+  /**
+   * grpc-js reports why it cannot connect only as the failure of a call. This call is made for that reason; it is never
+   * sent, because there is no connection.
+   */
   #explain(): void {
     const call = this.channel.createCall('/', Infinity, null, null, null);
     call.start(new Metadata(), {
@@ -218,11 +228,11 @@ export class EtcdChannel {
   }
 }
 
-// grpc-js 1.14, load-balancer-pick-first.ts and transport.ts: the last error, in some cases with the time when it happened.
+// grpc-js 1.14, load-balancer-pick-first.ts and transport.ts: the last error, in some cases with its time.
 const LAST_ERROR = /^No connection established\. Last error: (?:Error: )?(.*)\. Resolution note: /s;
 const WHEN = /\s*\(\d{4}-[0-9T:.-]+Z\)$/;
 
-/** What grpc-js says of a connection that it could not make, as an error. */
+/** The error in grpc-js's report of a connection that could not be made. */
 function failureFrom(details: string, isSecure: boolean): Error {
   const text = (LAST_ERROR.exec(details)?.[1] ?? details).replace(WHEN, '');
   if (text === 'Protocol error' || text.includes('NGHTTP2')) return noHttp2(isSecure);

@@ -2,7 +2,7 @@ import type { TlsConfig } from '../config/config.ts';
 import { CHECK_HOSTS, ConnectError, type ConnectFailure, firstLine } from './connect-failure.ts';
 import { explainAlert } from './tls-errors.ts';
 
-/** By the code of the error that Node gives, which also stands in its text. */
+/** By the code of Node's error, which is also part of its text. */
 const SOCKET_ERRORS: readonly (readonly [codes: RegExp, failure: ConnectFailure])[] = [
   [
     /\bECONNREFUSED\b/,
@@ -54,7 +54,7 @@ const SOCKET_ERRORS: readonly (readonly [codes: RegExp, failure: ConnectFailure]
   ],
 ];
 
-/** Why a connection could not be made: what we found out, or what an error's own words mean. */
+/** Why a connection could not be made: the reason that this side found, or the meaning of the error's text. */
 export function explainConnectError(error: Error, tls: TlsConfig, isSecure: boolean): ConnectFailure {
   if (error instanceof ConnectError) return error.failure;
   const { message } = error;

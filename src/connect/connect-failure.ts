@@ -1,18 +1,18 @@
 import type { EtcdErrorKind } from '../base/errors.ts';
 
-/** What a connection that could not be made means to the administrator. */
+/** What a failed connection means to the administrator. */
 export interface ConnectFailure {
-  /** Names the message in the failure guide. */
+  /** The entry of the message in docs/failure-guide.md. */
   readonly id: string;
   readonly kind: EtcdErrorKind;
   readonly message: string;
   readonly remedy?: string;
 }
 
-/** The remedy where nothing more is known. */
+/** The remedy when the reason is not known in more detail. */
 export const CHECK_HOSTS = 'check that etcd runs there and that hosts and port are right';
 
-/** A connection that could not be made, and we know why. */
+/** A connection that could not be made for a known reason. */
 export class ConnectError extends Error {
   override readonly name = 'ConnectError';
   readonly failure: ConnectFailure;
@@ -27,7 +27,7 @@ function plainHint(isSecure: boolean): string {
   return isSecure ? CHECK_HOSTS : 'if it speaks TLS, set protocol = https';
 }
 
-/** What was dialed answers, but not in HTTP/2. */
+/** The endpoint answers, but not in HTTP/2. */
 export function noHttp2(isSecure: boolean): ConnectError {
   return new ConnectError({
     id: 'net-http1',
@@ -46,7 +46,7 @@ export function closedEarly(isSecure: boolean): ConnectError {
   });
 }
 
-/** Of what somebody else says, enough for a message. */
+/** The first line of a text from the other side, cut for a message. */
 export function firstLine(text: string): string {
   return (text.split('\n', 1)[0] ?? '').slice(0, 200).trim();
 }

@@ -4,30 +4,32 @@ import type { EtcdChannel } from './channel.ts';
 import { type Dial, dial } from './dial.ts';
 import { channelOptions } from './grpc-options.ts';
 
-// A failed connection is kept for what it says to calls until the next dial is due, which no configuration puts off
-// for longer than this (grpc.max_reconnect_backoff_ms).
+// A failed connection is kept until the next dial is due, so that calls fail with its reason. No configuration sets a
+// longer back-off (grpc.max_reconnect_backoff_ms).
 const REMAINS_MS = 10_000;
 
 /** How a call ended (grpc, `doc/statuscodes.md`). */
 export interface RpcStatus {
   readonly code: number;
   readonly details: string;
-  /** Why there was no connection to make the call on. Never there in what came from the other side. */
+  /** Why there was no connection for the call. Never set in a status from the other side. */
   readonly connectError?: Error;
 }
 
 const DROPPED: RpcStatus = { code: status.UNAVAILABLE, details: 'Connection dropped' };
 
-/** What all connections to one endpoint are made from. */
+/** The options of all connections to one endpoint. */
 export interface ConnectionOptions {
   readonly clock: Clock;
-  /** Upper bound for setting up one connection; undefined leaves that to those who wait for it. */
+  /**
+   * Limit for setting up one connection, in milliseconds. Undefined: the limits of the calls that wait for it apply.
+   */
   readonly dialTimeoutMs: number | undefined;
-  /** From the configuration, which has checked them: see `grpc-options.ts`. */
+  /** The checked `grpc.*` keys of the configuration; see `grpc-options.ts`. */
   readonly grpcOptions: Readonly<Record<string, string | number>>;
 }
 
-// Of the connection that was made last.
+// The ID of the latest connection.
 let lastId = 0;
 
 /** A call that waits for the connection. */
@@ -37,13 +39,13 @@ interface Waiting {
 }
 
 /**
- * One connection to one endpoint, from the dial to the end. It never comes back: after a failure another is made.
- * Its sockets, in whatever state, are gone when it is closed.
+ * One connection to one endpoint, from the dial to the end. It is never opened again: after a failure another
+ * connection is made. When it is closed, its sockets are closed in any state.
  */
 export class EtcdConnection {
-  /** Unlike that of any other connection: calls with the same one went over the same TCP connection (see `channel.ts`). */
+  /** Differs between all connections. Calls with the same ID used the same TCP connection (see `channel.ts`). */
   readonly id = (lastId += 1);
-  /** Set once the connection could not be made, on the clock's scale. */
+  /** When the connection could not be made, on the scale of `Clock.now()`; undefined before that. */
   failedAtMs: number | undefined;
   readonly #dial: Dial;
   readonly #options: ConnectionOptions;
@@ -52,9 +54,9 @@ export class EtcdConnection {
   #channel: EtcdChannel | undefined;
   readonly #waiting = new Set<Waiting>();
   #closedBecause: string | undefined;
-  /** What calls get that start after the end. */
+  /** The status of calls that start after the end. */
   #failure = DROPPED;
-  /** The timer of the state that it is in: dialing, failed. */
+  /** Stops the timer of the current state: dialing or failed. */
   #stopTimer: Disposer = () => undefined;
   #isOver = false;
   #calls = 0;
@@ -71,7 +73,7 @@ export class EtcdConnection {
     });
   }
 
-  /** True until the connection has ended or failed; then calls need another one. */
+  /** True until the connection has ended or failed. Calls then need another one. */
   get isAlive(): boolean {
     return !this.#isOver;
   }
@@ -80,20 +82,20 @@ export class EtcdConnection {
     return this.#channel !== undefined;
   }
 
-  /** Why the connection was closed from this side under a call that ended with `status`; undefined when it was not. */
+  /** Why this side closed the connection under a call that ended with `status`; undefined when it did not. */
   whyClosed(status: RpcStatus): string | undefined {
     if (this.#closedBecause !== undefined) return this.#closedBecause;
-    // grpc-js says the same of a connection that was cut, and of one that it leaves because a ping was not answered.
+    // grpc-js gives the same text for a cut connection, and for one that it closes because a ping was not answered.
     const isSilent = status.details === DROPPED.details && this.#channel?.isCut === false;
     return isSilent ? 'the member no longer answers (keepalive)' : undefined;
   }
 
-  /** True when nothing of it is left. */
+  /** True when every socket and call of it has ended. */
   get isClosed(): boolean {
     return this.#closedBecause !== undefined;
   }
 
-  /** Starts to dial, unless that has been done. */
+  /** Starts the dial, once. */
   connect(): void {
     if (this.#stopDial !== undefined || this.#isOver) return;
     const options = channelOptions(this.#dial.endpoint, this.#options.grpcOptions);
@@ -105,7 +107,7 @@ export class EtcdConnection {
         this.#fail(error);
       },
       onEnd: () => {
-        // Calls that are under way may still be answered.
+        // Running calls may still be answered.
         this.#isOver = true;
         this.#closeIfIdle();
       },
@@ -113,8 +115,9 @@ export class EtcdConnection {
   }
 
   /**
-   * Calls `begin` with the channel once the connection stands, at once if it does; or `fail`, never before this returns, when there is
-   * none. The function that is returned calls off what has not begun.
+   * Calls `begin` with the channel when the connection is ready, at once if it is. Calls `fail` when there is no
+   * connection, never before this function returns.
+   * @returns the function that cancels both, if neither was called
    */
   whenReady(begin: (channel: Channel) => void, fail: (status: RpcStatus) => void): Disposer {
     const waiting = { begin, fail };
@@ -133,7 +136,10 @@ export class EtcdConnection {
     };
   }
 
-  /** Says that a call uses this connection; the returned function says that it has ended. */
+  /**
+   * Marks that a call uses this connection.
+   * @returns the function that marks the end of the call
+   */
   hold(): Disposer {
     this.#calls += 1;
     let held = true;
@@ -145,7 +151,7 @@ export class EtcdConnection {
     };
   }
 
-  /** Ends the connection at once, and every call on it. */
+  /** Ends the connection and every call on it at once. */
   close(because: string): void {
     if (this.#closedBecause !== undefined) return;
     this.#closedBecause = because;

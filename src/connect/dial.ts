@@ -9,7 +9,7 @@ import { peerOf, type TlsSuspects } from './probe.ts';
 import type { DnsCache } from './dns-cache.ts';
 import { SPEAKS_TLS } from './tls-errors.ts';
 
-/** Makes TLS of a TCP connection; rejects with an error that says why there is none. */
+/** Makes TLS of a TCP connection. Rejects with the reason when that fails. */
 export type Secure = (socket: Socket, endpoint: Endpoint) => Promise<Socket>;
 
 /** How the connections to one endpoint are dialed. */
@@ -20,25 +20,25 @@ export interface Dial {
   readonly suspects: TlsSuspects;
 }
 
-/** One of the first two, once: a channel on which calls can start, or why there is none. */
+/** The result of a dial, once: a channel on which calls can start, or the reason why there is none. */
 export interface DialEvents {
   readonly onReady: (channel: EtcdChannel) => void;
   readonly onFailure: (error: Error) => void;
-  /** The channel has lost its connection, or is to be left. */
+  /** The channel has lost its connection, or must be left. */
   readonly onEnd: () => void;
 }
 
-// Of several addresses the next is dialed when one has not answered for this long, beside it (RFC 8305, section 5).
+// When an address has not answered for this long, the next one is dialed as well (RFC 8305, section 5).
 const NEXT_ADDRESS_AFTER_MS = 250;
 
-/** `host:port`, an IPv6 address in brackets. */
+/** `host:port`, with an IPv6 address in brackets. */
 export function hostPort({ host, port }: Endpoint): string {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
 /**
- * Dials one endpoint, once, by all of its addresses: the first that speaks HTTP/2 is taken. The function that is returned ends all that
- * has not been handed over.
+ * Dials one endpoint once, at all of its addresses. The first address that speaks HTTP/2 is taken.
+ * @returns the function that ends every connection that was not handed over
  */
 export function dial(how: Dial, clock: Clock, options: ChannelOptions, events: DialEvents): Disposer {
   const dialler = new Dialler(how, clock, options, events);
@@ -55,7 +55,7 @@ class Dialler {
   readonly #events: DialEvents;
   readonly #tried = new Set<string>();
   readonly #untried: string[] = [];
-  /** Those that have neither failed nor been taken. */
+  /** The channels that have neither failed nor been taken. */
   readonly #channels = new Set<EtcdChannel>();
   #lastError = new Error('no address');
   #stopTimer: Disposer = () => undefined;
@@ -74,7 +74,7 @@ class Dialler {
       endpoint.host,
       (addresses) => {
         if (this.#isOver) return;
-        // A second time, when what was remembered proves outdated.
+        // Called a second time when remembered addresses were outdated.
         this.#untried.push(...addresses.filter((address) => !this.#tried.has(address)));
         if (this.#channels.size === 0) this.#next();
       },
@@ -129,7 +129,7 @@ class Dialler {
   }
 }
 
-/** TCP is up: TLS, if so configured. */
+/** Makes TLS of the TCP connection, when it is configured. */
 function greeting({ endpoint, names, secure, suspects }: Dial, address: string): Greet {
   return (socket, signal) => {
     names.prefer(endpoint.host, address);

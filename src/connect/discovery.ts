@@ -3,10 +3,13 @@ import type { Endpoint } from '../config/config.ts';
 import { hostPort } from './dial.ts';
 import type { EndpointConnector } from './endpoint-connector.ts';
 
-// A member in trouble has us look again, but DNS must not be flooded for that.
+// Each failed connection asks for the records again. The interval keeps DNS from being flooded.
 const SHORTEST_INTERVAL_MS = 10_000;
 
-/** Gives the connectors whose endpoint is not listed any more an endpoint that no connector has; a connector that works keeps its own. */
+/**
+ * Gives each connector whose endpoint is no longer in DNS an endpoint that no connector has. A connector that works
+ * keeps its endpoint.
+ */
 function move(connectors: readonly EndpointConnector[], found: readonly Endpoint[]): void {
   const used = new Set(connectors.map((connector) => connector.name));
   const spare = found.filter((endpoint) => !used.has(hostPort(endpoint)));
@@ -18,7 +21,7 @@ function move(connectors: readonly EndpointConnector[], found: readonly Endpoint
   }
 }
 
-/** Follows the records by which the members were found: whenever a connector is in trouble, `discover` is asked again. */
+/** Follows the SRV records: asks `discover` again each time a connection fails. */
 export function followRecords(
   connectors: readonly EndpointConnector[],
   clock: Clock,

@@ -3,17 +3,18 @@ import { isIP } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { ConnectError } from './connect-failure.ts';
 
-/** All addresses of a name, in the order in which to try them; rejects with Node's error. */
+/** All addresses of a name, in the order in which they are tried. Rejects with Node's error. */
 export type Lookup = (host: string) => Promise<readonly string[]>;
 
-/** By the system's resolver (`/etc/hosts`, nsswitch), in the order that it prefers. */
+/** Asks the system's resolver (`/etc/hosts`, nsswitch) and keeps its order. */
 async function lookUp(host: string): Promise<readonly string[]> {
   const found = await dns.lookup(host, { all: true, order: 'verbatim' });
   return found.map(({ address }) => address);
 }
 
 /**
- * An address as a socket takes it. The zone of an IPv6 address can be an interface's number, which Node does not take.
+ * An address in the form that a socket takes. The zone of an IPv6 address can be the number of an interface, which Node
+ * does not accept.
  * @throws {ConnectError} when this host has no such interface
  */
 function zonedAddress(address: string): string {
@@ -35,7 +36,7 @@ function zonedAddress(address: string): string {
   });
 }
 
-// A name that DNS did not tell is asked for again; it must not be flooded for that.
+// The interval at which a name without an answer is asked for again, so that DNS is not flooded.
 const LOOK_AHEAD_EVERY_MS = 10_000;
 
 function isSame(a: readonly string[], b: readonly string[]): boolean {
@@ -43,8 +44,8 @@ function isSame(a: readonly string[], b: readonly string[]): boolean {
 }
 
 /**
- * The addresses of host names, remembered for as long as we live: a holder whose DNS falls silent must still be able to
- * dial. What is known is used at once, and corrected when the fresh answer differs.
+ * The addresses of host names, remembered during the life of the process. So a holder can still dial when DNS falls
+ * silent. A remembered address is used at once, and corrected when the new answer differs.
  */
 export class DnsCache {
   readonly #known = new Map<string, readonly string[]>();
@@ -58,8 +59,9 @@ export class DnsCache {
   }
 
   /**
-   * Calls `found` with the addresses of `host`, never before it has returned; a second time when it began with
-   * remembered ones that prove outdated. Calls `failed` instead when nothing is known and nothing can be found out.
+   * Calls `found` with the addresses of `host`, never before this function returns. When the addresses were remembered
+   * and a new answer differs, `found` is called a second time. Calls `failed` when no address is known and none is
+   * found.
    */
   look(host: string, found: (addresses: readonly string[]) => void, failed: (error: unknown) => void): void {
     if (isIP(host) !== 0) {
@@ -88,21 +90,20 @@ export class DnsCache {
     );
   }
 
-  /** True while `host` is being looked up and no address of it is known. */
+  /** True while `host` is looked up and none of its addresses is known. */
   isLookingUp(host: string): boolean {
     return this.#underWay.has(host) && !this.#known.has(host);
   }
 
-  /** Notes that `host` may have to be dialed some day. */
+  /** Announces that `host` may be dialed later. */
   expect(host: string): void {
     if (isIP(host) === 0) this.#expected.add(host);
   }
 
   /**
-   * Looks up the expected names that are not known yet. Called for as long as all is well: the member that is asked then is
-   * the only one whose name is known, and when DNS falls silent before it dies, nobody else could be dialed.
-   *
-   * @param nowMs on whichever clock, but always the same
+   * Looks up the announced names that are still unknown. It is called while all is well. At that time only the member
+   * in use has a known address, and no other member could be dialed if DNS fell silent before that member failed.
+   * @param nowMs on the scale of any one clock
    */
   lookAhead(nowMs: number): void {
     if (nowMs < this.#lookedAheadAtMs + LOOK_AHEAD_EVERY_MS) return;
@@ -112,21 +113,21 @@ export class DnsCache {
     }
   }
 
-  /** Notes that a connection to `address` came about: it is the first to be tried from now on. */
+  /** Notes that a connection to `address` succeeded. It is tried first from then on. */
   prefer(host: string, address: string): void {
     const known = this.#known.get(host);
     if (known?.includes(address) !== true || known[0] === address) return;
     this.#known.set(host, [address, ...known.filter((other) => other !== address)]);
   }
 
-  /** One look-up per name at a time: each occupies a thread for as long as DNS is silent. */
+  /** Looks a name up, one request at a time: each request occupies a thread while DNS is silent. */
   #refresh(host: string): Promise<readonly string[]> {
     const underWay = this.#underWay.get(host);
     if (underWay !== undefined) return underWay;
     const lookup = this.#lookup(host)
       .then((fresh) => {
         const known = this.#known.get(host);
-        // The order of the answer changes with each look-up; ours remembers which address worked.
+        // The order of an answer changes with each request. The remembered order shows which address worked.
         if (known === undefined || !isSame(known, fresh)) this.#known.set(host, fresh);
         return fresh;
       })

@@ -2,14 +2,18 @@ import { type ConnectionOptions, EtcdConnection } from './connection.ts';
 import type { Endpoint } from '../config/config.ts';
 import { type Dial, hostPort } from './dial.ts';
 
-// After a dial that failed at once, such as a refused connection, calls fail with the same words for this long before
-// the next dial; it doubles with each failure up to the longest. A member that is back must not wait for long.
+// After a dial that failed at once, such as a refused connection, calls fail with the same reason for this long. Then
+// the next dial begins. The time doubles with each failure, up to the longest. It is short, so that a member that is
+// back is soon used again.
 const FIRST_BACKOFF_MS = 100;
 const LONGEST_BACKOFF_MS = 1_000;
 
 const LET_GO = 'the connection was closed by us';
 
-/** What leads to one endpoint: its connection of the moment, replaced whenever that has ended or is in doubt. */
+/**
+ * The connections to one endpoint: at most one that new calls use, and older ones that still serve calls. A connection
+ * that has ended or is suspect is replaced. The class does not repeat a call.
+ */
 export class EndpointConnector {
   readonly #how: Omit<Dial, 'endpoint'>;
   readonly #options: ConnectionOptions;
@@ -33,15 +37,15 @@ export class EndpointConnector {
     this.#longestBackoffMs = typeof longest === 'number' ? longest : LONGEST_BACKOFF_MS;
   }
 
-  /** Called whenever a connection could not be made, or was given up. */
+  /** Called each time a connection could not be made, or was given up. */
   onTrouble: () => void = () => undefined;
 
-  /** True while a connection stands. */
+  /** True while there is a connection on which calls can start. */
   get isConnected(): boolean {
     return this.#connection?.isAlive === true && this.#connection.wasReady;
   }
 
-  /** True while the address of the host is being looked up and none is known. */
+  /** True while the address of the host is looked up and none is known. */
   get isLookingUp(): boolean {
     return this.#how.names.isLookingUp(this.#endpoint.host);
   }
@@ -50,12 +54,12 @@ export class EndpointConnector {
     return this.#endpoint;
   }
 
-  /** As configured, for messages: `host:port`. */
+  /** The endpoint of the configuration, for messages: `host:port`. */
   get name(): string {
     return hostPort(this.#endpoint);
   }
 
-  /** The connection to use for a call that starts now; it may be one that has just failed, and fails the call at once. */
+  /** The connection for a call that starts now. It may be one that has just failed, which fails the call at once. */
   current(): EtcdConnection {
     const connection = this.#connection;
     if (connection?.isAlive === true) {
@@ -79,7 +83,7 @@ export class EndpointConnector {
     return next;
   }
 
-  /** Ends `connection` with every call on it, because it is in doubt; the next call gets another one. */
+  /** Ends a suspect connection and every call on it. The next call gets another connection. */
   replace(connection: EtcdConnection, because: string): void {
     connection.close(because);
     this.#retired.delete(connection);
@@ -98,7 +102,7 @@ export class EndpointConnector {
     this.#how.names.expect(endpoint.host);
   }
 
-  /** Ends all connections for good; calls that come later fail. */
+  /** Closes all connections. Later calls fail. */
   close(): void {
     this.#isClosed = true;
     for (const connection of this.#retired) connection.close(LET_GO);

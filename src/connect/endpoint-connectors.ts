@@ -6,7 +6,7 @@ import { makeSecure } from './tls.ts';
 import { DnsCache } from './dns-cache.ts';
 import { TlsFiles } from './tls-files.ts';
 
-/** One connector for each of `endpoints`, none of them connected yet; they share what is known of names and TLS files. */
+/** One connector for each of `endpoints`. None is connected yet. They share the known addresses and the TLS files. */
 export function makeConnectors(
   config: Config,
   endpoints: readonly Endpoint[],

@@ -1,18 +1,18 @@
 import { shellWord } from '../config/named-files.ts';
 import { convertCommand, wideEncodingOf } from '../config/text-encoding.ts';
 
-/** What a file is that is no PEM text, and the command that makes one of it. */
+/** The format of a file that is not PEM, and the command that converts it. */
 export interface ForeignFormat {
   /** A noun phrase that follows "is". */
   readonly name: string;
   readonly remedy: string;
 }
 
-/** What is wanted of the file: it decides what the command takes out of it. */
+/** What the file is needed for. It decides what the command takes from the file. */
 export type Wanted = 'authorities' | 'certificate' | 'key';
 
-// Object identifiers in DER: signedData of PKCS#7 (RFC 2315), and RC2 with 40 bits, with which old programs encrypt PKCS#12
-// (RFC 7292, appendix C) and which OpenSSL 3 reads with -legacy only.
+// Object identifiers in DER: signedData of PKCS#7 (RFC 2315), and RC2 with 40 bits. Old programs encrypt PKCS#12 with
+// the latter (RFC 7292, appendix C), and OpenSSL 3 reads it only with -legacy.
 const SIGNED_DATA = Buffer.from('06092a864886f70d010702', 'hex');
 const RC2_40 = Buffer.from('060a2a864886f70d010c0106', 'hex');
 
@@ -29,7 +29,7 @@ function startsWith(bytes: Buffer, hex: string): boolean {
   return bytes.subarray(0, hex.length / 2).toString('hex') === hex;
 }
 
-/** The command that takes what is wanted out of a PKCS#12 file. */
+/** The options of the command that takes the wanted part from a PKCS#12 file. */
 const PKCS12_OPTIONS: Readonly<Record<Wanted, string>> = {
   authorities: '-cacerts -nokeys',
   certificate: '-nokeys',
@@ -61,7 +61,7 @@ function derFormat(bytes: Buffer, path: string, wanted: Wanted): ForeignFormat |
   };
 }
 
-/** What a file is that holds no PEM; undefined for text of the encodings that PEM has. Pure. */
+/** The format of a file that is not PEM; undefined for text in an encoding that PEM has. Pure. */
 export function foreignFormatOf(bytes: Buffer, path: string, wanted: Wanted): ForeignFormat | undefined {
   const encoding = wideEncodingOf(bytes);
   if (encoding !== undefined) {
@@ -70,7 +70,7 @@ export function foreignFormatOf(bytes: Buffer, path: string, wanted: Wanted): Fo
       remedy: `write it anew as UTF-8: ${convertCommand(encoding, path)}`,
     };
   }
-  // JKS and JCEKS.
+  // The first bytes of JKS and JCEKS.
   if (startsWith(bytes, 'feedfeed') || startsWith(bytes, 'cececece')) {
     const store = shellWord(`${path}.p12`);
     return {

@@ -1,26 +1,26 @@
-/** What grpc-js is told for each connection to etcd. */
+/** The options of grpc-js for each connection to etcd. */
 import type { ChannelOptions } from '@grpc/grpc-js';
 import type { Endpoint } from '../config/config.ts';
 import { hostPort } from './dial.ts';
 
-/** What holds where the configuration has no `grpc.*` key. */
+/** The values of keys that the configuration does not set. */
 const DEFAULT_OPTIONS: ChannelOptions = {
-  // A watch is the only call that can be silent for long. etcd counts pings that come more often than every 5 s
-  // (--grpc-keepalive-min-time) as an attack and closes the connection, so 10 s keep clear of that; they are sent only
-  // while a call is open, as etcd demands.
+  // In milliseconds. A watch is the only call that can be silent for long. etcd treats pings that come more often than
+  // every 5 s (--grpc-keepalive-min-time) as an attack and closes the connection. Pings are sent only while a call is
+  // open, as etcd requires.
   'grpc.keepalive_time_ms': 10_000,
   'grpc.keepalive_timeout_ms': 3_000,
   'grpc.keepalive_permit_without_calls': 0,
-  // Our answers have a few hundred bytes. etcd takes keys and values of at most 1.5 MiB together (--max-request-bytes),
-  // and somebody's large one in the lock's directory must not be in our way.
+  // In bytes. Answers have a few hundred bytes. etcd limits a request to 1.5 MiB (--max-request-bytes), and a large
+  // value in the lock's directory must not stop the helper.
   'grpc.max_receive_message_length': 2 * 1024 * 1024,
   'grpc.max_send_message_length': 16 * 1024 * 1024,
-  // Megabytes that one connection may take of what a server sends; without it grpc-js sets no limit.
+  // In megabytes: the memory for data that the server sends on one connection. Without it grpc-js has no limit.
   'grpc-node.max_session_memory': 10,
   'grpc.primary_user_agent': 'ctdb_etcd_lock',
 };
 
-/** @param configured the `grpc.*` keys, which have been checked: see `grpc-options.ts` */
+/** @param configured the checked `grpc.*` keys; see `config/grpc-keys.ts` */
 export function channelOptions(
   endpoint: Endpoint,
   configured: Readonly<Record<string, string | number>>,

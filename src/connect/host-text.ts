@@ -1,6 +1,6 @@
 /**
- * A host as a certificate names it, and as SNI and HTTP carry it: without the dot that ends a name which is complete (RFC 6066,
- * section 3), and without the zone of an IPv6 address, which means something on this host only (RFC 6874).
+ * The form of a host name in certificates, SNI and HTTP. It has no dot at the end (RFC 6066, section 3), and an IPv6
+ * address has no zone, because a zone is known on this host only (RFC 6874).
  */
 export function certificateName(host: string): string {
   return host.includes(':') ? host.replace(/%.*$/, '') : host.replace(/\.$/, '');

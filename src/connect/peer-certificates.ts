@@ -2,13 +2,13 @@ import type { X509Certificate } from 'node:crypto';
 import { connect, type SecureContext } from 'node:tls';
 import type { Peer } from './channel.ts';
 
-// A member that was reached a moment ago shows its certificates within two round trips.
+// In milliseconds. The member was reached a moment ago and sends its certificates within two round trips.
 const LIMIT_MS = 500;
 
-// Far more than any chain of authorities has.
+// Far more than any chain has.
 const MOST_CERTIFICATES = 10;
 
-/** The certificate and those that were sent with it, its own first. */
+/** The certificates that were sent, the member's own first. */
 function chainFrom(own: X509Certificate | undefined): X509Certificate[] {
   const chain: X509Certificate[] = [];
   for (
@@ -24,9 +24,8 @@ function chainFrom(own: X509Certificate | undefined): X509Certificate[] {
 }
 
 /**
- * The certificates that a member sends, for an explanation why TLS does not trust it: a failed handshake does not show
- * them. Nothing is sent to the member beyond the handshake. Empty when it sends none in time.
- *
+ * The certificates that a member sends. They explain why TLS does not trust it, because a failed handshake does not
+ * show them. Only a handshake is made. Empty when the member sends none in time.
  * @param serverName for SNI; undefined for an address
  */
 export function certificatesOf(

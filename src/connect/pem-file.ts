@@ -7,27 +7,30 @@ import { derOf, pemBlocks, type PemBlock } from './pem.ts';
 import { isPrivateKey } from './private-key.ts';
 import { TlsFileError } from './tls-file-error.ts';
 
-/** A certificate and where its file has it. */
+/** A certificate, and its place in the file. */
 export interface FiledCertificate {
   readonly certificate: X509Certificate;
   /** Counted from 1. */
   readonly line: number;
-  /** In PEM, and nothing else in it. */
+  /** The certificate alone, in PEM. */
   readonly pem: string;
 }
 
-/** What a PEM file holds. */
+/** The content of a PEM file. */
 export interface PemFile {
   readonly certificates: readonly FiledCertificate[];
   readonly privateKeys: readonly PemBlock[];
-  /** Lists of revoked certificates begin in these lines; nobody looks at them. */
+  /** The first lines of lists of revoked certificates, which nothing reads. */
   readonly revocationLines: readonly number[];
 }
 
-// Ten times the trust store of a distribution.
+// Ten times the size of a distribution's trust store.
 const LARGEST_FILE_BYTES = 4 * 1024 * 1024;
 
-/** Reads a file that `key` of the configuration names. @throws {TlsFileError} */
+/**
+ * Reads a file that `key` of the configuration names.
+ * @throws {TlsFileError} when it cannot be read
+ */
 export function readTlsFile(key: string, path: string): Buffer {
   const file = readSmallFile(path, LARGEST_FILE_BYTES);
   if (file.kind === 'file') return Buffer.from(file.bytes);
@@ -35,14 +38,14 @@ export function readTlsFile(key: string, path: string): Buffer {
   throw new TlsFileError('tls-file', `cannot read ${key} "${path}": ${problem}`, `correct ${key}`);
 }
 
-// The second is an older name of the first.
+// The second label is an older name of the first.
 const CERTIFICATE_LABELS = ['CERTIFICATE', 'X509 CERTIFICATE'];
 
-/** Labels of what may stand beside certificates and is looked at elsewhere or by nobody. */
+/** True for a block that may be in the file beside certificates. It is read elsewhere or not at all. */
 const isBeside = (block: PemBlock): boolean =>
   isPrivateKey(block) || block.label === 'PUBLIC KEY' || block.label.endsWith('PARAMETERS');
 
-/** The command that makes a PEM file with certificates of a block with another label. */
+/** The command that converts a block with another label to certificates in PEM. */
 function remedyFor(label: string, path: string): string {
   const [from, to] = [shellWord(path), shellWord(`${path}.pem`)];
   switch (label) {
@@ -78,9 +81,8 @@ function certificateIn(key: string, path: string, block: PemBlock): FiledCertifi
 }
 
 /**
- * Reads all of a PEM file. Nothing in it is passed over in silence that could have been meant as a certificate: TLS would
- * do without it, and refuse members for that.
- *
+ * Reads a whole PEM file. A block that may have been meant as a certificate is never skipped: without it TLS would
+ * refuse members, and no message would say why.
  * @param key of the configuration, for messages
  * @throws {TlsFileError} that names the line
  */

@@ -1,14 +1,14 @@
 /** One block of a PEM file (RFC 7468). */
 export interface PemBlock {
-  /** What stands between `-----BEGIN ` and `-----`. */
+  /** The text between `-----BEGIN ` and `-----`. */
   readonly label: string;
-  /** Where it begins, counted from 1. */
+  /** The line of its beginning, counted from 1. */
   readonly line: number;
-  /** What stands between the two boundaries. */
+  /** The text between the two boundaries. */
   readonly body: string;
 }
 
-/** Why a text is no PEM file: a clause that follows the file's name. */
+/** Why a text is not a PEM file, as a clause that follows the file's name. */
 export interface PemProblem {
   readonly line: number;
   readonly problem: string;
@@ -16,7 +16,7 @@ export interface PemProblem {
 
 const BOUNDARY = /-----(BEGIN|END) ([A-Z0-9][A-Z0-9 ]*)-----/g;
 
-// What was meant as a boundary and is none: dashes are missing, or the words are in another case.
+// A line that was meant as a boundary: dashes are missing, or the words are in another case.
 const MEANT_AS_BOUNDARY =
   /-{2,}[\t ]*(begin|end) [a-z0-9 ]*(certificate|key|request|crl|pkcs7|cms)s?[\t ]*-*[\t ]*\r?$|^[\t ]*(begin|end) [a-z0-9 ]*(certificate|key)s?[\t ]*-{2,}/im;
 
@@ -34,9 +34,9 @@ function damagedBoundary(text: string, from: number, to: number): PemProblem | u
 }
 
 /**
- * Cuts a text into its blocks, wherever they begin and end in their lines: two files that were put together without a
- * line end between them are read as what they are. What stands between the blocks is explanation and skipped, unless it
- * looks like a boundary, because a block would then be missing in silence. Pure, never throws.
+ * Splits a text into its blocks. A boundary may begin anywhere in a line, because two files are often joined without a
+ * line end between them. Text between the blocks is a comment and is skipped. Text that looks like a broken boundary is
+ * a problem, because a block would otherwise be missing without a message. Pure, never throws.
  */
 export function pemBlocks(text: string): readonly PemBlock[] | PemProblem {
   const blocks: PemBlock[] = [];
@@ -67,7 +67,7 @@ function unended({ label, line }: { readonly label: string; readonly line: numbe
   return { line, problem: `begins a ${label} that has no end` };
 }
 
-/** The bytes of a block without headers; undefined when it holds characters that are not base64. */
+/** The bytes of a block without headers; undefined when it contains characters other than base64. */
 export function derOf({ body }: PemBlock): Buffer | undefined {
   return /^[A-Za-z0-9+/=\s]*$/.test(body) ? Buffer.from(body, 'base64') : undefined;
 }

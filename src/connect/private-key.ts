@@ -10,8 +10,9 @@ export interface KeySource {
   readonly path: string;
 }
 
-// Object identifiers, without their tag, of encryptions that OpenSSL 3 has in its legacy provider only, which is not in this
-// program: PKCS#5 v1.5 (RFC 8018, appendix A.3), PKCS#12 (RFC 7292, appendix C), and DES and RC2 inside PBES2.
+// Object identifiers, without their tag, of encryptions that OpenSSL 3 has only in its legacy provider, which this
+// program does not contain: PKCS#5 v1.5 (RFC 8018, appendix A.3), PKCS#12 (RFC 7292, appendix C), and DES and RC2
+// inside PBES2.
 const OLD_ENCRYPTIONS: readonly (readonly [oid: string, name: string])[] = [
   ['06092a864886f70d010501', 'PBE-MD2-DES'],
   ['06092a864886f70d010503', 'PBE-MD5-DES'],
@@ -27,10 +28,10 @@ const OLD_ENCRYPTIONS: readonly (readonly [oid: string, name: string])[] = [
   ['06082a864886f70d0302', 'RC2-CBC'],
 ];
 
-// The algorithm stands before the encrypted key, within its first bytes.
+// The algorithm is within the first bytes, before the encrypted key.
 const ALGORITHM_BYTES = 120;
 
-/** What encrypts a key: the header of traditional PEM names it, or an object identifier of PKCS#8. */
+/** How a key is encrypted, by the header of traditional PEM or by an object identifier of PKCS#8. */
 function encryptionOf(block: PemBlock): string {
   const header = /^DEK-Info:\s*([\w-]+)/m.exec(block.body)?.[1];
   if (header !== undefined) return header;
@@ -56,9 +57,8 @@ function codeOf(error: unknown): string {
 
 /**
  * Reads one private key.
- *
- * @param password of the key, where it is encrypted
- * @throws {TlsFileError} that says what it lacks, or what it is
+ * @param password of an encrypted key
+ * @throws {TlsFileError} when the block is not a usable key; the message says why
  */
 export function readPrivateKey(
   block: PemBlock,

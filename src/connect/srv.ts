@@ -3,11 +3,11 @@ import type { Clock } from '../base/clock.ts';
 import type { Endpoint } from '../config/config.ts';
 import { SetupError } from '../base/errors.ts';
 
-/** One answer to a question for SRV records, as Node gives it. */
+/** One SRV record, as Node gives it. */
 export interface SrvRecord {
   readonly name: string;
   readonly port: number;
-  /** The lowest is asked first. */
+  /** The record with the lowest priority is asked first. */
   readonly priority: number;
   readonly weight: number;
 }
@@ -15,7 +15,7 @@ export interface SrvRecord {
 /** Rejects with Node's error, whose `code` says what went wrong. */
 export type ResolveSrv = (name: string) => Promise<readonly SrvRecord[]>;
 
-/** etcd's own two names, then the two that were in use before them. */
+/** etcd's two names of the service, then the two older ones. */
 const SERVICES = [
   { service: '_etcd-client-ssl._tcp', secure: true },
   { service: '_etcd-client._tcp', secure: false },
@@ -23,13 +23,13 @@ const SERVICES = [
   { service: '_etcd._tcp', secure: false },
 ] as const;
 
-// c-ares asks each server of resolv.conf this many times, for this long at first.
+// In milliseconds, for the first try; c-ares doubles it for the next. It asks each server of resolv.conf twice.
 const QUERY_TIMEOUT_MS = 500;
 const QUERY_TRIES = 2;
-// All in all. CTDB waits 5 s for our answer, and the lock itself is still to come.
+// For all questions together. CTDB waits 5 s for the answer, and the lock must still be taken.
 const ANSWER_LIMIT_MS = 2_000;
 
-/** Asks the servers of `/etc/resolv.conf`; gives up after two seconds. */
+/** Asks the servers in `/etc/resolv.conf`, for at most 2 s. */
 export function makeResolveSrv(clock: Clock): ResolveSrv {
   return async (name) => {
     const resolver = new dns.Resolver({ timeout: QUERY_TIMEOUT_MS, tries: QUERY_TRIES });
@@ -47,20 +47,20 @@ export function makeResolveSrv(clock: Clock): ResolveSrv {
 function endpointsFrom(records: readonly SrvRecord[], secure: boolean): Endpoint[] {
   return (
     [...records]
-      // RFC 2782: the root as target means that the service is decidedly not there.
+      // RFC 2782: the root as target means that the service does not exist.
       .filter(({ name }) => name !== '' && name !== '.')
       .sort((a, b) => a.priority - b.priority || b.weight - a.weight)
       .map(({ name, port }) => ({ secure, host: name.replace(/\.$/, ''), port }))
   );
 }
 
-/** Why DNS has no such records; undefined when it is a failure to find out. */
+/** Why DNS has no such records; undefined when the question failed. */
 function isAbsent(error: unknown): boolean {
   const code = error instanceof Error && 'code' in error ? error.code : undefined;
   return code === 'ENOTFOUND' || code === 'ENODATA';
 }
 
-/** The records of one service, as endpoints; none when DNS says that there are none. */
+/** The records of one service as endpoints; empty when DNS says that there are none. */
 async function endpointsOf(
   { name, secure }: { readonly name: string; readonly secure: boolean },
   answer: Promise<readonly SrvRecord[]>,
@@ -79,11 +79,11 @@ async function endpointsOf(
 }
 
 /**
- * The members of the cluster by the SRV records of `domain`: those of the first name that has any. A question without an
- * answer ends the search, since a later name could lead to plain text where the earlier one says TLS.
- *
- * @param tlsWantedBy what in the configuration asks for TLS; then the names for plain text lead nowhere
- * @throws {SetupError} when there are no records, when they are for plain text against that wish, or when DNS does not say
+ * The members by the SRV records of `domain`: those of the first service name that has records. When one question
+ * fails, the search ends, because a later name could lead to plain text where the earlier one means TLS.
+ * @param tlsWantedBy the setting that asks for TLS; the names for plain text are then not used
+ * @throws {SetupError} when there are no records, when they are for plain text against that setting, or when DNS does
+ * not answer
  */
 export async function discover(
   domain: string,
@@ -99,7 +99,7 @@ export async function discover(
   let plainService: string | undefined;
   for (const question of questions) {
     const isUnwanted = tlsWantedBy !== undefined && !question.secure;
-    // An unwanted name is looked at for the message only, so its failure is no failure of the search.
+    // An unwanted name is asked for only to explain the failure, so an error here is ignored.
     const endpoints = await endpointsOf(question, question.answer).catch((error: unknown) => {
       if (isUnwanted) return [];
       throw error;

@@ -15,7 +15,7 @@ import { TlsFileError } from './tls-file-error.ts';
 import { ownCertificate } from './tls-files.ts';
 import { DISTRUST_CODES, explainDistrust, type Shown } from './tls-trust.ts';
 
-/** The member refused the client certificate: what is wrong with it, where that can be seen from this side. */
+/** The member refused the client certificate. Says what is wrong with it, when this side can see that. */
 function refusedOwn(alert: string, tls: TlsConfig, certFile: string): ConnectFailure {
   const own = ownCertificate(tls);
   const refused = (fault: string, remedy: string): ConnectFailure => ({
@@ -52,7 +52,7 @@ function refusedOwn(alert: string, tls: TlsConfig, certFile: string): ConnectFai
   );
 }
 
-/** By the words of OpenSSL for the alert with which the member refused us. */
+/** By OpenSSL's text for the alert that the member sent. */
 export function explainAlert(text: string, tls: TlsConfig): ConnectFailure | undefined {
   const alert = /\balert ([a-z ]+?)\s*:/.exec(text)?.[1];
   if (alert === undefined) return undefined;
@@ -100,7 +100,7 @@ export function explainAlert(text: string, tls: TlsConfig): ConnectFailure | und
             'see --cipher-suites of the member, and make cert one with RSA or EC on P-256, P-384 or P-521',
         };
       }
-      // In TLS 1.2 some members say no more than this to a client without a certificate.
+      // With TLS 1.2, some members send only this alert to a client without a certificate.
       return {
         id: 'tls-refused',
         kind: 'tls',
@@ -121,7 +121,7 @@ export function explainAlert(text: string, tls: TlsConfig): ConnectFailure | und
   return { id: 'tls-refused', kind: 'tls', message: `the member refused TLS (${alert})` };
 }
 
-/** Proven by a probe, not guessed: see `etcd-probe.ts`. */
+/** Proven by a probe; see `probe.ts`. */
 export const SPEAKS_NO_TLS: ConnectFailure = {
   id: 'tls-no-tls',
   kind: 'tls',
@@ -135,7 +135,9 @@ export const SPEAKS_TLS: ConnectFailure = {
   remedy: 'set protocol = https',
 };
 
-/** Whether an error is about trust in the member's certificate, so that it matters which certificates the member sends. */
+/**
+ * True when an error is about trust in the member's certificate. The certificates that it sends then explain the error.
+ */
 export function isDistrust(error: unknown): boolean {
   return DISTRUST_CODES.has(codeOf(error));
 }
@@ -148,8 +150,7 @@ function codeOf(error: unknown): string {
 
 /**
  * Says what is wrong with the member's certificate, or with the client's own.
- *
- * @param name that the member's certificate must have
+ * @param name the name that the member's certificate must have
  * @param shown what the member sends, for an error of `isDistrust`
  */
 export function explainTlsError(
@@ -180,7 +181,7 @@ export function explainTlsError(
     default: {
       const alert = explainAlert(text, tls);
       if (alert !== undefined) return alert;
-      // A member that is being stopped does this too, so it does not rule the member out.
+      // A member that is being stopped does this too, so the member stays in use.
       if (code === 'ECONNRESET' || code === '') {
         return {
           id: 'tls-closed',
@@ -220,7 +221,10 @@ function wrongName(error: unknown, name: string): ConnectFailure {
   );
 }
 
-/** What OpenSSL says without where in its source it says so: `ID:error:CODE:LIBRARY:FUNCTION:REASON:FILE:LINE:`. */
+/**
+ * The reason in OpenSSL's text, without its place in OpenSSL's source:
+ * `ID:error:CODE:LIBRARY:FUNCTION:REASON:FILE:LINE:`.
+ */
 function reasonOf(text: string): string {
   return /:error:[0-9A-F]+:[^:]*:[^:]*:([^:]+):/.exec(text)?.[1] ?? firstLine(text);
 }

@@ -1,7 +1,7 @@
-/** A file that TLS needs cannot be used. The message names key and file; `remedy` says what to do. */
+/** A file for TLS cannot be used. The message names the key and the file; `remedy` says what to do. */
 export class TlsFileError extends Error {
   override readonly name = 'TlsFileError';
-  /** Names the message in the failure guide. */
+  /** The entry of the message in docs/failure-guide.md. */
   readonly id: string;
   readonly remedy: string;
 

@@ -8,7 +8,7 @@ import { readPemFile, readTlsFile, type FiledCertificate, type PemFile } from '.
 import { readPrivateKey } from './private-key.ts';
 import { TlsFileError } from './tls-file-error.ts';
 
-// Where the distributions keep the authorities that they trust: Debian and its kin, RHEL and its kin (new and old
+// Where the distributions keep their trusted authorities: Debian and its relatives, RHEL and its relatives (new and old
 // place), openSUSE (new and old place), Alpine. Go's crypto/x509 looks in the same places (root_linux.go).
 const SYSTEM_TRUST_STORES: readonly string[] = [
   '/etc/ssl/certs/ca-certificates.crt',
@@ -19,17 +19,17 @@ const SYSTEM_TRUST_STORES: readonly string[] = [
   '/etc/ssl/cert.pem',
 ];
 
-/** All that the configuration's files come to. */
+/** The content of the configuration's files. */
 export interface LoadedTls {
-  /** What connections are made with. */
+  /** The context for new connections. */
   readonly context: SecureContext;
-  /** What `ca_cert` holds; undefined without that key. */
+  /** The content of `ca_cert`; undefined without that key. */
   readonly authorities: PemFile | undefined;
-  /** The client certificate itself; undefined without `cert`. */
+  /** The client's own certificate; undefined without `cert`. */
   readonly own: X509Certificate | undefined;
 }
 
-/** Changes whenever the file does: also when another one of the same size and time is moved into its place. */
+/** A text that changes whenever the file changes, even when another file of the same size and time replaces it. */
 function stampOf(path: string): string {
   try {
     const { dev, ino, size, mtimeNs, ctimeNs } = statSync(path, { bigint: true });
@@ -55,7 +55,7 @@ function withCertificates(key: string, path: string, file: PemFile): PemFile {
   );
 }
 
-/** The client certificate with its key, and the authorities between that are shown with it. */
+/** The client certificate with its key, and the intermediate authorities that are sent with it. */
 interface OwnPair {
   readonly chain: readonly FiledCertificate[];
   readonly leaf: FiledCertificate;
@@ -63,8 +63,8 @@ interface OwnPair {
 }
 
 /**
- * The pair of `cert` and `key`. In whichever order the files hold them, the certificate that the key belongs to is the
- * client's own, and the others are sent after it.
+ * Reads the pair of `cert` and `key`. The order in the files does not matter: the certificate that belongs to the key
+ * is the client's own, and the others are sent after it.
  */
 function readPair(config: TlsConfig, certFile: string): OwnPair {
   const { keyFile, keyPasswordFile } = config;
@@ -94,7 +94,7 @@ function readPair(config: TlsConfig, certFile: string): OwnPair {
   );
 }
 
-/** Why OpenSSL does not take the pair, by what is weak in it. */
+/** Why OpenSSL refuses the pair: which part of it is too weak. */
 function refusedPair(certFile: string, { chain }: OwnPair, error: unknown): TlsFileError {
   for (const { certificate, line } of chain) {
     const what = `cert "${certFile}" line ${line}: ${nameInLine(certificate.subject)}`;
@@ -119,8 +119,9 @@ function refusedPair(certFile: string, { chain }: OwnPair, error: unknown): TlsF
 }
 
 /**
- * The certificates, keys and authorities that connections are made with. Files are looked at before each connection and
- * read again when they changed; while the new ones make no sense, half written or not matching, the old ones serve.
+ * The certificates, keys and authorities for connections. The files are checked before each connection and read again
+ * when they have changed. While the new files cannot be used, because they are half written or do not match, the old
+ * ones are used.
  */
 export class TlsFiles {
   readonly #config: TlsConfig;
@@ -133,12 +134,18 @@ export class TlsFiles {
     this.#systemTrustStores = systemTrustStores;
   }
 
-  /** What connections are made with. @throws {TlsFileError} when the files have made no sense since the start */
+  /**
+   * The context for a new connection.
+   * @throws {TlsFileError} when the files could never be read since the start
+   */
   context(): SecureContext {
     return this.load().context;
   }
 
-  /** Everything that the files hold. @throws {TlsFileError} when the files have made no sense since the start */
+  /**
+   * The content of the files.
+   * @throws {TlsFileError} when the files could never be read since the start
+   */
   load(): LoadedTls {
     const { caFile, certFile, keyFile, keyPasswordFile } = this.#config;
     const caPath = caFile ?? this.#systemTrustStores.find((path) => stampOf(path) !== 'unreadable');
@@ -147,7 +154,7 @@ export class TlsFiles {
     if (this.#loaded !== undefined && stamps === this.#stamps) return this.#loaded;
     try {
       this.#loaded = this.#read(caPath);
-      // Only now: a set of files that failed is tried again each time.
+      // Set only after success, so that files that failed are tried again each time.
       this.#stamps = stamps;
     } catch (error) {
       if (this.#loaded === undefined) throw error;
@@ -157,9 +164,9 @@ export class TlsFiles {
 
   #read(caPath: string | undefined): LoadedTls {
     const { caFile, certFile } = this.#config;
-    // Without any file the list that is compiled into the runtime serves.
+    // Without a trust store, the list inside the runtime is used.
     const bytes = caPath === undefined ? undefined : readTlsFile('ca_cert', caPath);
-    // The system's own store is not ours to check, and large.
+    // The system's own store is large and is not checked.
     const authorities =
       bytes === undefined || caFile === undefined
         ? undefined
@@ -167,7 +174,8 @@ export class TlsFiles {
     const ca = authorities?.certificates.map(({ pem }) => pem) ?? bytes;
     const common = {
       ...(ca === undefined ? {} : { ca }),
-      // What stands in ca_cert is trusted, also an authority between or a member's own certificate: as etcdctl does it.
+      // Each certificate in ca_cert is trusted, also an intermediate authority or a member's own certificate, as
+      // etcdctl does.
       allowPartialTrustChain: true,
     };
     if (certFile === undefined) return { context: createSecureContext(common), authorities, own: undefined };
@@ -189,7 +197,7 @@ export class TlsFiles {
   }
 }
 
-/** The client certificate as it is on disk; undefined when it cannot be read. */
+/** The client certificate in the file now; undefined when it cannot be read. */
 export function ownCertificate(tls: TlsConfig): X509Certificate | undefined {
   try {
     return new TlsFiles(tls).load().own;

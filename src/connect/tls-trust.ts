@@ -18,15 +18,15 @@ import type { ConnectFailure } from './connect-failure.ts';
 
 /** What is known of a member whose certificate TLS does not trust. */
 export interface Shown {
-  /** What the member sends, its own certificate first; empty when that could not be found out. */
+  /** The certificates that the member sends, its own first; empty when that is unknown. */
   readonly sent: readonly X509Certificate[];
-  /** What `ca_cert` holds; empty without that key. */
+  /** The certificates in `ca_cert`; empty without that key. */
   readonly authorities: readonly X509Certificate[];
   readonly tls: Pick<TlsConfig, 'caFile'>;
   readonly now: Date;
 }
 
-/** One certificate on the way from the member's own to an authority, and how a message calls it. */
+/** One certificate of the chain from the member's own to an authority, and its name in a message. */
 interface Link {
   readonly certificate: X509Certificate;
   readonly called: string;
@@ -35,12 +35,15 @@ interface Link {
 
 const nameOf = (name: string | undefined): string => quote(nameInLine(name));
 
-/** By name and signature alone: `checkIssued` also wants the issuer to be an authority, which is what may be wrong. */
+/**
+ * Compares the name and the signature only. `checkIssued` also requires the issuer to be an authority, which may be the
+ * mistake.
+ */
 function isIssuedBy(certificate: X509Certificate, issuer: X509Certificate): boolean {
   return certificate.issuer === issuer.subject && certificate.verify(issuer.publicKey);
 }
 
-/** The way from the member's own certificate to an authority, as far as it is known. */
+/** The chain from the member's own certificate to an authority, as far as it is known. */
 function pathOf({ sent, authorities, tls }: Shown): Link[] {
   const links = sent.map((certificate, index): Link =>
     index === 0
@@ -79,7 +82,7 @@ function outOfDate(path: readonly Link[], when: 'expired' | 'early', now: Date):
   return failure('tls-expired', `${called} has expired`, `${renew}, or ${CLOCK}`);
 }
 
-/** The authority that is missing, by name; the member's own certificate can lead to it over others that it sends. */
+/** The name of the missing authority. Intermediate certificates that the member sends are followed. */
 function unknownAuthority({ sent, authorities, tls }: Shown): ConnectFailure {
   const { caFile } = tls;
   const [own] = sent;
@@ -125,7 +128,7 @@ function unknownAuthority({ sent, authorities, tls }: Shown): ConnectFailure {
   );
 }
 
-/** The first certificate on the path with such a fault, in a message; undefined when none has it. */
+/** A message about the first certificate in the chain with such a fault; undefined when none has it. */
 function firstWith(
   path: readonly Link[],
   faultOf: (certificate: X509Certificate, link: Link) => string | undefined,
@@ -195,10 +198,10 @@ function usage(path: readonly Link[]): ConnectFailure | undefined {
   );
 }
 
-/** What OpenSSL says of names that an authority's name constraints exclude (`crypto/x509/x509_txt.c`). */
+/** OpenSSL's texts for names that an authority's name constraints exclude (openssl, `crypto/x509/x509_txt.c`). */
 const CONSTRAINED = /subtree violation|name constraint|minimum and maximum/;
 
-/** The codes that Node gives to errors of OpenSSL about a chain of certificates; UNSPECIFIED is all others of them. */
+/** Node's codes for OpenSSL's errors about a chain of certificates. UNSPECIFIED is the code of all others. */
 export const DISTRUST_CODES: ReadonlySet<string> = new Set([
   'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
   'UNABLE_TO_GET_ISSUER_CERT',
@@ -218,10 +221,9 @@ export const DISTRUST_CODES: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * Says why TLS does not trust a member's certificate: which certificate, which property, what to do.
- *
+ * Says why TLS does not trust a member's certificate: which certificate, what is wrong, what to do.
  * @param code of `DISTRUST_CODES`
- * @param text the words of OpenSSL
+ * @param text OpenSSL's text
  */
 export function explainDistrust(code: string, text: string, shown: Shown): ConnectFailure {
   const path = pathOf(shown);

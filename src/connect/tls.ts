@@ -11,12 +11,12 @@ import type { TlsFiles } from './tls-files.ts';
 import { explainTlsError, isDistrust, SPEAKS_NO_TLS } from './tls-errors.ts';
 import type { Shown } from './tls-trust.ts';
 
-/** The name that the member's certificate must have: the configured one, or what was dialed. */
+/** The name that the member's certificate must have: the configured one, or the one that was dialed. */
 function expectedName(tls: TlsConfig, endpoint: Endpoint): string {
   return certificateName(tls.serverName ?? endpoint.host);
 }
 
-/** Why TLS does not trust what was met at `peer`, by the certificates that it sends. */
+/** Why TLS does not trust `peer`, by the certificates that it sends. */
 async function shownBy(peer: Peer, tls: TlsConfig, files: TlsFiles, name: string): Promise<Shown> {
   const { context, authorities } = files.load();
   return {
@@ -28,10 +28,9 @@ async function shownBy(peer: Peer, tls: TlsConfig, files: TlsFiles, name: string
 }
 
 /**
- * TLS 1.2 or 1.3 as the configuration says, with the certificates as they are on disk at that moment. The server is
- * verified by TLS itself, before a byte of ours is sent over it.
- *
- * @param protocols what is to be spoken over it, by the names that ALPN has; gRPC's unless said otherwise
+ * Makes TLS 1.2 or 1.3 connections, with the certificates that are on disk at that moment. The member is verified
+ * during the handshake, before the helper sends any data.
+ * @param protocols the ALPN names of the protocol over it; gRPC's when undefined
  */
 export function makeSecure(tls: TlsConfig, files: TlsFiles, protocols: readonly string[] = ['h2']): Secure {
   return (socket: Socket, endpoint: Endpoint) => {
@@ -45,7 +44,7 @@ export function makeSecure(tls: TlsConfig, files: TlsFiles, protocols: readonly 
       const shown =
         peer !== undefined && isDistrust(error) ? await shownBy(peer, tls, files, name) : undefined;
       const failure = explainTlsError(error, tls, name, shown);
-      // It hung up: because it is being stopped, or because it does not speak TLS, which lasts.
+      // The member closed the connection. It is being stopped, or it does not speak TLS.
       const hungUp = failure.kind === 'unavailable' && socket.errored?.name !== 'AbortError';
       const isPlain = hungUp && peer !== undefined && (await speaksPlainHttp2(peer));
       reject(new ConnectError(isPlain ? SPEAKS_NO_TLS : failure));
@@ -54,7 +53,7 @@ export function makeSecure(tls: TlsConfig, files: TlsFiles, protocols: readonly 
       const name = expectedName(tls, endpoint);
       const options: ConnectionOptions = {
         socket,
-        // The name to verify. SNI is for names only: RFC 6066 forbids addresses, and Node warns about them on stderr.
+        // The name to verify. SNI takes names only: RFC 6066 forbids addresses, and Node warns about them on stderr.
         host: name,
         ...(isIP(name) === 0 ? { servername: name } : {}),
         secureContext: files.context(),
@@ -65,7 +64,7 @@ export function makeSecure(tls: TlsConfig, files: TlsFiles, protocols: readonly 
         isOver = true;
         resolve(secured);
       });
-      // Also after the handshake: a client certificate that TLS 1.3 refuses is refused only then.
+      // Also after the handshake, because with TLS 1.3 a member refuses a client certificate only then.
       secured.on('error', (error) => void fail(error));
       secured.once('close', () => {
         void fail(new Error('the member closed the connection during the TLS handshake'));

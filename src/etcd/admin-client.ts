@@ -28,7 +28,7 @@ import { isAtLeast } from './releases.ts';
 import { tokenFrom, type Token } from './token.ts';
 import { watchRange } from './watch.ts';
 
-/** One member for each of `endpoints`, none of them connected yet. */
+/** One member for each of `endpoints`. None is connected yet. */
 export function makeAdminMembers(
   config: Config,
   endpoints: readonly Endpoint[],
@@ -39,7 +39,7 @@ export function makeAdminMembers(
   );
 }
 
-/** The alarms among what a status complains about: `memberID:10276657743932975437 alarm:NOSPACE `. */
+/** The alarms in the errors of a status: `memberID:10276657743932975437 alarm:NOSPACE `. */
 function alarmsIn(version: string, errors: readonly string[]): readonly Alarm[] | undefined {
   if (!isAtLeast(version, '3.4.0')) return undefined;
   return errors.flatMap((text) => {
@@ -48,7 +48,7 @@ function alarmsIn(version: string, errors: readonly string[]): readonly Alarm[] 
   });
 }
 
-/** One endpoint over the network, as the administrator's commands ask it. */
+/** One endpoint over the network, with the calls of the administrator's commands. */
 export class EtcdAdminMember implements AdminMember {
   readonly #calls: EndpointCalls;
   readonly #connector: EndpointConnector;
@@ -140,7 +140,8 @@ export class EtcdAdminMember implements AdminMember {
   rehearse(directory: string, key: string, leaseId: LeaseId, { signal }: CallOptions): Promise<Directory> {
     const { compare, success, failure } = messages.lockRequest(directory, key, '', leaseId);
     const request = {
-      // No version is below 0, so the first branch, which would write, is never taken.
+      // No key has a version below 0. So the condition is always false, and the first branch, which writes, is never
+      // carried out.
       compare: [
         ...(compare ?? []),
         { key: Buffer.from(key), target: 'Version' as const, result: 'Less' as const, version: 0 },
@@ -191,7 +192,7 @@ export class EtcdAdminMember implements AdminMember {
     this.#connector.close();
   }
 
-  /** The header, when it comes from the cluster that the configuration expects. */
+  /** The header, checked against the cluster that the configuration expects. */
   #headerFrom(header: Parameters<typeof messages.headerFrom>[0]): Header {
     const read = messages.headerFrom(header);
     const expected = this.#expectedClusterId;

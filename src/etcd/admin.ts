@@ -11,38 +11,38 @@ import type {
 import type { Token } from './token.ts';
 
 /**
- * The second port to etcd: what the administrator's commands ask of one member, beside what the lock itself asks
- * (`etcd.ts`). `etcd-admin-client.ts` implements it. Nothing here is on the helper's way.
+ * The second port to etcd: what the administrator's commands ask of one member, in addition to the lock's own port
+ * (`cluster/member.ts`). `etcd/admin-client.ts` implements it. The helper does not use it.
  */
 
 /** What a member says about itself. */
 export interface MemberStatus {
   readonly header: Header;
-  /** Such as `3.4.23`. */
+  /** For example `3.4.23`. */
   readonly version: string;
-  /** What the member believes; '0' when it knows no leader. */
+  /** The raft leader that the member knows; '0' when it knows none. */
   readonly leaderId: string;
   readonly raftTerm: bigint;
-  /** Bytes that the database takes on disk. */
+  /** Size of the database file in bytes. */
   readonly dbSizeBytes: number;
-  /** Bytes of it that hold data; 0 when the member does not say. */
+  /** The part of the file that holds data, in bytes; 0 when the member does not say. */
   readonly dbInUseBytes: number;
-  /** It only listens: it neither votes nor answers linearizable reads. */
+  /** True for a learner: it does not vote and does not answer linearizable reads. */
   readonly isLearner: boolean;
-  /** The alarms of the cluster as this member knows them; undefined before etcd 3.4, which does not say. */
+  /** The alarms of the cluster as this member knows them. Undefined before etcd 3.4, which does not report them. */
   readonly alarms: readonly Alarm[] | undefined;
 }
 
 export interface ListedMember {
   readonly id: string;
-  /** '' while the member has never been started. */
+  /** Empty while the member has never been started. */
   readonly name: string;
-  /** What it tells clients to dial. */
+  /** The URLs that the member announces to clients. */
   readonly clientUrls: readonly string[];
   readonly isLearner: boolean;
 }
 
-/** One alarm that is raised. */
+/** One active alarm. */
 export interface Alarm {
   readonly memberId: string;
   /** `NOSPACE` or `CORRUPT`. */
@@ -57,49 +57,55 @@ export interface Directory {
 
 export interface DeleteAnswer {
   readonly header: Header;
-  /** False: the key was not there in that very revision, and nothing was done. */
+  /** False: the key did not exist in that revision, so nothing was deleted. */
   readonly succeeded: boolean;
 }
 
 export interface DirectoryWatchHandlers {
-  /** Something in the directory was written or deleted. */
+  /** A key in the directory was written or deleted. */
   readonly onChange: () => void;
-  /** The watch ended for any reason other than `stop`; called at most once. */
+  /** The watch ended, and not by `stop`. Called at most once. */
   readonly onEnd: (error: EtcdError) => void;
 }
 
-/** One endpoint of the cluster. Calls reject with `EtcdError`; a login that has expired is renewed once. */
+/** One endpoint of the cluster. Calls reject with `EtcdError`. An expired login is renewed once. */
 export interface AdminMember {
-  /** As configured, for messages: `host:port`. */
+  /** The endpoint of the configuration, for messages: `host:port`. */
   readonly endpoint: string;
   readonly address: Endpoint;
-  /** What calls wait for now; undefined when that is the connection, or the answer itself. */
+  /** What calls wait for now. Undefined: the connection, or the answer. */
   readonly waitsFor?: () => Obstacle | undefined;
   /** Opens the connection and logs in. Resolves to undefined without a login, or when authentication is off. */
   logIn(call: CallOptions): Promise<Token | undefined>;
   status(call: CallOptions): Promise<MemberStatus>;
   listMembers(call: CallOptions): Promise<{ readonly header: Header; readonly members: ListedMember[] }>;
-  /** Writes an entry into the raft log, as each request about alarms does; `status` shows the same and writes none. */
+  /**
+   * Reads the alarms. Each such request writes an entry into the raft log; `status` shows the same alarms and writes
+   * none.
+   */
   alarms(call: CallOptions): Promise<readonly Alarm[]>;
   /** Linearizable read of all keys under `directory`, which ends in `/`. */
   readDirectory(directory: string, call: CallOptions): Promise<Directory>;
   timeToLive(leaseId: LeaseId, call: CallOptions): Promise<TimeToLiveAnswer>;
   /**
-   * Asks for leave to write `key` under a lease, as the lock does it, in a transaction whose condition is never true: etcd
-   * checks both branches of a transaction for permission and space before it looks at the condition, and then reads.
+   * Tests whether `key` may be written with a lease, by the lock's own transaction with a condition that is never true.
+   * etcd checks the permission and the space for both branches before it looks at the condition. Nothing is written.
    */
   rehearse(directory: string, key: string, leaseId: LeaseId, call: CallOptions): Promise<Directory>;
-  /** One transaction: deletes `key` if it is still the one that was created and last written in these revisions. */
+  /** One transaction: deletes `key` if it was created and last written in these revisions. */
   deleteExactly(
     found: Pick<KeyValue, 'key' | 'createRevision' | 'modRevision'>,
     call: CallOptions,
   ): Promise<DeleteAnswer>;
-  /** Watches all keys under `directory` from `fromRevision` on. Returns the way to stop it. */
+  /**
+   * Watches all keys under `directory` from `fromRevision` on.
+   * @returns the function that stops the watch
+   */
   watchDirectory(directory: string, fromRevision: bigint, handlers: DirectoryWatchHandlers): () => void;
   close(): void;
 }
 
-/** The key names etcd's own tools and ours give to contenders: the directory and a lease in hex. */
+/** True for a key that is named as etcd's own tools and the helper name theirs: the directory and a lease ID in hex. */
 export function isContenderKey(directory: string, key: string): boolean {
   return key.startsWith(directory) && /^[0-9a-f]{1,16}$/.test(key.slice(directory.length));
 }

@@ -14,17 +14,17 @@ import {
   type UnaryRequest,
 } from './methods.ts';
 
-/** An answer, and the connection that the call ran on. */
+/** An answer, and the connection of the call. */
 export interface Answered<Message> {
   readonly message: Message;
   readonly connection: ConnectionId;
 }
 
-/** A call that failed, as etcd or the network says it, before that is put in our words. */
+/** A failed call, with the status of etcd or of grpc-js. `etcd/errors.ts` makes an `EtcdError` of it. */
 export class CallFailure extends Error {
   override readonly name = 'CallFailure';
   readonly status: RpcStatus;
-  /** Why we closed the connection under the call, if we did. */
+  /** Why this side closed the connection during the call; undefined when it did not. */
   readonly closedBecause: string | undefined;
 
   constructor(status: RpcStatus, closedBecause?: string) {
@@ -40,21 +40,21 @@ export function givenUp(endpoint: string, signal: AbortSignal): EtcdError {
   return new EtcdError('timeout', endpoint, message);
 }
 
-/** What grpc-js says of a call that failed; what else was thrown is a fault on this side. */
+/** The status of a failed call. Anything else that was thrown is a fault on this side. */
 export function statusFrom(error: unknown): RpcStatus {
   if (error instanceof Error && 'code' in error && 'details' in error) {
     const { code, details } = error;
     if (typeof code === 'number' && typeof details === 'string') return { code, details };
-    // grpc-js fails in its own words about a message that is compressed in an unknown way.
+    // grpc-js throws its own text when a message is compressed by an unknown method.
     return { code: STATUS.INTERNAL, details: 'Received a message that cannot be unpacked' };
   }
   return { code: error instanceof StreamEnded ? STATUS.UNKNOWN : STATUS.INTERNAL, details: errorText(error) };
 }
 
 /**
- * Runs one call on the connector's connection of the moment. Whoever aborts because of time, by their own clock, makes the
- * connection suspect: it is replaced, and what else runs on it ends. Rejects with `CallFailure`, or with `EtcdError` of kind `timeout`
- * when aborted.
+ * Runs one call on the endpoint's current connection. Rejects with `CallFailure`, or with `EtcdError` of kind `timeout`
+ * when aborted. An abort because of a time limit makes the connection suspect: it is replaced, and all other calls on
+ * it end.
  */
 function run<T>(
   connector: EndpointConnector,
@@ -90,7 +90,7 @@ function run<T>(
     try {
       call = start(channel);
     } catch (error) {
-      // The channel was closed in the same moment, or the metadata cannot be sent.
+      // The channel was closed just now, or the metadata cannot be sent.
       fail({ code: STATUS.UNAVAILABLE, details: errorText(error) });
       return;
     }
@@ -109,7 +109,7 @@ function run<T>(
   return promise;
 }
 
-/** One message there and one back. */
+/** A call with one request message and one answer. */
 export async function callUnary<Name extends UnaryName>(
   connector: EndpointConnector,
   signal: AbortSignal,
@@ -120,7 +120,7 @@ export async function callUnary<Name extends UnaryName>(
   return (await callUnaryAnswered(connector, signal, name, request, metadata)).message;
 }
 
-/** Like `callUnary`, for those who ask which connection it was. */
+/** Like `callUnary`, but also returns the connection of the call. */
 export function callUnaryAnswered<Name extends UnaryName>(
   connector: EndpointConnector,
   signal: AbortSignal,
@@ -131,7 +131,7 @@ export function callUnaryAnswered<Name extends UnaryName>(
   return run(connector, signal, (channel) => startUnary(channel, name, request, metadata));
 }
 
-/** One renewal of a lease, on the connection's stream for that. */
+/** Renews a lease once, on the keepalive stream of the connection. */
 export function callKeepAlive(
   connector: EndpointConnector,
   signal: AbortSignal,

@@ -26,16 +26,16 @@ import { EtcdVersion } from './version.ts';
 import { watchRange } from './watch.ts';
 import { discover, makeResolveSrv } from '../connect/srv.ts';
 
-/** What the transport needs of the world beside the network. */
+/** What the members need in addition to the configuration. */
 export interface TransportDeps {
   readonly clock: Clock;
-  /** Told, once, of what works and should be seen to. */
+  /** Called once for something that works but needs attention. */
   readonly onWarning?: (warning: Notice) => void;
 }
 
 /**
- * The members as configured, one for each endpoint, none of them connected yet.
- * @throws {SetupError} with `srv_domain` only, when DNS does not name any
+ * The members of the configuration, one for each endpoint. None is connected yet.
+ * @throws {SetupError} only with `srv_domain`, when DNS names no member
  */
 export async function makeMembers(config: Config, { clock, onWarning }: TransportDeps): Promise<Member[]> {
   const { srvDomain } = config;
@@ -54,7 +54,8 @@ export async function makeMembers(config: Config, { clock, onWarning }: Transpor
   const onAuthOff = (endpoint: string): void => {
     if (hasWarned) return;
     hasWarned = true;
-    // No failure: a login must be configured before authentication can be switched on under a holder.
+    // This is no failure: the administrator must configure the login before authentication can be switched on while a
+    // holder runs.
     onWarning?.({
       id: 'warn-auth-off',
       text: `etcd at ${endpoint}: authentication is not enabled, so anybody may change the lock; run etcdctl auth enable`,
@@ -63,12 +64,15 @@ export async function makeMembers(config: Config, { clock, onWarning }: Transpor
   return connectors.map((connector) => new EtcdMember(new EndpointCalls(connector, config, onAuthOff)));
 }
 
-/** A member without a leader says so at once, with this, instead of being silent until it has one. */
+/**
+ * With this header, a member without a raft leader answers with an error at once. Otherwise it would not answer until
+ * there is a leader.
+ */
 function withLeader(metadata: CallMetadata): CallMetadata {
   return { ...metadata, hasleader: 'true' };
 }
 
-/** One endpoint over the network: etcd's messages put in our types, and its errors in our words. */
+/** One endpoint over the network. Converts etcd's messages and errors to the types of the port. */
 class EtcdMember implements Member {
   readonly #calls: EndpointCalls;
   readonly #connector: EndpointConnector;
@@ -88,7 +92,8 @@ class EtcdMember implements Member {
     const request = { ID: leaseId, TTL: messages.secondsFromMs(ttlMs) };
     return this.#ask(undefined, signal, async (metadata) => {
       const granting = callUnaryAnswered(this.#connector, signal, 'leaseGrant', request, metadata);
-      // Whoever asks for a lease means to lock, and the member writes the lease to its disk meanwhile.
+      // The version is needed for the transaction that follows a grant. It is asked for while the member writes the
+      // lease to its disk.
       this.#version.start();
       const { message, connection } = await granting;
       return { ...messages.leaseAnswerFrom(leaseId, message), connection };

@@ -8,7 +8,7 @@ import { EtcdLogin } from './login.ts';
 import { StrangeAnswer } from './messages.ts';
 import type { CallMetadata } from './methods.ts';
 
-/** One endpoint as a calls sees it: the way there, our login, and what goes wrong put in our words. */
+/** The calls to one endpoint: with the login, and with every failure as `EtcdError`. */
 export class EndpointCalls {
   readonly connector: EndpointConnector;
   readonly login: EtcdLogin;
@@ -27,9 +27,9 @@ export class EndpointCalls {
   }
 
   /**
-   * Runs one call with our login; where the member refuses the login, once more with a new one. Rejects with `EtcdError`.
-   *
-   * @param key what the call is about, for a message about permissions
+   * Runs one call with the login. When the member refuses the login, the call is sent once more with a new one. Rejects
+   * with `EtcdError`.
+   * @param key the key or directory of the call, for a message about permissions
    */
   async ask<T>(
     key: string | undefined,

@@ -7,20 +7,20 @@ import { errorText, EtcdError, type EtcdErrorKind } from '../base/errors.ts';
 import type { RpcStatus } from '../connect/connection.ts';
 import { STRANGE_TYPE } from './grpc-only.ts';
 
-/** What a message about a failed call can refer to. */
+/** What a message about a failed call can mention. */
 export interface ErrorContext {
   readonly endpoint: string;
   readonly isSecure: boolean;
   readonly tls: TlsConfig;
-  /** Who we are to etcd, as configured. */
+  /** The user of the configuration. */
   readonly username: string | undefined;
-  /** The key or directory that the call was about. */
+  /** The key or directory of the call. */
   readonly key: string | undefined;
-  /** Why we closed the connection ourselves, if we did. */
+  /** Why this side closed the connection; undefined when it did not. */
   readonly closedBecause: string | undefined;
 }
 
-/** A refused login that another login may mend: the token expired, or users and roles have changed since. */
+/** True for a refusal that a new login may end: the token has expired, or users and roles have changed. */
 export function isStaleLogin({ details }: RpcStatus): boolean {
   return (
     details.includes('etcdserver: invalid auth token') ||
@@ -28,7 +28,7 @@ export function isStaleLogin({ details }: RpcStatus): boolean {
   );
 }
 
-/** What a call without a login gets once authentication is on. */
+/** True for the answer to a call without a login while authentication is on. */
 export function isLoginWanted({ details }: RpcStatus): boolean {
   return (
     details.includes('etcdserver: user name is empty') || details.includes('etcdserver: permission denied')
@@ -40,10 +40,10 @@ export function isAuthOff({ details }: RpcStatus): boolean {
 }
 
 interface Meaning {
-  /** Names the message in the failure guide; without it, the entry of the kind. */
+  /** The entry in docs/failure-guide.md; undefined: the entry of the kind. */
   readonly id?: string;
   readonly kind: EtcdErrorKind;
-  /** Without it, etcd's own words. */
+  /** Undefined: etcd's own text. */
   readonly message?: string;
   readonly remedy?: string;
 }
@@ -51,8 +51,8 @@ interface Meaning {
 const silence: Meaning = { kind: 'unavailable' };
 
 /**
- * etcd's own errors by their words (etcd, `api/v3rpc/rpctypes/error.go`): those are the same in all releases, while the
- * codes have changed, and some errors arrive as Unknown.
+ * etcd's own errors by their text (etcd, `api/v3rpc/rpctypes/error.go`). The text is the same in all releases. The
+ * codes have changed, and some errors arrive with code Unknown.
  */
 const ETCD_ERRORS: readonly (readonly [
   words: string,
@@ -111,7 +111,7 @@ const ETCD_ERRORS: readonly (readonly [
     },
   ],
   ['too large lease TTL', { kind: 'rejected', remedy: 'lower lock_ttl' }],
-  // After a new login has been tried: users change faster than we log in, which passes.
+  // A new login has been tried already. Users change faster than the helper logs in, so the next attempt may succeed.
   ['invalid auth token', { ...silence, id: 'auth-passing', message: 'the login has expired' }],
   [
     'revision of auth store is old',
@@ -127,12 +127,12 @@ const ETCD_ERRORS: readonly (readonly [
     }),
   ],
   ['user name is empty', ({ tls, isSecure }) => withoutUser(isSecure ? tls : undefined)],
-  // Of a client certificate's CN, in answer to some calls.
+  // An answer about the CN of a client certificate, for some calls.
   ['user name not found', denied],
   ['permission denied', denied],
 ];
 
-/** The member knows the user, or the CN of the client certificate in its place, and does not let it do that. */
+/** The member knows the user, or the CN of the client certificate, and refuses this call. */
 function denied({ username, tls, isSecure, key }: ErrorContext): Meaning {
   const on = key === undefined ? '' : ` on ${key}`;
   const grant = `grant read and write: etcdctl role grant-permission --prefix=true ROLE readwrite ${directoryOf(key)}`;
@@ -155,7 +155,7 @@ function denied({ username, tls, isSecure, key }: ErrorContext): Meaning {
   };
 }
 
-/** The member finds no user in a call: there is no login, and it takes none from the client certificate, if there is one. */
+/** The member finds no user in a call: there is no login, and it does not take the user from a client certificate. */
 function withoutUser(tls: TlsConfig | undefined): Meaning {
   const own = tls?.certFile === undefined ? undefined : ownCertificate(tls);
   if (own === undefined) {
@@ -188,10 +188,13 @@ function directoryOf(key: string | undefined): string {
 
 const NOT_ETCD = 'check that hosts and port lead to etcd 3.3 or newer';
 
-// Of a gateway in front of etcd, which may find its way again.
+// HTTP statuses of a gateway in front of etcd that can pass.
 const PASSING_HTTP_STATUS = new Set(['429', '502', '503', '504']);
 
-/** Puts a failed call in our words. The order matters: what a connection failed with can contain any words. */
+/**
+ * Converts a failed call to an `EtcdError`. The order of the tests matters, because the text of a failed connection can
+ * contain any words.
+ */
 export function etcdErrorFrom(status: RpcStatus, context: ErrorContext): EtcdError {
   const { endpoint, tls, isSecure, closedBecause } = context;
   const details = errorText(status.details);
@@ -232,7 +235,7 @@ export function etcdErrorFrom(status: RpcStatus, context: ErrorContext): EtcdErr
   return fromCode(status.code, details, endpoint);
 }
 
-/** By the number of the status (grpc, `doc/statuscodes.md`), where the words are not etcd's. */
+/** For a text that is not etcd's: decides by the number of the status (grpc, `doc/statuscodes.md`). */
 function fromCode(code: number, details: string, endpoint: string): EtcdError {
   switch (code) {
     case 1: // CANCELLED: the member ended the stream

@@ -1,14 +1,16 @@
 import { InterceptingCall, type Interceptor, status as STATUS } from '@grpc/grpc-js';
 
-/** How a call ends whose answer is not of gRPC; the content type follows, in quotes. */
+/** The text with which a call ends whose answer is not gRPC. The content type follows, in quotes. */
 export const STRANGE_TYPE = 'Received content type ';
 
-// As long as that an answer which is no gRPC may take to its end, where grpc-js tells its HTTP status.
+// How long an answer that is not gRPC may take to end. At its end, grpc-js reports its HTTP status, which tells more
+// than the content type.
 const END_WITHIN_MS = 100;
 
 /**
- * Ends a call whose answer is not of gRPC, as its content type says (grpc, `doc/PROTOCOL-HTTP2.md`). grpc-js does not look at it: it waits
- * for the end of a page that does not end, and takes the first letters of a page with HTTP status 200 for the length of a message.
+ * Ends a call whose content type shows that the answer is not gRPC (grpc, `doc/PROTOCOL-HTTP2.md`). grpc-js ignores the
+ * content type: it waits for the end of an endless page, and reads the first letters of a page with HTTP status 200 as
+ * the length of a message.
  */
 export const grpcOnly: Interceptor = (options, nextCall) => {
   let strangeType: string | undefined;

@@ -2,14 +2,14 @@ import type { Channel } from '@grpc/grpc-js';
 import type { ILeaseKeepAliveResponse } from 'etcd3/lib/rpc.js';
 import { type CallMetadata, openStream, type Started, type Stream } from './methods.ts';
 
-/** The stream was ended by the member, in good order and without an answer. */
+/** The member ended the stream without an error and without an answer. */
 export class StreamEnded extends Error {
   override readonly name = 'StreamEnded';
 }
 
 const keepalives = new WeakMap<Channel, Keepalives>();
 
-/** Asks once for the renewal of a lease. Cancelling that ends the stream that it is on. */
+/** Renews a lease once. A cancel ends the stream of the request. */
 export function startKeepAlive(
   channel: Channel,
   leaseId: string,
@@ -29,9 +29,9 @@ interface Request {
 }
 
 /**
- * `LeaseKeepAlive` on one connection. A stream is kept from one request to the next, because opening one costs more than using it. It
- * serves one request at a time, and is kept only when that request got its answer, and nothing else came: so an answer is always the
- * answer to the request that waits for it, and never a late one to an earlier request.
+ * `LeaseKeepAlive` on one connection. The stream is kept for the next request, because opening a stream costs more than
+ * using it. It has one request at a time, and it is kept only when the request got its answer and nothing else arrived.
+ * So an answer always belongs to the request that waits, and never to an earlier one.
  */
 class Keepalives {
   readonly #channel: Channel;
@@ -44,7 +44,7 @@ class Keepalives {
   ask(leaseId: string, metadata: CallMetadata): Started<ILeaseKeepAliveResponse> {
     let stream = this.#kept;
     this.#kept = undefined;
-    // The member looks at the metadata of a stream when it is opened.
+    // The member reads the metadata of a stream only when the stream is opened.
     if (stream?.isUsable !== true || !stream.isFor(metadata)) {
       stream?.cancel();
       stream = new KeptStream(this.#channel, metadata);
@@ -86,7 +86,7 @@ class KeptStream {
     );
   }
 
-  /** False once it has ended, or something came on it that nobody asked for. */
+  /** False once the stream has ended, or an answer came without a request. */
   get isUsable(): boolean {
     return this.#isUsable;
   }

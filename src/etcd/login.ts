@@ -7,10 +7,10 @@ import type { EndpointConnector } from '../connect/endpoint-connector.ts';
 import { SingleFlight } from './single-flight.ts';
 import type { CallMetadata } from './methods.ts';
 
-/** What a call shows the member. */
+/** The metadata that a call shows to the member. */
 export interface Pass {
   readonly metadata: CallMetadata;
-  /** False when no login is configured, or when the member said that authentication is off. */
+  /** False when no login is configured, or when authentication is off. */
   readonly hasToken: boolean;
 }
 
@@ -24,9 +24,9 @@ function passwordOf({ password, passwordFile }: LoginConfig, endpoint: string): 
 }
 
 /**
- * Our login on one member, whose tokens other members need not know. Tokens expire, a restarted member forgets them, and
- * each change of users and roles ends them all; so a pass that was refused is replaced by a new login, once per refusal.
- * Authentication can also be switched on and off under us.
+ * The login on one member. Other members need not know its token. A token can expire, a restarted member forgets all
+ * tokens, and each change of users and roles ends them. So each refusal of a token leads to one new login.
+ * Authentication can also be switched on and off while the helper runs.
  */
 export class EtcdLogin {
   readonly #connector: EndpointConnector;
@@ -36,7 +36,7 @@ export class EtcdLogin {
   #pass: Pass | undefined;
   #isSent = false;
 
-  /** @param onAuthOff told when a login is configured and the member has authentication switched off */
+  /** @param onAuthOff called when a login is configured and authentication is off on the member */
   constructor(
     connector: EndpointConnector,
     config: LoginConfig | undefined,
@@ -52,7 +52,7 @@ export class EtcdLogin {
     if (config === undefined) this.#pass = { metadata: {}, hasToken: false };
   }
 
-  /** Logs in ahead of the first call: the member takes its time to check a password (bcrypt, 50 to 100 ms). */
+  /** Logs in before the first call, because the member needs 50 to 100 ms to check a password (bcrypt). */
   start(): void {
     if (this.#pass === undefined) this.#asking.start();
   }
@@ -66,13 +66,13 @@ export class EtcdLogin {
     return this.#pass ?? (await this.#asking.wait(signal));
   }
 
-  /** Whether a new login may mend a call that was refused with `pass`. */
+  /** True when a new login may lead to success after a refusal with `pass`. */
   canRetryAfter(error: unknown, pass: Pass): boolean {
     if (this.#config === undefined || !(error instanceof CallFailure)) return false;
     return isStaleLogin(error.status) || (!pass.hasToken && isLoginWanted(error.status));
   }
 
-  /** The next call logs in again, unless another one has done so since `pass` was used. */
+  /** Makes the next call log in again, unless another call has done so since `pass` was used. */
   forget(pass: Pass): void {
     if (this.#config !== undefined && this.#pass === pass) this.#pass = undefined;
   }

@@ -22,20 +22,22 @@ import type {
   TimeToLiveAnswer,
 } from '../cluster/member.ts';
 
-/** An answer that no etcd gives: something else listens there. The message says what is wrong with it. */
+/**
+ * An answer that etcd never gives, so another program listens there. The message says what is wrong with the answer.
+ */
 export class StrangeAnswer extends Error {
   override readonly name = 'StrangeAnswer';
 }
 
-/** What a message says; the connection that it came over is known where it is received. */
+/** An answer without its connection, which is added where the answer is received. */
 type Unconnected<Answer> = Omit<Answer, 'connection'>;
 
-/** Seconds on the wire, milliseconds with us. */
+/** Converts the seconds of etcd's messages to milliseconds. */
 export function msFromSeconds(seconds: string): number {
   return Number(seconds) * 1000;
 }
 
-/** What etcd is told: whole seconds, never fewer than asked for. */
+/** Converts to the whole seconds of etcd's messages, rounded up. */
 export function secondsFromMs(ms: number): number {
   return Math.ceil(ms / 1000);
 }
@@ -55,7 +57,7 @@ export function leaseAnswerFrom(
   { header, ID, TTL }: ILeaseGrantResponse | ILeaseKeepAliveResponse,
 ): Unconnected<LeaseAnswer> {
   if (ID !== leaseId) throw new StrangeAnswer(`the answer is about lease ${ID}, not ${leaseId}`);
-  // An absent TTL is decoded as 0, and is what a server says of a lease that it does not know.
+  // A missing TTL is decoded as 0. The server answers in this way for a lease that it does not know.
   return { header: headerFrom(header), ttlMs: msFromSeconds(TTL) };
 }
 
@@ -67,7 +69,7 @@ export function timeToLiveFrom({ header, TTL, grantedTTL }: ILeaseTimeToLiveResp
   };
 }
 
-/** Without a header it was made up by etcd's grpc-proxy; etcd3 types it as always there. */
+/** etcd3's type says that there always is a header. An answer of etcd's grpc-proxy has none. */
 type ProxyMemberListResponse = Omit<IMemberListResponse, 'header'> & { header: IResponseHeader | null };
 
 export function memberListFrom({ header, members }: ProxyMemberListResponse): MemberList {
@@ -96,7 +98,7 @@ export function rangeAnswerFrom(response: IRangeResponse): RangeAnswer {
   return { header: headerFrom(response.header), oldest: oldestIn(response) };
 }
 
-/** Everything that starts with `directory`, which ends in `/`: `0` is the byte after `/`. */
+/** All keys that start with `directory`, which ends in `/`. The byte after `/` is `0`. */
 export function rangeUnder(directory: string): { key: Buffer; range_end: Buffer } {
   return { key: Buffer.from(directory), range_end: Buffer.from(`${directory.slice(0, -1)}0`) };
 }
@@ -115,7 +117,7 @@ export function oldestRequest(directory: string): IRangeRequest {
   };
 }
 
-/** If nothing exists under `directory`, put the key; else read the oldest. */
+/** One transaction: if no key exists under `directory`, put the key; else read the oldest key. */
 export function lockRequest(directory: string, key: string, value: string, leaseId: LeaseId): ITxnRequest {
   return {
     compare: [{ ...rangeUnder(directory), target: 'Create', result: 'Equal', create_revision: 0 }],
@@ -139,7 +141,7 @@ export function confirmRequest(key: string, createRevision: bigint): ITxnRequest
   return {
     compare: [{ key: bytes, target: 'Create', result: 'Equal', create_revision: createRevision.toString() }],
     success: [read],
-    // A key below ours, so that whoever may write ours may delete it.
+    // A key below the lock's key, so that a user who may write the lock's key may delete this one too.
     failure: [{ request_delete_range: { key: Buffer.from(`${key}/never`) } }, read],
   };
 }

@@ -1,4 +1,4 @@
-/** etcd's calls, on the clients that etcd3 generates from `rpc.proto`. */
+/** etcd's calls, made by the clients that etcd3 generates from `rpc.proto`. */
 import {
   type CallOptions,
   type Channel,
@@ -24,7 +24,7 @@ import { grpcOnly } from './grpc-only.ts';
 
 type ServiceName = keyof typeof Services;
 
-/** The calls with one message there and one back. */
+/** The calls with one request message and one answer. */
 const UNARY = {
   range: (on: OneCall, request: rpc.IRangeRequest) => new KVClient(on).range(request),
   txn: (on: OneCall, request: rpc.ITxnRequest) => new KVClient(on).txn(request),
@@ -38,7 +38,7 @@ const UNARY = {
   memberList: (on: OneCall, request: rpc.IMemberListRequest) => new ClusterClient(on).memberList(request),
 };
 
-/** The calls that are streams both ways. */
+/** The calls with a stream in both directions. */
 const STREAMS = {
   leaseKeepAlive: (on: OneCall) => new LeaseClient(on).leaseKeepAlive(),
   watch: (on: OneCall) => new WatchClient(on).watch(),
@@ -46,7 +46,7 @@ const STREAMS = {
 
 export type UnaryName = keyof typeof UNARY;
 export type StreamName = keyof typeof STREAMS;
-/** A message without fields for the calls whose generated method takes none. */
+/** The request message. Empty for calls whose generated method takes none. */
 export type UnaryRequest<Name extends UnaryName> =
   Parameters<(typeof UNARY)[Name]> extends [OneCall, infer Request]
     ? Request
@@ -54,12 +54,12 @@ export type UnaryRequest<Name extends UnaryName> =
 export type UnaryAnswer<Name extends UnaryName> = Awaited<ReturnType<(typeof UNARY)[Name]>>;
 export type Stream<Name extends StreamName> = Awaited<ReturnType<(typeof STREAMS)[Name]>>;
 
-/** What a call shows the member beside its message: a token, a wish. */
+/** The metadata of a call: a token, an option. */
 export type CallMetadata = Readonly<Record<string, string>>;
 
-/** A call that was started: how it ends, and the way to give it up. */
+/** A call that was started: its answer, and the function that cancels it. */
 export interface Started<T> {
-  /** Rejects with grpc-js's error, or another one. */
+  /** Rejects with grpc-js's error, or with another one. */
   readonly answer: Promise<T>;
   readonly cancel: () => void;
 }
@@ -70,14 +70,14 @@ const hosts = new WeakMap<Channel, Host>();
 function clientsOn(channel: Channel): Host {
   const known = hosts.get(channel);
   if (known !== undefined) return known;
-  // With a channel given, neither name nor credentials are used.
+  // The channel is given, so the client uses neither a name nor credentials.
   const options = { channelOverride: channel, interceptors: [grpcOnly] };
   const host = new Host('member', credentials.createInsecure(), options);
   hosts.set(channel, host);
   return host;
 }
 
-/** Starts a call with one message there and one back. */
+/** Starts a call with one request message and one answer. */
 export function startUnary<Name extends UnaryName>(
   channel: Channel,
   name: Name,
@@ -100,7 +100,7 @@ export function openStream<Name extends StreamName>(
   return { answer: open(call) as Promise<Stream<Name>>, cancel: call.cancel };
 }
 
-/** A method of the clients that grpc-js makes, as etcd3 uses them. */
+/** A method of the clients that grpc-js makes, with the arguments that etcd3 passes. */
 type StartUnary = (
   request: unknown,
   metadata: Metadata,
@@ -109,8 +109,8 @@ type StartUnary = (
 ) => ClientUnaryCall;
 
 /**
- * What etcd3's clients make their calls on, in the place of etcd3's pool of connections, which would repeat calls and choose hosts: one
- * call, on one connection, with our metadata.
+ * Makes each call of etcd3's clients once, on one connection, with the given metadata. It replaces etcd3's pool of
+ * connections, which would repeat calls and choose hosts.
  */
 class OneCall implements ICallable<Host> {
   readonly callOptionsFactory = undefined;
@@ -129,7 +129,7 @@ class OneCall implements ICallable<Host> {
 
   exec<T>(service: ServiceName, method: string, request: unknown, options: CallOptions = {}): Promise<T> {
     const { promise, resolve, reject } = Promise.withResolvers<T>();
-    // etcd3 types what it generates as a bare client; the methods are there.
+    // etcd3's type of the generated client lacks the methods.
     const client = this.#clients.getServiceClient(service) as Client & Record<string, StartUnary>;
     this.#running = client[method]?.(request, this.#metadata, options, (error, answer) => {
       if (error === null) resolve(answer as T);
@@ -149,6 +149,6 @@ class OneCall implements ICallable<Host> {
   }
 
   markFailed(): void {
-    // What a failure means is decided by who made the call.
+    // Ignored: the maker of the call decides what a failure means.
   }
 }

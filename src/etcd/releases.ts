@@ -6,18 +6,23 @@ interface Version {
   readonly patch: number;
 }
 
-/** One bug that a release has, and the way out. */
+/** One bug of a release, and the release that fixes it. */
 export interface KnownBug {
-  /** In etcd's issue tracker: https://github.com/etcd-io/etcd/issues/NUMBER; undefined where it is known from the changelog. */
+  /**
+   * The number in etcd's issue tracker: https://github.com/etcd-io/etcd/issues/NUMBER. Undefined: the bug is known from
+   * the changelog.
+   */
   readonly issue: number | undefined;
   readonly what: string;
-  /** False: the lock is proof against it by itself. */
+  /** False: the helper protects the lock against the bug. */
   readonly endangersLock: boolean;
-  /** The first release of the same line without the bug; undefined where the line never got the fix. */
+  /** The first fixed release of the same line; undefined when the line has no fix. */
   readonly fixedIn: string | undefined;
 }
 
-/** The first release without the bug in each line, and the first with it where it came with a release. */
+/**
+ * For each line, the first release without the bug. Also the first release with it, when the bug came with a release.
+ */
 const BUGS: readonly {
   readonly issue: number | undefined;
   readonly what: string;
@@ -129,23 +134,26 @@ const BUGS: readonly {
   },
 ];
 
-/** The lines whose bugs are listed above; of any other version nothing is known. */
+/** The lines whose bugs are listed above. Bugs of other versions are unknown. */
 const KNOWN_LINES = ['3.4', '3.5', '3.6', '3.7'];
 
-/** The last release of each line that gets no fixes any more. */
+/** The last release of each line that gets no more fixes. */
 const LAST_OF_ENDED: Readonly<Record<string, string>> = { '3.4': '3.4.45' };
 
 function lineOf({ major, minor }: Version): string {
   return `${major}.${minor}`;
 }
 
-/** Whether the bugs of this version's line are listed here. */
+/** True when the bugs of this version's line are listed here. */
 export function isKnownLine(version: string): boolean {
   const ours = parse(version);
   return ours !== undefined && KNOWN_LINES.includes(lineOf(ours));
 }
 
-/** The last release of the line when that has ended; undefined when it has not, or when that is not known. */
+/**
+ * The last release of the version's line, when that line gets no more fixes. Undefined when it still gets fixes, or
+ * when that is unknown.
+ */
 export function lastOfEndedLine(version: string): string | undefined {
   const ours = parse(version);
   return ours === undefined ? undefined : LAST_OF_ENDED[lineOf(ours)];
@@ -166,13 +174,13 @@ function inLine({ major, minor }: Version, releases: readonly string[]): string 
   return releases.find((release) => release.startsWith(`${major}.${minor}.`));
 }
 
-/** True when `version` is `release` or a later one of any line; false for what is no version. */
+/** True when `version` is `release` or later, in any line. False when `version` is not a version. */
 export function isAtLeast(version: string, release: string): boolean {
   const [ours, theirs] = [parse(version), parse(release)];
   return ours !== undefined && theirs !== undefined && !isBefore(ours, theirs);
 }
 
-/** The known bugs of a version such as `3.4.23`; none for what is no version. */
+/** The known bugs of a version such as `3.4.23`; empty when it is not a version. */
 export function bugsOf(version: string): KnownBug[] {
   const ours = parse(version);
   if (ours === undefined) return [];

@@ -6,22 +6,22 @@ interface UnderWay<T> {
 }
 
 /**
- * Something that is asked of a member once while any number of calls wait for it, such as a login. A call that gives up
- * because of time gives up the asking too: it is on the same connection, which is in doubt then. A call whose answer is no
- * longer wanted leaves it to the others.
+ * One request to a member that any number of calls wait for, such as a login. While it runs, a further call joins it.
+ * When a call reaches its time limit, the request is aborted too, because it runs on the same suspect connection. A
+ * call whose answer is no longer needed leaves the request to the other calls.
  */
 export class SingleFlight<T> {
   readonly #name: () => string;
   readonly #ask: (signal: AbortSignal) => Promise<T>;
   #underWay: UnderWay<T> | undefined;
 
-  /** @param name the endpoint, for messages */
+  /** @param name returns the endpoint, for messages */
   constructor(name: () => string, ask: (signal: AbortSignal) => Promise<T>) {
     this.#name = name;
     this.#ask = ask;
   }
 
-  /** Begins to ask ahead of the first call that waits; a failure is found out by that call, which asks again. */
+  /** Starts the request before the first call waits for it. A failure is ignored here: the first call asks again. */
   start(): void {
     this.#begin().promise.catch(() => undefined);
   }

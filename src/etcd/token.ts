@@ -1,8 +1,8 @@
-/** What can be told of a token that etcd gave at a login. */
+/** What is known of a token that etcd gave at a login. */
 export type Token =
-  /** Known to the members' memory only: it says nothing, and ends when it is not used for a while. */
+  /** Stored in the memory of the members. It has no content, and ends when it is not used for a while. */
   | { readonly kind: 'simple' }
-  /** Signed; it says itself when it ends, by the member's wall clock. */
+  /** Signed by the member. It contains the time of its end, by the wall clock of the member. */
   | { readonly kind: 'jwt'; readonly endsAtMs: number };
 
 /** Reads a token: the claims of a JSON Web Token (RFC 7519), or none. */

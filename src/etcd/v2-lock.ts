@@ -7,42 +7,42 @@ import type { Log } from '../base/log.ts';
 import { discover, makeResolveSrv } from '../connect/srv.ts';
 import { TlsFiles } from '../connect/tls-files.ts';
 
-/** A lock of the helper in Python, as etcd's API v2 shows it. */
+/** A lock of Samba's Python helper, as etcd's API v2 shows it. */
 export interface V2Lock {
-  /** The oldest key, `/_locks/_ctdb/NAME/00000000000000000012`. */
+  /** The oldest key, such as `/_locks/_ctdb/NAME/00000000000000000012`. */
   readonly key: string;
-  /** CTDB's number of the node that holds it; undefined when the value does not end in one. */
+  /** The CTDB number of the node that holds it; undefined when the value does not end in one. */
   readonly pnn: number | undefined;
 }
 
 export interface V2Tools {
   readonly clock: Clock;
-  /** Has to speak HTTP/1.1 over TLS. */
+  /** Makes a TLS connection for HTTP/1.1. */
   readonly secure: Secure;
-  /** For the API's own users. */
+  /** The login for API v2, which has users of its own. */
   readonly login: LoginConfig | undefined;
 }
 
-// The prefix of python-etcd's locks, which its helper gives nobody a way to change.
+// The prefix of python-etcd's locks, which the Python helper does not let anyone change.
 const LOCK_PREFIX = '/_locks';
 
-// Asked once in the life of a holder, and answered in a few milliseconds or not at all. Nobody else needs to wait for it.
+// The question is asked once, before a free lock is taken. A member answers it in a few milliseconds or not at all.
 const LIMIT_MS = 400;
 
-// Long after the byte for CTDB.
+// Long after the answer to CTDB.
 const CLOSE_AFTER_MS = 1_000;
 
 const READ_BYTES = 4_096;
 
-// A queue of a thousand waiters is below that; more is not ours to read.
+// A queue of a thousand waiting processes needs less. A larger answer is not read.
 const LARGEST_ANSWER_BYTES = 256 * 1024;
 
-/** Where the helper in Python keeps the lock that is called `lockName`. */
+/** The directory in which the Python helper keeps the lock `lockName`. */
 export function v2LockDirectory(locksDir: string, lockName: string): string {
   return `${LOCK_PREFIX}/${locksDir}/${lockName}`;
 }
 
-/** Undefined: this answer says nothing. Null: there is no lock. */
+/** Undefined: the answer says nothing. Null: there is no lock. */
 type Finding = V2Lock | null | undefined;
 
 interface V2Node {
@@ -51,7 +51,7 @@ interface V2Node {
   readonly nodes?: unknown;
 }
 
-/** The oldest key below `node`; the API has sorted them by name, which is the order of their making. */
+/** The oldest key below `node`. The API sorts keys by name, which is the order in which they were made. */
 function oldestIn(node: V2Node): V2Lock | null {
   for (const child of Array.isArray(node.nodes) ? (node.nodes as V2Node[]) : []) {
     if (typeof child.key !== 'string') continue;
@@ -61,14 +61,14 @@ function oldestIn(node: V2Node): V2Lock | null {
   return null;
 }
 
-// Without API v2 there is no such page, and without a lock no such key.
+// Without API v2 there is no such page. Without a lock there is no such key.
 const NO_SUCH_KEY = '404';
 
 function statusOf(answer: string): string | undefined {
   return /^HTTP\/1\.[01] (\d{3})/.exec(answer)?.[1];
 }
 
-/** What one member's whole answer says. */
+/** What one complete answer says. */
 function findingIn(answer: string): Finding {
   const status = statusOf(answer);
   if (status === NO_SUCH_KEY) return null;
@@ -81,9 +81,9 @@ function findingIn(answer: string): Finding {
   }
 }
 
-/** An answer as it comes, until all of it that matters is there. */
+/** Collects an answer until all of it that matters has arrived. */
 class Answer {
-  /** Resolves to what has come, '' when that says nothing. */
+  /** Resolves to the text; '' when the answer says nothing. */
   readonly whole: Promise<string>;
   readonly #finish: (answer: string) => void;
   readonly #parts: Buffer[] = [];
@@ -95,12 +95,12 @@ class Answer {
     this.#finish = resolve;
   }
 
-  /** False when no more is wanted. The bytes are copied. */
+  /** Adds a copy of `bytes`. Returns false when no more is needed. */
   add(bytes: Uint8Array): boolean {
     this.#parts.push(Buffer.from(bytes));
     this.#bytes += bytes.length;
     if (this.#bytes > LARGEST_ANSWER_BYTES) this.#finish('');
-    // What follows that does not matter, and its end would come later.
+    // The rest of the answer does not matter, and would arrive later.
     else if (this.#bytes === bytes.length && statusOf(this.#text()) === NO_SUCH_KEY) this.end();
     else return true;
     return false;
@@ -119,7 +119,7 @@ class Answer {
   }
 }
 
-/** What to ask. HTTP/1.0: the answer comes in one piece and ends with the connection. */
+/** The request. It is HTTP/1.0, so the answer comes in one piece and ends with the connection. */
 function questionFor(endpoint: Endpoint, directory: string, login: LoginConfig | undefined): string {
   const credentials =
     login?.password === undefined
@@ -132,7 +132,7 @@ function questionFor(endpoint: Endpoint, directory: string, login: LoginConfig |
   );
 }
 
-/** Asks one member; resolves to its answer, '' when it gives none. Never rejects. */
+/** Asks one member. Resolves to its answer, or '' when it gives none. Never rejects. */
 async function ask(
   endpoint: Endpoint,
   directory: string,
@@ -164,7 +164,7 @@ async function ask(
     });
     tcp.on('error', fail);
   } else {
-    // Read without the machinery of a stream, which costs a start as much as all the rest of this.
+    // Read without a stream, because a stream would double the time of all of this at a start.
     const buffer = Buffer.allocUnsafe(READ_BYTES);
     const onread = { buffer, callback: (length: number) => answer.add(buffer.subarray(0, length)) };
     tcp = connect({ host, port, onread }, () => tcp.write(question));
@@ -173,7 +173,7 @@ async function ask(
   signal.addEventListener('abort', fail);
   const text = await answer.whole;
   signal.removeEventListener('abort', fail);
-  // Not now: to close a connection takes its time too, and CTDB waits for the answer.
+  // Closed later: closing a connection takes time too, and CTDB waits for the answer.
   clock.at(clock.now() + CLOSE_AFTER_MS, () => {
     tcp.destroy();
   });
@@ -181,9 +181,9 @@ async function ask(
 }
 
 /**
- * Looks for a live lock of the helper in Python, which keeps it where etcd's v3 does not see it. All members are asked at
- * once, and the first that knows decides; undefined when there is no lock, when no member speaks API v2, or when none
- * answers in time, because then nobody can hold it there either. Never rejects.
+ * Looks for a lock of Samba's Python helper, which uses API v2, where v3 does not show it. All members are asked at
+ * once, and the first clear answer counts. Undefined when there is no lock, when no member has API v2, or when no
+ * member answers in time: then nobody can hold a lock there. Never rejects.
  */
 export async function findV2Lock(
   endpoints: readonly Endpoint[],
@@ -208,9 +208,8 @@ export async function findV2Lock(
 }
 
 /**
- * Looks for the lock of the helper in Python where `config` says, tells about it in one line, and resolves to what stands
- * for it as a holder. For the time in which a cluster moves from one helper to the other. Never
- * rejects.
+ * Looks for the lock of the Python helper that `config` describes, for the time in which a cluster changes from one
+ * helper to the other. Logs one line about it and resolves to a key that names its holder. Never rejects.
  */
 export async function lookForV2Lock(
   config: Config,

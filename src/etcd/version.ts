@@ -5,8 +5,8 @@ import type { EndpointConnector } from '../connect/endpoint-connector.ts';
 import type { EtcdLogin } from './login.ts';
 import { SingleFlight } from './single-flight.ts';
 
-// The transaction compares a whole directory (`range_end` in Compare), which etcd knows since 3.3. An older one does not
-// refuse it: it overlooks the range, and would give the lock to everybody.
+// The lock's transaction compares a whole directory (`range_end` in Compare), which etcd has since 3.3. An older member
+// ignores the range instead of refusing it, and would give the lock to every helper.
 const OLDEST = { major: 3, minor: 3 };
 
 function isSupported(version: string): boolean {
@@ -15,11 +15,11 @@ function isSupported(version: string): boolean {
   return Number(major) > OLDEST.major || (Number(major) === OLDEST.major && Number(minor) >= OLDEST.minor);
 }
 
-/** Makes sure, once, that a member is new enough for the lock. */
+/** Checks once that a member is new enough for the lock. */
 export class EtcdVersion {
   readonly #asking: SingleFlight<undefined>;
   readonly #connector: EndpointConnector;
-  /** The endpoint that is known to be new enough; a connector can move to another one. */
+  /** The endpoint whose version was found new enough. The connector can move to another endpoint. */
   #known: string | undefined;
 
   constructor(connector: EndpointConnector, login: EtcdLogin) {
@@ -41,7 +41,7 @@ export class EtcdVersion {
             );
           }
         } catch (error) {
-          // No etcd that is too old wants a login for this question.
+          // No release that is too old asks for a login here.
           if (!(error instanceof CallFailure)) throw error;
           if (!isStaleLogin(error.status) && !isLoginWanted(error.status)) throw error;
         }
@@ -51,12 +51,12 @@ export class EtcdVersion {
     );
   }
 
-  /** Asks ahead of the transaction. */
+  /** Asks before the transaction needs the answer. */
   start(): void {
     if (this.#known !== this.#connector.name) this.#asking.start();
   }
 
-  /** Rejects when the member is too old, or when it does not say. */
+  /** Rejects when the member is too old, or when it does not tell its version. */
   async check(signal: AbortSignal): Promise<void> {
     if (this.#known !== this.#connector.name) await this.#asking.wait(signal);
   }

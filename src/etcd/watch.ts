@@ -8,20 +8,20 @@ import type { EndpointCalls } from './endpoint-calls.ts';
 import type { EndpointConnector } from '../connect/endpoint-connector.ts';
 import { type CallMetadata, openStream, type Started, type Stream } from './methods.ts';
 
-/** What a watch tells; `onEnd` at most once, and nothing after it. */
+/** The events of a watch. `onEnd` is called at most once, and no event follows it. */
 export interface WatchEvents extends Pick<WatchHandlers, 'onDelete' | 'onPut'> {
   readonly onEnd: (error: unknown) => void;
 }
 
-/** One key, or all from `key` to before `range_end`. */
+/** One key, or all keys from `key` to before `range_end`. */
 export interface WatchedRange {
   readonly key: Buffer;
   readonly range_end?: Buffer;
 }
 
 /**
- * Watches keys from `fromRevision` on, until stopped by the function that is returned. A login that the member refuses is
- * renewed once.
+ * Watches keys from `fromRevision` on. When the member refuses the login, it is renewed once.
+ * @returns the function that stops the watch
  */
 export function watchRange(
   { connector, login }: EndpointCalls,
@@ -34,7 +34,7 @@ export function watchRange(
   const watch = async (): Promise<void> => {
     const pass = await login.pass(signal);
     const { error, hasTold } = await watchOnce(connector, pass.metadata, range, fromRevision, events, signal);
-    // etcd 3.4 calls each refusal of a watch "permission denied", whatever is wrong with the login.
+    // etcd 3.4 answers every refused watch with "permission denied", whatever is wrong with the login.
     const isRefused =
       error instanceof CallFailure && (isStaleLogin(error.status) || isLoginWanted(error.status));
     if (!isRefused || hasTold) throw error;
@@ -52,11 +52,11 @@ export function watchRange(
 
 interface WatchEnd {
   readonly error: CallFailure;
-  /** Whether it has told of an event. */
+  /** True when an event was reported. */
   readonly hasTold: boolean;
 }
 
-/** One watch, to its end. */
+/** One watch, until it ends. */
 function watchOnce(
   connector: EndpointConnector,
   metadata: CallMetadata,
@@ -67,7 +67,7 @@ function watchOnce(
 ): Promise<WatchEnd> {
   const { promise, resolve } = Promise.withResolvers<WatchEnd>();
   if (signal.aborted) {
-    // Stopped while we logged in, or before that; nobody looks at how it ended.
+    // It was stopped during the login or before it. The result is not used.
     resolve({ error: new CallFailure({ code: STATUS.UNKNOWN, details: 'stopped' }), hasTold: false });
     return promise;
   }
@@ -90,7 +90,7 @@ function watchOnce(
   };
   const onData = (response: IWatchResponse): void => {
     for (const { type } of response.events) {
-      if (signal.aborted) return; // by what it told, or before
+      if (signal.aborted) return;
       hasTold = true;
       if (type === 'Delete') events.onDelete();
       else events.onPut();
@@ -113,7 +113,7 @@ function watchOnce(
 
   signal.addEventListener('abort', onStop, { once: true });
   const callOff = connection.whenReady((channel) => {
-    // With it the watch ends when the member has no leader, instead of being silent.
+    // With `hasleader`, the watch ends when the member has no raft leader. Otherwise it would be silent.
     opening = openStream(channel, 'watch', { ...metadata, hasleader: 'true' });
     opening.answer.then(onOpen, (error: unknown) => {
       end(statusFrom(error));
