@@ -76,17 +76,17 @@ async function outage(
 export const MEMBER_SCENARIOS: readonly Scenario[] = [
   ...MEMBER_FAULTS.map((fault): Scenario => ({
     name: `member-${slug(fault)}`,
-    expectation: `the preferred member of the holder, not raft leader, is broken (${fault}): kept, also when it comes back`,
+    expectation: `the holder’s preferred member, not raft leader, ${fault}: kept, also when it is back`,
     run: (world) => preferredBreaks(world, fault, false),
   })),
   ...MEMBER_FAULTS.map((fault): Scenario => ({
     name: `leader-${slug(fault)}`,
-    expectation: `the preferred member of the holder, raft leader, is broken (${fault}): kept, also when it comes back`,
+    expectation: `the holder’s preferred member, raft leader, ${fault}: kept, also when it is back`,
     run: (world) => preferredBreaks(world, fault, true),
   })),
   ...MEMBER_FAULTS.map((fault): Scenario => ({
     name: `take-member-${slug(fault)}`,
-    expectation: `a take while the first member is broken (${fault}) costs about half a second more than a healthy one`,
+    expectation: `first member ${fault}: a take costs at most about 0.5 s more`,
     run: async (world) => {
       await world.gateway.moveLeader(1);
       const healthyMs = await leastTakeMs(world);

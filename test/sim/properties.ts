@@ -1,36 +1,35 @@
 /** What must hold in every schedule, each named after how it is violated; docs/safety.md has the same list. */
 export const PROPERTIES = {
-  'two claims overlap': 'nobody is granted the lock while somebody claims it, frozen or not',
+  'two claims overlap': 'nobody is granted the lock while a helper claims it, frozen or not',
   'a claim outlives its key':
-    'whoever claims the lock has its key in etcd, unless an administrator or etcd #15247 took it',
+    'a helper that claims has its key in etcd, unless an administrator or etcd #15247 removed it',
   'a loss is seen too late':
-    'who was robbed like that sees it by the watch, at once in a calm network, with the next renewal otherwise, and ends by the deadline',
+    'a helper whose key was removed sees it by the watch, else with the next renewal, and ends by the deadline',
   'a passed deadline moves': 'a deadline that has passed stays where it was',
   'a deadline is later than its lease allows':
-    'a deadline counts from the first send of the grant, or from the send of the keepalive, and keeps the margin',
-  'a lock is claimed after its deadline': 'nobody writes 0 who has seen that the deadline has passed',
+    'a deadline counts from the first send of the grant, or the send of the log transaction, less the margin',
+  'a lock is claimed after its deadline': 'no helper writes 0 after it saw the deadline pass',
   'more than one byte': 'one byte at most',
-  'no byte': 'and one at least, unless nobody waits for it any more',
+  'no byte': 'one byte, unless CTDB does not wait any more',
   'the answer is late':
-    'it comes within 4 s, not counting the time for which the process was frozen, and half a second later where timers stood still with the machine',
-  'the exit is late': 'within 2 s of SIGTERM, and within 3 s of the death of the parent',
-  'who is not wanted any more goes on': 'after SIGTERM no grant and no transaction is sent',
-  'who lets go does not say so': 'who exits by itself has revoked every lease that it asked for',
-  'something is left behind':
-    'what a helper put into etcd is gone when it has exited and etcd answered, and a grant that is on its way is waited for',
-  'nobody gets the lock': 'once all faults have ended, somebody holds it within a bound',
+    'it comes within 4 s, without the time for which the process was frozen; 0.5 s later when the machine was paused',
+  'the exit is late': 'within 2 s of SIGTERM, and 3 s of the death of the parent',
+  'who is not wanted any more goes on': 'no grant and no transaction is sent after SIGTERM',
+  'who lets go does not say so': 'a helper that exits by itself has revoked every lease that it asked for',
+  'something is left behind': 'when a helper has exited and etcd answered, nothing of it is in etcd',
+  'nobody gets the lock': 'once all faults have ended, a helper holds the lock within a bound',
   'the lock is lost without need':
-    'no deadline passes if a majority of members, with a leader, served the holder for as long as a renewal takes',
+    'no deadline passes while a majority with a leader serves the holder for as long as a renewal takes',
   'a renewal that proved nothing is not repeated at once': 'the next one is sent within 250 ms',
-  'a loss is reported that was none': 'who says that its key is gone has none',
-  'a take is slow': 'who finds the lock free holds it within 1 s and one hedge delay for each silent member',
-  'contention is reported that was none': 'who answers 1 met the key of another',
-  'contention is reported late': 'who meets a holder that renews answers within 1.6 s',
-  'a dead neighbor keeps the lock': 'a helper that is dead is replaced at once on its own host',
+  'a loss is reported that was none': 'a helper that reports its key gone has none',
+  'a take is slow': 'a free lock is taken within 1 s, and a hedge delay for each silent member',
+  'contention is reported that was none': 'a helper that answers 1 met another key',
+  'contention is reported late': 'a helper that meets a holder that renews answers within 1.6 s',
+  'a dead neighbor keeps the lock': 'a dead helper is replaced at once on its own host',
   'an error is reported without need': 'no 3 while etcd serves',
   'a living process loses its lease to a contender': 'only the dead are replaced',
   'the watchdog kills a process that runs': 'the watchdog kills only a process that was frozen',
-  'a fault of the program': 'no exception that nobody expected',
+  'a fault of the program': 'no unexpected exception',
 } as const;
 export type Property = keyof typeof PROPERTIES;
 
@@ -43,5 +42,5 @@ export interface Violation {
 /** The properties as docs/safety.md shows them. */
 export function propertiesTable(): string {
   const rows = Object.entries(PROPERTIES).map(([name, meaning]) => `| ${name} | ${meaning} |`);
-  return ['| it would be violated like this | it says |', '| --- | --- |', ...rows, ''].join('\n');
+  return ['| violation | what must hold |', '| --- | --- |', ...rows, ''].join('\n');
 }

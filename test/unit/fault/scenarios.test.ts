@@ -11,7 +11,7 @@ test('docs/safety.md shows what came of each scenario on each release of etcd', 
     'npm run faults -- --etcd all, then npm run faults:document',
   );
   for (const [name, , ...cells] of rows) {
-    assert.equal(cells.length, 3);
-    for (const cell of cells) assert.match(cell, /^held/, name);
+    assert.equal(cells.length, 1, name);
+    assert.match(cells[0] ?? '', /^held(?!.*not run)/, name);
   }
 });
