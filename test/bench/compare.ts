@@ -1,10 +1,10 @@
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { MutexParent } from '../support/mutex-parent.ts';
 import { runGrowth } from './growth.ts';
-import { IDS, makeContestants } from './contestants.ts';
+import { IDS, makeContestants, PREVIOUS } from './contestants.ts';
 import { runHoldPhase, WINDOW_MS } from './hold-phase.ts';
 import { describeMachine, watchBusyness } from './machine.ts';
 import { publish } from './publish.ts';
@@ -27,6 +27,7 @@ const HELP = `Usage: npm run bench -- [OPTIONS]
   --holders N       holders of each whose memory is looked at after 10 s (3)
   --short           5 rounds, 1 holder, 1 minute: to see that it runs
   --only LIST       some of ${IDS.join()}
+  --previous FILE   an earlier build of the helper, to be measured beside this one
   --publish         write docs/benchmarks.{md,json} and the charts; otherwise dist/bench/
   --from FILE       measure nothing, make tables and charts of an earlier run's JSON
 `;
@@ -38,6 +39,7 @@ const { values } = parseArgs({
     holders: { type: 'string' },
     short: { type: 'boolean', default: false },
     only: { type: 'string', default: IDS.join() },
+    previous: { type: 'string' },
     publish: { type: 'boolean', default: false },
     from: { type: 'string' },
     help: { type: 'boolean', default: false },
@@ -59,7 +61,9 @@ async function measure(): Promise<Results> {
   const stage = openStage();
   makeBareBase();
   await using parent = MutexParent.start();
-  const contestants = await makeContestants(stage, values.only.split(','));
+  if (values.previous !== undefined) copyFileSync(values.previous, join(DIST, '..', PREVIOUS));
+  const wanted = values.only.split(',').filter((id) => id !== 'previous' || values.previous !== undefined);
+  const contestants = await makeContestants(stage, wanted);
   const startedAt = new Date().toISOString();
   try {
     const phase = new StartPhase(stage, parent, contestants);
@@ -106,7 +110,7 @@ const results =
 mkdirSync(DIST, { recursive: true });
 const verdicts = judge(results);
 writeFileSync(join(DIST, 'benchmarks.json'), `${JSON.stringify(results)}\n`);
-publish(results, verdicts, values.publish ? DOCS : DIST);
+publish(results, verdicts, values.publish ? DOCS : DIST, values.from === undefined);
 process.stdout.write(`${markdown(results, verdicts)}\n`);
 const missed = verdicts.filter(({ isMet }) => !isMet);
 say(missed.length === 0 ? 'All targets are met.' : `Missed: ${missed.map(({ name }) => name).join('; ')}`);

@@ -6,7 +6,17 @@ import { ctdbEnvironment, type Helper, type MutexParent } from '../support/mutex
 import { RUNTIME_FLAGS } from '../../packaging/build/flags.ts';
 import type { Stage } from './stage.ts';
 
-export const IDS = ['ours', 'testparm', 'python', 'minimal', 'etcdctl', 'fcntl', 'node', 'floor'] as const;
+export const IDS = [
+  'ours',
+  'previous',
+  'testparm',
+  'python',
+  'minimal',
+  'etcdctl',
+  'fcntl',
+  'node',
+  'floor',
+] as const;
 export type Id = (typeof IDS)[number];
 
 /** A lock of a contestant: all rounds take the same one, and another is held while others are refused. */
@@ -59,23 +69,31 @@ export function helperEnvironment(ctdbBase: string): Record<string, string> {
   return { ...env, PATH: `/shared/bin:${env['PATH'] ?? ''}` };
 }
 
-async function makeOurs(stage: Stage, id: 'ours' | 'testparm'): Promise<Contestant> {
+/** Where `--previous` puts an earlier build of the helper, below dist/. */
+export const PREVIOUS = 'bench/previous';
+
+async function makeOurs(stage: Stage, id: 'ours' | 'previous' | 'testparm'): Promise<Contestant> {
   const etcd = await startEtcd();
   // Both have a lock named by testparm or by us in the same place; locks_dir tells the locks apart.
   const base = (lock: LockName): string =>
     writeConfig(stage, `${id}-${lock}`, {
       hosts: etcd.hosts,
       locks_dir: `_${lock}`,
-      ...(id === 'ours' ? { netbios_name: 'BENCH' } : {}),
+      ...(id === 'testparm' ? {} : { netbios_name: 'BENCH' }),
     });
   const bases = { free: base('free'), taken: base('taken') };
+  const program = `/shared/dist/${id === 'previous' ? PREVIOUS : 'ctdb_etcd_lock'}`;
   return {
     id,
-    title: id === 'ours' ? 'ctdb_etcd_lock' : 'ctdb_etcd_lock, name from testparm',
-    colour: id === 'ours' ? '#1f77b4' : '#6baed6',
+    title: {
+      ours: 'ctdb_etcd_lock',
+      previous: 'ctdb_etcd_lock, earlier build',
+      testparm: 'ctdb_etcd_lock, name from testparm',
+    }[id],
+    colour: { ours: '#1f77b4', previous: '#17becf', testparm: '#6baed6' }[id],
     etcd,
     refusal: '1',
-    command: (lock) => ({ argv: ['/shared/dist/ctdb_etcd_lock'], env: helperEnvironment(bases[lock]) }),
+    command: (lock) => ({ argv: [program], env: helperEnvironment(bases[lock]) }),
     countKeys: async () => (await etcd.keys('/')).length,
   };
 }
@@ -151,6 +169,7 @@ export async function makeContestants(stage: Stage, wanted: readonly string[]): 
   writeFileSync(join(stage.files, 'empty.cjs'), PRINT_AND_STAY);
   const makers: Readonly<Record<Id, () => Promise<Contestant> | Contestant>> = {
     ours: () => makeOurs(stage, 'ours'),
+    previous: () => makeOurs(stage, 'previous'),
     testparm: () => makeOurs(stage, 'testparm'),
     python: () => makePython(stage, 'python'),
     minimal: () => makePython(stage, 'minimal'),

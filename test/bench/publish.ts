@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import { dotChart } from '../support/dot-chart.ts';
 import { lineChart } from '../support/line-chart.ts';
 import type { Results } from './results.ts';
-import { markdown, megabytesOf } from './tables.ts';
+import { addRun } from './runs.ts';
+import { markdown, megabytesOf, runTable } from './tables.ts';
 import type { Verdict } from './targets.ts';
 
 /** Puts `text` between the marks of section `name` in a page, which stays as it is otherwise. */
@@ -67,10 +68,18 @@ function growthChart({ growth }: Results): string {
   );
 }
 
-/** Writes tables and charts of a run. */
-export function publish(results: Results, verdicts: readonly Verdict[], directory: string): void {
+/** Writes tables and charts of a run; one that `isNew` joins the runs of before. */
+export function publish(
+  results: Results,
+  verdicts: readonly Verdict[],
+  directory: string,
+  isNew: boolean,
+): void {
   writeFileSync(join(directory, 'benchmarks.json'), `${JSON.stringify(results)}\n`);
   writeFileSync(join(directory, 'benchmarks-start.svg'), startChart(results));
   writeFileSync(join(directory, 'benchmarks-growth.svg'), growthChart(results));
-  replaceSection(join(directory, 'benchmarks.md'), 'comparison', markdown(results, verdicts));
+  const runs = addRun(join(directory, 'benchmark-runs.json'), isNew ? { results, verdicts } : undefined);
+  const page = join(directory, 'benchmarks.md');
+  replaceSection(page, 'runs', runTable(runs));
+  replaceSection(page, 'comparison', markdown(results, verdicts));
 }

@@ -1,6 +1,7 @@
 import type { HoldFigures } from './hold-phase.ts';
 import { describeBusyness } from './machine.ts';
 import type { Measured, Results } from './results.ts';
+import type { Run } from './runs.ts';
 import { spreadOf, type Spread } from './samples.ts';
 import type { Verdict } from './targets.ts';
 
@@ -112,6 +113,20 @@ export function verdictTable(verdicts: readonly Verdict[]): string {
       ({ name, wanted, found, isMet }) =>
         `| ${name} | ${wanted} | ${found} | ${isMet ? 'met' : '**missed**'} |`,
     ),
+  ].join('\n');
+}
+
+/** What each published run found for each target, a column for each. */
+export function runTable(runs: readonly Run[]): string {
+  const names = [...new Set(runs.flatMap(({ found }) => Object.keys(found)))];
+  const heads = runs.map(({ startedAt }) => startedAt.slice(0, 16).replace('T', ' '));
+  const machines = [...new Set(runs.map(({ machine }) => machine))];
+  return [
+    `| target | ${heads.join(' | ')} |`,
+    `| --- |${heads.map(() => ' --- |').join('')}`,
+    ...names.map((name) => `| ${name} | ${runs.map(({ found }) => found[name] ?? '–').join(' | ')} |`),
+    '',
+    `Times are UTC. ${machines.length === 1 ? 'Machine' : 'Machines'}: ${machines.join('; ')}.`,
   ].join('\n');
 }
 
