@@ -19,30 +19,33 @@ export type Acquisition =
     }
   | { readonly kind: 'contended'; readonly holder: Pick<KeyValue, 'key' | 'value'> };
 
-/** What acquiring needs of the world; handed through, not looked up. */
+/** What an acquire needs. It is passed in, so that tests can replace it. */
 export interface AcquireTools {
   readonly members: Members;
   readonly clock: Clock;
   readonly host: LocalHost;
   readonly timing: Timing;
   readonly newLeaseId: () => LeaseId;
-  /** The value of our key when it is put through `endpoint`, as late as possible: what is known by then stands in it. */
+  /**
+   * Returns the value of the key for a put through `endpoint`. Called just before the put, so that the value contains
+   * all that is known by then.
+   */
   readonly holderValue: (endpoint: string) => string;
-  /** Told of each session as it begins, so that nothing is left behind whatever happens next. */
+  /** Called with each lease session when it begins, so that its lease can be revoked whatever happens later. */
   readonly onLeaseSession: (session: LeaseSession) => void;
   /**
-   * Looks for a holder that etcd v3 does not see; asked once, before a lock that is free is taken, while the lease is
+   * Looks for a holder that etcd's API v3 does not show. Called once, before a free lock is taken, while the lease is
    * being granted. Never rejects.
    */
   readonly findV2Holder?: (byMs: number) => Promise<Pick<KeyValue, 'key' | 'value'> | undefined>;
 }
 
 /**
- * Takes the lock, or finds out who holds it, until `byMs`. Looks before it leaps: a contender that finds the lock held
- * leaves no trace in etcd, not even a raft entry.
+ * Takes the lock, or finds its holder, until `byMs` on the scale of `Clock.now()`. It reads first, so a contender that
+ * finds the lock held leaves nothing in etcd, not even a raft entry.
  *
- * Rejects with `EtcdError` when etcd does not let it know in time, or soon after `signal` is aborted. A grant or a
- * transaction that was sent is not called back then: its answer tells the revoke that follows what there is to undo.
+ * Rejects with `EtcdError` when etcd does not answer in time, or soon after `signal` is aborted. A grant or transaction
+ * that was sent is still awaited, because its answer tells the revoke that follows what must be undone.
  */
 export async function acquire(
   directory: string,
@@ -98,7 +101,7 @@ export async function acquire(
   }
 }
 
-/** An attempt on a lock that seems to be free: its lease, and what is looked at beside it. */
+/** One try to take a lock that seems to be free: its lease, and the checks that run beside it. */
 interface Taking {
   readonly session: LeaseSession;
   readonly entry: EntryCheck;
@@ -111,8 +114,8 @@ function begin(tools: AcquireTools): Taking {
 }
 
 /**
- * Whether a lease has been waited with for so long that its first renewal could come too late. Only one of a few seconds is
- * ever that old within the time for an answer.
+ * True when so much of the lease has passed that its first renewal could come too late. Only a lease of a few seconds
+ * gets that old within the time for an answer.
  */
 function isTooOld(deadline: Deadline, clock: Clock, { attemptMs }: Timing): boolean {
   return clock.now() + 2 * attemptMs > deadline.atMs;

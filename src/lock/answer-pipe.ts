@@ -1,19 +1,22 @@
-/** What CTDB reads from our stdout (samba, ctdb/server/ctdb_cluster_mutex.c). */
+/** The answers that CTDB reads from the helper's stdout (samba, ctdb/server/ctdb_cluster_mutex.c). */
 export const ANSWER = { held: '0', contended: '1', timeout: '2', error: '3' } as const;
 
 export type StatusByte = (typeof ANSWER)[keyof typeof ANSWER];
 
-/** Our stdout: one byte, at most once. End of file on it tells CTDB that a lock that was held is lost. */
+/** The helper's stdout. It carries one byte at most. End of file after a `0` tells CTDB that the lock is lost. */
 export interface AnswerPipe {
-  /** Writes the byte synchronously. Returns false when one was written before, or when nobody can read it any more. */
+  /**
+   * Writes the byte synchronously. Returns false when a byte was written before, or when the pipe has no reader any
+   * more.
+   */
   answer(byte: StatusByte): boolean;
   readonly answered: boolean;
   readonly closed: boolean;
-  /** Ends the claim that a `0` made: CTDB reads end of file from here on. Never throws. */
+  /** Closes stdout. CTDB reads end of file, which ends the claim that a `0` began. Never throws. */
   close(): void;
 }
 
-/** @param write writes all of its argument synchronously, or throws. */
+/** @param write writes all of its argument synchronously, or throws */
 export function makeAnswerPipe(write: (text: string) => void, close: () => void): AnswerPipe {
   let answered = false;
   let closed = false;
@@ -40,7 +43,7 @@ export function makeAnswerPipe(write: (text: string) => void, close: () => void)
       try {
         close();
       } catch {
-        // It was closed before we were started.
+        // Ignored: stdout was already closed when this process started.
       }
     },
   };

@@ -2,13 +2,12 @@ import type { Clock, Disposer } from '../base/clock.ts';
 import type { Timing } from '../config/timing.ts';
 
 /**
- * Until when a lease lets us say "held", in ms on the scale of `Clock.now()`: from the send of the request that started or
- * restarted it, for its TTL, less the margin. The TTL that counts is the smaller of the one that we asked for and the one
- * that was answered: members raise a short TTL each to its own minimum, so the next leader may count less than was answered,
- * but none counts less than was asked for.
- *
- * @param sentAtMs the clock before the request was sent
- * @param answeredTtlMs in ms
+ * The deadline of a lease, in milliseconds on the scale of `Clock.now()`: the send of the request that started or
+ * restarted the lease, plus the TTL, minus the margin. The TTL is the smaller one of the asked and the answered TTL.
+ * Each member raises a short TTL to its own minimum, so the next raft leader may use a shorter TTL than was answered,
+ * but never a shorter one than was asked for.
+ * @param sentAtMs the time that was read before the request was sent
+ * @param answeredTtlMs the TTL in the answer, in milliseconds
  */
 export function deadlineMsOf(
   { ttlMs, marginMs }: Pick<Timing, 'ttlMs' | 'marginMs'>,
@@ -20,11 +19,11 @@ export function deadlineMsOf(
 }
 
 /**
- * The instant until which we may say "held". A one-way door: once it has passed, nothing moves it, whatever order a
- * process wakes up in after a freeze. It has a timer of its own, so nothing that hangs can postpone it.
+ * The instant until which the helper may claim the lock. Once it has passed, nothing moves it, in whatever order timers
+ * and answers are handled after a freeze. It has its own timer, so a call that hangs cannot delay it.
  */
 export class Deadline {
-  /** Resolves when the deadline has passed; never rejects. */
+  /** Resolves when the deadline has passed. Never rejects. */
   readonly passed: Promise<void>;
   readonly #clock: Clock;
   readonly #resolvePassed: () => void;
@@ -49,8 +48,8 @@ export class Deadline {
   }
 
   /**
-   * Looks at the clock; to be asked before anything that relies on the lock, and again after each wait.
-   * @param nowMs what somebody has just seen who did
+   * Reads the clock. Called before each step that relies on the lock, and again after each wait.
+   * @param nowMs the time, when the caller has just read it
    */
   hasPassed(nowMs = this.#clock.now()): boolean {
     if (!this.#hasPassed && nowMs >= this.#atMs) {
@@ -61,19 +60,22 @@ export class Deadline {
     return this.#hasPassed;
   }
 
-  /** Moves the deadline to a later instant, if it has not passed; an earlier instant changes nothing. */
+  /**
+   * Moves the deadline to a later instant. An earlier instant changes nothing.
+   * @returns false when the deadline has passed, and is not moved
+   */
   extendTo(atMs: number): boolean {
     if (this.hasPassed()) return false;
     if (atMs > this.#atMs) this.#moveTo(atMs);
     return true;
   }
 
-  /** Moves the deadline to an earlier instant: what we believed of the time has become doubtful. */
+  /** Moves the deadline to an earlier instant, because the clock may have missed time. */
   shortenTo(atMs: number): void {
     if (!this.hasPassed() && atMs < this.#atMs) this.#moveTo(atMs);
   }
 
-  /** Stops the timer; for whoever lets go before the deadline. */
+  /** Stops the timer, when the lock is released before the deadline. */
   dispose(): void {
     this.#stopTimer();
   }

@@ -1,12 +1,15 @@
-/** Why we do not hold the lock any longer, or will not in a moment. */
+/** Why this process stops holding the lock. */
 export type EndReason =
-  /** CTDB asked, by SIGTERM. */
+  /** CTDB sent SIGTERM. */
   | { readonly kind: 'terminated' }
-  /** Whoever started us is gone, or nobody was there. */
+  /** The parent process has ended. */
   | { readonly kind: 'parentGone' }
-  /** Our key is gone, or not ours. */
+  /** The lock's key is gone, or belongs to another holder. */
   | { readonly kind: 'keyLost'; readonly how: string }
-  /** The endpoints lead to more than one store, or to none that can renew the lease; `id` names the entry in the failure guide. */
+  /**
+   * The endpoints lead to more than one store, or no endpoint can renew the lease. `id` is the entry in
+   * docs/failure-guide.md.
+   */
   | { readonly kind: 'refused'; readonly id: string; readonly how: string }
-  /** Nothing any more: etcd is silent, or we were frozen. */
+  /** No renewal was proven in time: etcd is silent, or this process was frozen. */
   | { readonly kind: 'deadlinePassed'; readonly how: string };

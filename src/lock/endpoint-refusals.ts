@@ -2,22 +2,27 @@ import { EtcdError, type EtcdErrorKind } from '../base/errors.ts';
 import { summary } from '../cluster/member-failures.ts';
 
 /**
- * What no outage brings about: the endpoint belongs to another cluster, a proxy answers there, or a transaction through its log shows a
- * store that has gone back, as after a restore from a backup.
+ * Failures that an outage does not cause: the endpoint belongs to another cluster, it is a proxy, or a transaction
+ * through its log shows that its store has gone back, as after a restore from a backup.
  */
 const REFUSALS: readonly EtcdErrorKind[] = ['wrongCluster', 'proxy', 'stale'];
 
-/** Which endpoints cannot renew the lease, whatever is waited for. When that is all of them, the lock is lost. */
+/**
+ * The endpoints that cannot renew the lease, however long the helper waits. When that is all of them, the lock is lost.
+ */
 export class EndpointRefusals {
   readonly #count: number;
   readonly #errors = new Map<string, EtcdError>();
 
-  /** @param count how many endpoints there are */
+  /** @param count the number of endpoints */
   constructor(count: number) {
     this.#count = count;
   }
 
-  /** Takes in how a renewal through one endpoint has failed. Returns one error for all once all have refused. */
+  /**
+   * Notes how a renewal through one endpoint failed.
+   * @returns one error for all endpoints, once all have refused
+   */
   add(error: EtcdError): EtcdError | undefined {
     if (!REFUSALS.includes(error.kind)) {
       this.#errors.delete(error.endpoint);
@@ -29,7 +34,7 @@ export class EndpointRefusals {
     return new EtcdError('otherStore', '', message, remedy, id);
   }
 
-  /** A renewal has been proven: of the others, only what a proxy refused still counts. */
+  /** Called when a renewal was proven. Only the refusals by a proxy still count. */
   clear(): void {
     for (const [endpoint, { kind }] of this.#errors) if (kind !== 'proxy') this.#errors.delete(endpoint);
   }

@@ -14,15 +14,16 @@ export interface EntryTools {
   readonly timing: Timing;
 }
 
-// etcd's client, on which its grpc-proxy is built, sends keepalives every 500 ms (clientv3, lease.go), so that is how long the proxy
-// needs to show itself.
+// In milliseconds: how long a grpc-proxy needs to be recognized. It is built on etcd's client, which sends keepalives
+// every 500 ms (etcd, clientv3, lease.go).
 const PROXY_MS = 600;
 
 /**
- * What is made sure of before the `0`: that no proxy answers in the place of members, that the other endpoints lead to the same store, and
- * a first renewal, for which the lock's transaction is the first half.
+ * The checks before the `0`: that no proxy answers instead of a member, that all endpoints lead to the same store, and
+ * a first renewal, whose first half is the lock's transaction.
  *
- * Silence is no reason to refuse the lock: it is waited for no longer than a hedge delay (for the preferred member 600 ms).
+ * An endpoint that is silent does not stop the lock. The checks wait for it no longer than a hedge delay, and for the
+ * preferred member 600 ms.
  */
 export class EntryCheck {
   readonly #tools: EntryTools;
@@ -35,7 +36,7 @@ export class EntryCheck {
     this.#tools = tools;
   }
 
-  /** Does ahead, while the lease is being granted, what does not need the key. */
+  /** Starts the checks that do not need the key, while the lease is being granted. */
   prepare(): void {
     const { members } = this.#tools;
     if (this.#inspections.size > 0) return;
@@ -44,10 +45,9 @@ export class EntryCheck {
   }
 
   /**
-   * Resolves with the held key, after which `0` may be said while `deadline` lies ahead; it has been moved if the renewal was proven. Rejects
-   * with `EtcdError` of kind `proxy` or `otherStore`.
-   *
-   * @param byMs when there is no time left to wait for anybody
+   * Resolves with the held key. `0` may then be written while `deadline` is ahead; it has been moved when the renewal
+   * was proven. Rejects with `EtcdError` of kind `proxy` or `otherStore`.
+   * @param byMs when there is no time left to wait, on the scale of `Clock.now()`
    */
   async finish(held: HeldKey, taken: TakenKey, deadline: Deadline, byMs: number): Promise<HeldKey> {
     const { members, clock, timing } = this.#tools;
@@ -55,11 +55,11 @@ export class EntryCheck {
     const nowMs = clock.now();
     const call = { signal: this.#ended.signal };
     const others = members.all.filter((member) => member !== homeMember);
-    /** Endpoints that confirmed the key, and the member that answered. */
+    /** The endpoints that confirmed the key, with the member that answered. */
     const confirmed = new Map<string, string>();
-    /** Endpoints of another cluster, where the configuration says which one is ours: they are not used. */
+    /** The endpoints of another cluster, when the configuration gives the cluster ID. They are not used. */
     const foreign = new Set<string>();
-    /** Endpoints that do not have the key, as far as it is not known that nobody has it any more. */
+    /** The errors of endpoints that do not have the key, without those where no endpoint has it any more. */
     const denials = new Set<EtcdError>();
     let restartedAtMs = held.restartedAtMs;
     let list: MemberList | undefined;
@@ -107,7 +107,7 @@ export class EntryCheck {
     return { ...held, restartedAtMs };
   }
 
-  /** Gives up what is still being asked. */
+  /** Ends the checks that still run. */
   stop(): void {
     this.#ended.abort('unwanted');
   }
@@ -120,7 +120,7 @@ export class EntryCheck {
     return inspection;
   }
 
-  /** Until all are done or time is up; rejects with the first that does. */
+  /** Waits until all tasks are done or the time is up. Rejects with the first task that does. */
   async #within(tasks: readonly Promise<void>[], untilMs: number): Promise<void> {
     const done = new AbortController();
     try {

@@ -11,16 +11,16 @@ import type { WallClockWatch } from './wall-clock-watch.ts';
 export interface HoldTools extends RenewalTools {
   readonly parent: ParentWatch;
   readonly terminated: AbortSignal;
-  /** Made before the lease was asked for. */
+  /** Created before the lease was asked for. */
   readonly wallClockWatch: WallClockWatch;
 }
 
-/** Ends with a reason to let go. When `signal` is aborted it stops, and what it ends with then is not looked at. */
+/** Resolves with a reason to stop holding. After `signal` is aborted it stops, and its result is not used. */
 type Watcher = (signal: AbortSignal) => Promise<EndReason>;
 
 /**
- * Holds the lock until there is a reason not to. All watchers are armed before this gives its promise back; the first of
- * them to end decides, and the others are stopped. Rejects only on a fault of the program.
+ * Holds the lock until there is a reason to stop. All watchers are started before this function returns its promise.
+ * The first of them to end decides the reason, and the others are stopped. Rejects only on a fault of the program.
  */
 export async function hold(held: HeldKey, deadline: Deadline, tools: HoldTools): Promise<EndReason> {
   const { clock, timing, terminated, parent, log } = tools;
@@ -38,7 +38,7 @@ export async function hold(held: HeldKey, deadline: Deadline, tools: HoldTools):
     return { kind: 'deadlinePassed', how: renewals.lastFailure ?? 'this process stood still' };
   };
 
-  /** The heartbeat: looks at the deadline, the parent and the wall clock. */
+  /** Checks the deadline, the parent and the wall clock at each beat. */
   const untilParentGone: Watcher = (signal) => {
     const { promise, resolve } = Promise.withResolvers<EndReason>();
     const stop = clock.every(timing.parentCheckMs, (nowMs) => {

@@ -1,22 +1,25 @@
 import type { ProcessIdentity } from './local-host.ts';
 
-/** The value of the lock's key: who holds it, for people and for the contenders. */
+/** The value of the lock's key. It tells people and contenders who holds the lock. */
 export interface HolderRecord {
   readonly node: string;
   readonly host: string;
-  /** CTDB's node number; undefined when it was not known in time. */
+  /** CTDB's number of the node; undefined when it was not known in time. */
   readonly pnn: number | undefined;
   readonly process: ProcessIdentity;
-  /** When the lock was asked for; ISO 8601, UTC. */
+  /** When the lock was asked for: ISO 8601, UTC. */
   readonly since: string;
   readonly version: string;
   readonly ttlMs: number;
   readonly refreshMs: number;
-  /** The endpoint through which the key was put, so that a key which was put twice has two values; '' when that is not known. */
+  /**
+   * The endpoint through which the key was put; '' when unknown. Because of it, two puts of the same key have different
+   * values.
+   */
   readonly via: string;
 }
 
-/** The record as JSON, times in seconds. */
+/** The record as JSON, with durations in seconds. */
 export function formatHolder(record: HolderRecord): string {
   return JSON.stringify({
     node: record.node,
@@ -34,7 +37,7 @@ export function formatHolder(record: HolderRecord): string {
   });
 }
 
-/** Reads a value that formatHolder wrote; null for anything else, such as the empty value of `etcdctl lock`. */
+/** Reads a value that `formatHolder` wrote. Null for any other value, such as the empty value of `etcdctl lock`. */
 export function parseHolder(value: string): HolderRecord | null {
   let json: unknown;
   try {

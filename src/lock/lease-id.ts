@@ -4,7 +4,7 @@ import { type LeaseId, leaseIdFrom } from '../cluster/member.ts';
 
 const LEASE_ID_BYTES = 8;
 
-/** From the kernel. The runtime's own way there loads all of its cryptography first, a tenth of a start. */
+/** Reads random bytes from the kernel. Node's crypto module would load much more, which takes a tenth of a start. */
 function fromKernel(bytes: Buffer): boolean {
   try {
     const fd = openSync('/dev/urandom', 'r');
@@ -18,7 +18,7 @@ function fromKernel(bytes: Buffer): boolean {
   }
 }
 
-/** A number for a lease that nobody else has. */
+/** A random lease ID that no other lease has. */
 export function newLeaseId(): LeaseId {
   const bytes = Buffer.alloc(LEASE_ID_BYTES);
   return leaseIdFrom(fromKernel(bytes) ? bytes : randomBytes(LEASE_ID_BYTES));

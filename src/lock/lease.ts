@@ -6,27 +6,27 @@ import type { CallOptions, LeaseId, Member } from '../cluster/member.ts';
 import type { Members } from '../cluster/members.ts';
 import type { Timing } from '../config/timing.ts';
 
-// Between two revokes while a grant of ours may still be on its way to a member.
+// Between two revokes, while a grant may still be on its way to a member.
 const REVOKE_AGAIN_MS = 100;
 
 /**
- * One lease of ours, from the first thought of it until nothing of it can be left in etcd. Its ID is ours to choose, so
- * that each step can be repeated, and undone without knowing whether it took effect.
+ * One lease, from its first request until nothing of it can be left in etcd. The helper chooses the lease ID. So each
+ * step can be repeated, and undone without knowing whether it was carried out.
  */
 export class LeaseSession {
   readonly leaseId: LeaseId;
   readonly #members: Members;
   readonly #clock: Clock;
   readonly #timing: Timing;
-  /** Grants that were sent and whose fate is not known. */
+  /** Grants that were sent and not answered yet. */
   readonly #openGrants = new Set<Promise<unknown>>();
   #firstSentAtMs: number | undefined;
-  /** A grant failed without a plain no: it may have taken effect, or may do so yet. */
+  /** True after a grant failed without a clear refusal: it may have been carried out, or may be later. */
   #hasUnknownGrant = false;
-  /** Until then, one that was called back because another member was quicker may still arrive. */
+  /** Until this instant, a grant that was aborted because another member was quicker may still arrive. */
   #lateGrantsUntilMs = -Infinity;
   #deadline: Deadline | undefined;
-  /** A revoke was sent, or is about to be: this lease ID is used up. */
+  /** True when a revoke was sent or is about to be. The lease ID cannot be used again. */
   #isRevoked = false;
 
   constructor(leaseId: LeaseId, members: Members, clock: Clock, timing: Timing) {
@@ -41,18 +41,19 @@ export class LeaseSession {
     return this.#deadline;
   }
 
-  /** When the first grant was sent, on the clock's scale; from then on there may be something to undo. */
+  /** When the first grant was sent, on the scale of `Clock.now()`. From then on the lease may exist in etcd. */
   get firstSentAtMs(): number | undefined {
     return this.#firstSentAtMs;
   }
 
   /**
-   * Asks for the lease. The deadline counts from the first send of any of the tries, because a try whose answer was lost
-   * may be the one that took effect. Rejects with `EtcdError`. When `signal` is aborted, no further try is sent.
+   * Asks for the lease. The deadline counts from the first send of all tries, because a try whose answer was lost may
+   * have been carried out. Rejects with `EtcdError`. After `signal` is aborted, no further try is sent.
    */
   async grant(byMs: number, signal: AbortSignal): Promise<Deadline> {
     const grantOn = async (member: Member, call: CallOptions): Promise<number> => {
-      // Its revoke may be carried out late, by a leader that knew the lease from before, and would end a new lease of this ID.
+      // A raft leader that knew the lease before may carry out its revoke late, which would end a new lease with the
+      // same ID.
       if (this.#isRevoked) throw new Error(`Lease ${this.leaseId} must not be granted after its revoke`);
       this.#firstSentAtMs ??= this.#clock.now();
       const grant = member.grant(this.leaseId, this.#timing.ttlMs, call);
@@ -61,7 +62,7 @@ export class LeaseSession {
         return (await grant).ttlMs;
       } catch (error) {
         if (error instanceof EtcdError && error.kind === 'leaseExists') {
-          // One of our own earlier tries took effect, with what we asked for or more.
+          // An earlier try was carried out, with the TTL that was asked for or a longer one.
           return this.#timing.ttlMs;
         }
         this.#hasUnknownGrant = true;
@@ -72,7 +73,7 @@ export class LeaseSession {
       }
     };
     const ttlMs = await this.#members.ask(grantOn, byMs, signal, 'await');
-    // Set before the first send, which the answer proves to have been.
+    // Set before the first send, and there was one, because there is an answer.
     const sentAtMs = this.#firstSentAtMs ?? -Infinity;
     if (this.#isRevoked) throw new Error(`Lease ${this.leaseId} was revoked before its grant was answered`);
     this.#deadline = new Deadline(this.#clock, deadlineMsOf(this.#timing, sentAtMs, ttlMs));
@@ -80,9 +81,9 @@ export class LeaseSession {
   }
 
   /**
-   * Revokes the lease, and with it our key. Resolves true when etcd is known to have neither, false when time ran out
-   * first or the cluster refused; never rejects. A lease that is revoked or not found is gone, unless one of our grants
-   * may still be on its way, which would bring it back: then it is looked for again, at most until `byMs`.
+   * Revokes the lease, which deletes its key. Resolves true when etcd has neither of them, false when the time ran out
+   * or the cluster refused. Never rejects. A grant that is still on its way would create the lease again. In that case
+   * the revoke is repeated, at most until `byMs`.
    */
   async revoke(byMs: number, signal: AbortSignal): Promise<boolean> {
     this.#deadline?.dispose();
@@ -101,14 +102,20 @@ export class LeaseSession {
     }
   }
 
-  /** A grant that nobody answered may take its time; one that another outran, no longer than an attempt. */
+  /**
+   * True while a grant may still arrive. A grant without an answer can take any time. A grant that another member
+   * outran takes no longer than an attempt.
+   */
   #mayYetArrive(): boolean {
     if (this.#openGrants.size > 0) return true;
     if (this.#deadline === undefined) return this.#hasUnknownGrant;
     return this.#clock.now() < this.#lateGrantsUntilMs;
   }
 
-  /** A revoke that overtakes its own grant would find nothing and leave the lease behind: let the grant arrive first. */
+  /**
+   * Waits for the answers to the grants. A revoke that overtakes its own grant finds no lease, and the grant then
+   * leaves one behind.
+   */
   async #grantsToSettle(byMs: number, signal: AbortSignal): Promise<void> {
     if (this.#openGrants.size === 0) return;
     const waited = new AbortController();

@@ -3,22 +3,22 @@ import { leaseHex, type KeyValue, type LeaseId, type Member } from '../cluster/m
 import type { Members } from '../cluster/members.ts';
 import type { LogAnswer } from './renewal.ts';
 
-/** Where the lock lives in etcd. */
+/** The place of the lock in etcd. */
 export interface LockPlace {
   /** Ends in `/`. */
   readonly directory: string;
-  /** Our own key in it, named after our lease as etcd's own tools do. */
+  /** The helper's own key in the directory. It is named after its lease, as etcd's own tools name theirs. */
   readonly key: string;
 }
 
-/** The key is ours. */
+/** The result of a transaction that took the lock. */
 export interface TakenKey {
   readonly kind: 'ours';
-  /** The revision in which it was put: the fencing number. */
+  /** The revision of the put. It is the fencing number. */
   readonly createRevision: bigint;
-  /** As it was put: each try puts another one. */
+  /** The value of the put. Each try has another value. */
   readonly value: string;
-  /** Who answered that it is ours, to a transaction that was sent at `sentAtMs` on the clock's scale. */
+  /** The member that answered the transaction, which was sent at `sentAtMs` on the scale of `Clock.now()`. */
   readonly member: Member;
   readonly sentAtMs: number;
   readonly answer: LogAnswer;
@@ -36,9 +36,9 @@ export function lockPlace(directory: string, leaseId: LeaseId): LockPlace {
 }
 
 /**
- * Takes the lock if its directory is empty; one transaction, which can be repeated: when an earlier try took effect, the
- * later one finds our own key there. Rejects with `EtcdError`; the outcome is then unknown, and the lease must be revoked.
- * When `signal` is aborted, no further try is sent.
+ * Takes the lock if its directory is empty, in one transaction. It can be repeated: when an earlier try was carried
+ * out, the next one finds the helper's own key. Rejects with `EtcdError`. The outcome is then unknown, and the lease
+ * must be revoked. After `signal` is aborted, no further try is sent.
  */
 export async function tryLock(
   members: Members,
@@ -64,7 +64,7 @@ export async function tryLock(
   if (answer.succeeded) return { ...taken, createRevision: answer.header.revision, value };
   const { oldest } = answer;
   if (oldest === null) {
-    // The transaction saw a key and its else branch saw none: no etcd does that.
+    // The transaction saw a key, and its else branch saw none. etcd never answers in this way.
     throw new Error(`Lock transaction on "${place.directory}" contradicts itself`);
   }
   if (oldest.key === place.key && oldest.leaseId === leaseId) {

@@ -3,20 +3,24 @@ import type { Log } from '../base/log.ts';
 import type { Members } from '../cluster/members.ts';
 import type { HeldKey } from './renewal.ts';
 
-// A broken watch costs nothing, so there is no hurry; but etcd must not be flooded with new ones.
+// A broken watch does no harm, and etcd must not be flooded with new ones.
 const REOPEN_MS = 500;
 
-/** What the watch needs to know of the renewals, and may ask of them. */
+/** The part of the renewals that the watch uses. */
 interface Proofs {
   readonly provenRevision: bigint;
   renewNow(): void;
 }
 
 /**
- * Resolves when etcd reports that our key was deleted; the silence of a watch proves nothing. Each watch starts after a
- * revision in which the key is known to have been there, so that no deletion falls between two of them; the key's name is
- * ours alone, so that any deletion is the loss. A watch that breaks, or whose member is not the one that answers any more,
- * is opened anew where answers come from. Somebody else's write to the key brings the next renewal forward.
+ * Resolves when etcd reports that the key was deleted.
+ *
+ * - A silent watch proves nothing.
+ * - Each watch starts after a revision in which the key is known to have existed, so no deletion is missed between
+ *   two watches.
+ * - The name of the key is unique to this helper, so any deletion means that the lock is lost.
+ * - The watch is opened again when it breaks, or when another member becomes the preferred one.
+ * - A write to the key by another client makes the next renewal come at once.
  */
 export async function watchForLoss(
   held: Pick<HeldKey, 'key'>,
@@ -46,7 +50,7 @@ export async function watchForLoss(
         finish();
       },
     });
-    // Another member answers our questions now.
+    // Another member is the preferred one now, so the watch moves to it.
     const stopLooking = members.onMove(finish);
     await whenAborted(ended.signal);
     stopLooking();

@@ -4,30 +4,39 @@ import type { Log } from '../base/log.ts';
 import type { Member } from '../cluster/member.ts';
 import type { Timing } from '../config/timing.ts';
 
-/** What the watch needs of a member. */
+/** The part of a member that the watch uses. */
 export type WatchedMember = Pick<Member, 'endpoint' | 'readKey'>;
 
 export interface MemberWatchTools {
-  /** The endpoint that answers the renewals now: it is not asked, they tell of it. */
+  /** The endpoint that answers the renewals now. The watch does not ask it, because the renewals show its state. */
   readonly preferred: () => string;
   readonly clock: Clock;
   readonly timing: Pick<Timing, 'attemptMs'>;
   readonly log: Pick<Log, 'warning'>;
 }
 
-/** Between two rounds. Each costs every other member one linearizable read, which makes no entry in the raft log. */
+/**
+ * Between two rounds, in milliseconds. A round costs each other member one linearizable read, which writes no entry
+ * into the raft log.
+ */
 export const ROUND_MS = 30_000;
-/** Before it is said that one member is left, the others are asked once more: a restart can hit two in one round. */
+/**
+ * Before the warning, the other members are asked once more after this time, because a restart of the cluster can hit
+ * two members in one round.
+ */
 export const SECOND_LOOK_MS = 5_000;
-/** So many rounds in a row must be good before it is said that it is over: a network that comes and goes is one story. */
+/**
+ * The number of good rounds in a row before the warning is taken back, so that an unstable network causes one pair of
+ * messages.
+ */
 export const ROUNDS_UNTIL_OVER = 2;
 
 type Failure = readonly [endpoint: string, message: string];
 
 /**
- * Asks the other members now and then, while the lock is held, and warns once when only one of several still serves the lock, and once when
- * that is over. A holder by itself would not notice: it goes on asking the one member that answers. Nothing depends on what
- * this finds; the renewals decide about the lock.
+ * Asks the other members now and then while the lock is held. Warns once when only one of several members still serves
+ * the lock, and reports once when that is over. Otherwise a holder would not notice, because it asks only the member
+ * that answers. The result has no effect on the lock.
  */
 export class MemberWatch {
   readonly #members: readonly WatchedMember[];
@@ -43,7 +52,10 @@ export class MemberWatch {
     this.#tools = tools;
   }
 
-  /** Begins to ask about `key`, until it is stopped. */
+  /**
+   * Starts to read `key` from the other members.
+   * @returns the function that stops this
+   */
   start(key: string): Disposer {
     if (this.#members.length < 2) return () => undefined;
     const stopRounds = this.#tools.clock.every(ROUND_MS, () => {
@@ -99,7 +111,7 @@ export class MemberWatch {
     );
   }
 
-  /** Undefined when the member answered. */
+  /** Resolves to the failure; undefined when the member answered. */
   async #ask(member: WatchedMember, key: string): Promise<Failure | undefined> {
     const { clock, timing } = this.#tools;
     const limit = new AbortController();

@@ -11,9 +11,9 @@ export function identityText({ clusterId, memberId }: Pick<Header, 'clusterId' |
 }
 
 /**
- * Whether `found` is the very key that the lock's transaction put. Copies of a store show such a key under another lease or create
- * revision. Two new stores that were both sent the transaction can agree on both, but not on the value, which names the endpoint;
- * it is compared as long as nobody has written to the key.
+ * True when `found` is the key that the lock's transaction put. A copy of a store shows such a key with another lease
+ * or create revision. Two new stores that both got the transaction can agree in both, but not in the value, which
+ * contains the endpoint. The value is compared only while no client has written to the key.
  */
 function isHeld(found: KeyValue | null, held: HeldKey): boolean {
   if (found?.leaseId !== held.leaseId || found.createRevision !== held.createRevision) return false;
@@ -30,17 +30,17 @@ function otherStore(endpoint: string, header: Header | undefined, home: Home): E
   );
 }
 
-/** What an endpoint shows of the key that is held. */
+/** What an endpoint shows of the held key. */
 export type StoreAnswer =
   | { readonly isSame: true; readonly header: Header }
-  /** The log behind the endpoint does not have it. */
+  /** The store behind the endpoint does not have the key. */
   | { readonly isSame: false; readonly error: EtcdError };
 
 /**
- * Asks `member` for the key that is held. Where it is not, the endpoint leads to another store, unless the key has been changed in the
- * meantime, which `isAtHome` tells. Rejects with `EtcdError` when the member does not say.
+ * Asks `member` for the held key. When the key is missing there, the endpoint leads to another store, unless the key
+ * has been changed in the meantime; `isAtHome` shows that. Rejects with `EtcdError` when the member does not answer.
  *
- * A read that does not find the key may have been answered from an old state (etcd #20418), so it is asked for again through the log.
+ * A read without the key may come from an old state (etcd #20418), so it is repeated through the raft log.
  */
 export async function askStore(member: Member, call: CallOptions, held: HeldKey): Promise<StoreAnswer> {
   try {
@@ -55,12 +55,15 @@ export async function askStore(member: Member, call: CallOptions, held: HeldKey)
     return { isSame: false, error: otherStore(member.endpoint, header, held.home) };
   } catch (error) {
     if (!(error instanceof EtcdError && error.kind === 'stale')) throw error;
-    // Nothing that goes through the log of one store can be older than what that store has shown before.
+    // An answer through the log of one store is never older than what that store has shown before.
     return { isSame: false, error: otherStore(member.endpoint, undefined, held.home) };
   }
 }
 
-/** False when the key is not any more where it was put, as it was put; silence is no such answer. */
+/**
+ * False when the key is no longer where it was put, or no longer as it was put. A member without an answer does not
+ * lead to false.
+ */
 export async function isAtHome(members: Members, call: CallOptions, held: HeldKey): Promise<boolean> {
   const home = members.all.find(({ endpoint }) => endpoint === held.home.endpoint);
   try {
@@ -73,15 +76,15 @@ export async function isAtHome(members: Members, call: CallOptions, held: HeldKe
   }
 }
 
-/** A lease that nobody has: the ID is as random as that of `leaseId`. */
+/** A random lease ID that no lease has, derived from `leaseId`. */
 function unknownLease(leaseId: LeaseId): LeaseId {
   return (BigInt(leaseId) ^ (1n << 61n)).toString() as LeaseId;
 }
 
 /**
- * Looks for etcd's grpc-proxy at the endpoint, by what it answers and etcd never does: a member list of its own, without a header, and
- * a TTL below 0 for a lease that does not exist. Resolves with the member list, or undefined when there was none to be had. Rejects with
- * `EtcdError` of kind `proxy` or `otherStore`, and with nothing else.
+ * Finds etcd's grpc-proxy by answers that etcd never gives: a member list of its own without a header, and a TTL below
+ * 0 for a lease that does not exist. Resolves with the member list, or undefined when it could not be read. Rejects
+ * only with `EtcdError` of kind `proxy` or `otherStore`.
  */
 export async function inspectEndpoint(
   member: Member,
@@ -97,7 +100,10 @@ export async function inspectEndpoint(
   return list;
 }
 
-/** Undefined in place of a failure that says nothing about what is behind the endpoint; `onFailure` is told of it. */
+/**
+ * Resolves to undefined when a failure says nothing about the store behind the endpoint. `onFailure` is then called
+ * with it.
+ */
 export async function ifDecisive<T>(
   answer: Promise<T>,
   onFailure: (error: EtcdError) => void = () => undefined,
@@ -112,16 +118,16 @@ export async function ifDecisive<T>(
   }
 }
 
-// As an IP address is written in a member's URLs and in `hosts`, port included.
+// An IP address with its port, as in a member's URLs and in `hosts`.
 const IP_ADDRESS = /^(\d+(\.\d+){3}|\[[\da-f:.]+\]):\d+$/i;
 
 /**
- * Whether the cluster behind `home`, going by its member list, can have all the configured endpoints. Asked only when no other member has
- * confirmed the lock's key: then those that were silent may belong to another store, which another node would use.
- *
- * @param endpoints all that are configured, as `host:port`
- * @param silent those of them that did not confirm the key
- * @throws {EtcdError} of kind `otherStore` when it cannot
+ * Checks whether all configured endpoints can belong to the cluster behind `home`, by its member list. Needed only when
+ * no other member has confirmed the lock's key: the silent endpoints may then belong to another store, which another
+ * node would use.
+ * @param endpoints all configured endpoints, as `host:port`
+ * @param silent the endpoints that did not confirm the key
+ * @throws {EtcdError} of kind `otherStore` when they cannot
  */
 export function requireFit(
   home: Home,

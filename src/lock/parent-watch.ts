@@ -1,9 +1,9 @@
 import type { LocalHost } from './local-host.ts';
 
-/** PID 1 adopts orphans. */
+/** The kernel makes PID 1 the parent of orphans. */
 const INIT_PID = 1;
 
-/** Is the process that started us still our parent? */
+/** Watches whether the process that started this one is still its parent. */
 export class ParentWatch {
   readonly #host: LocalHost;
   readonly #parentPid: number;
@@ -14,15 +14,17 @@ export class ParentWatch {
   }
 
   /**
-   * True when the parent had died before this was made, so that PID 1 has adopted this process. PID 1 can be the parent itself,
-   * where ctdbd is PID 1 of a container; then it reads the answer, which no adopting PID 1 does. When such a parent dies, the
-   * kernel ends every process of its namespace.
+   * True when the parent had died before this object was made, so that PID 1 is the parent now. When ctdbd is PID 1 of
+   * a container, it is the real parent. It then has the answer pipe open, which shows that. When such a ctdbd dies, the
+   * kernel kills every process of its namespace.
    */
   isOrphan(): boolean {
     return this.#parentPid === INIT_PID && !this.#host.readsAnswer(INIT_PID);
   }
 
-  /** An orphan is given a new parent; `kill(pid, 0)` would be fooled by a pid that was used again. */
+  /**
+   * An orphan gets a new parent. `kill(pid, 0)` would also succeed for a new process that was given the parent's pid.
+   */
   isGone(): boolean {
     return this.#host.parentPid() !== this.#parentPid;
   }

@@ -19,12 +19,13 @@ export interface RenewalTools {
   readonly watchdog: Watchdog;
 }
 
-// After the cluster as a whole refused a renewal (a role or a password was changed): it may be mended before the deadline.
+// The wait after the whole cluster refused a renewal, for example because a role or a password was changed. It may be
+// corrected before the deadline.
 const REFUSED_RETRY_MS = 500;
 
 type Refused = EndReason & { readonly kind: 'refused' };
 
-/** Renews the lease at its pace, and moves the deadline, and the dead man's switch, with each renewal that is proven. */
+/** Renews the lease every `refresh`. Each proven renewal moves the deadline and the instant that the watchdog knows. */
 export class RenewalLoop {
   readonly #held: HeldKey;
   readonly #deadline: Deadline;
@@ -35,7 +36,7 @@ export class RenewalLoop {
   #trustedFromMs = -Infinity;
   #provenRevision: bigint;
   #lastFailure: string | undefined;
-  /** Ends the pause of the moment; does nothing once that is over. */
+  /** Ends the current pause. Has no effect when there is none. */
   #wake: () => void = () => undefined;
 
   constructor(held: HeldKey, deadline: Deadline, store: StoreWatch, tools: RenewalTools) {
@@ -48,24 +49,24 @@ export class RenewalLoop {
     this.#feedWatchdog();
   }
 
-  /** What the last renewal that failed met with; undefined after one that succeeded. */
+  /** The error of the last renewal that failed; undefined after one that succeeded. */
   get lastFailure(): string | undefined {
     return this.#lastFailure;
   }
 
-  /** The last revision in which our key is known to have been in place. */
+  /** The last revision in which the key is known to have existed. */
   get provenRevision(): bigint {
     return this.#provenRevision;
   }
 
-  /** Renew now instead of at the usual pace: somebody touched our key. */
+  /** Makes the next renewal come at once, because another client has written the key. */
   renewNow(): void {
     this.#wake();
   }
 
   /**
-   * The clock is in distrustClock: more time may have passed than it shows. Nothing sent before this moment is believed any more,
-   * and the lock is proven anew within two attempts or given up.
+   * Called when more time may have passed than the clock shows. A renewal that was sent earlier no longer counts. The
+   * lock must be proven again within two attempts, or it is lost.
    */
   distrustClock(): void {
     const { clock, timing } = this.#tools;
@@ -81,7 +82,7 @@ export class RenewalLoop {
     signal.addEventListener('abort', () => {
       this.#wake();
     });
-    // A take that was slow has used up some of the lease.
+    // The first renewal is due earlier when taking the lock was slow, because part of the lease has been used up.
     let nextMs = this.#onBeat(this.#held.restartedAtMs + timing.refreshMs);
     for (;;) {
       await this.#pauseUntil(nextMs, signal);
@@ -111,7 +112,7 @@ export class RenewalLoop {
     }
   }
 
-  /** One renewal, on whichever member proves it first; undefined when none did before the deadline. */
+  /** One renewal, through the first member that proves it. Resolves to undefined when none did before the deadline. */
   async #renew(signal: AbortSignal): Promise<Renewal | Refused | undefined> {
     const { members, clock, timing } = this.#tools;
     const hasTimeForOne = clock.now() + timing.attemptMs <= this.#deadline.atMs;
@@ -142,7 +143,10 @@ export class RenewalLoop {
     }
   }
 
-  /** An endpoint that has not shown the key before may lead to another store. */
+  /**
+   * The loss at an endpoint. When that endpoint has never shown the key, it may lead to another store, and the message
+   * says so.
+   */
   #lossAt({ endpoint }: Member, loss: Renewal & { readonly kind: 'keyLost' }): Renewal {
     const { home } = this.#held;
     if (this.#store.isSameStore(endpoint)) return loss;
@@ -152,13 +156,16 @@ export class RenewalLoop {
     };
   }
 
-  /** On the beat before it, when that is near for such a pace: a holder that is awake anyway is not woken once more. */
+  /**
+   * The beat before `atMs`, unless that is early in comparison with `refresh`. The holder wakes up at each beat anyway,
+   * so the renewal needs no extra wake-up.
+   */
   #onBeat(atMs: number): number {
     const { refreshMs, parentCheckMs } = this.#tools.timing;
     return refreshMs < 2 * parentCheckMs ? atMs : Math.floor(atMs / parentCheckMs) * parentCheckMs;
   }
 
-  /** Silence of an attempt that the deadline cut short tells less than what came before it. */
+  /** Keeps the earlier failure when the deadline cut an attempt short, because that attempt's timeout tells less. */
   #note(error: EtcdError, isCutShort: boolean): void {
     if (isCutShort && error.kind === 'timeout' && this.#lastFailure !== undefined) return;
     this.#lastFailure = textOf(error);
@@ -189,7 +196,7 @@ export class RenewalLoop {
   }
 }
 
-/** A failure of all members names each of them itself. */
+/** The text of a failure. A failure of all members already names each endpoint. */
 function textOf({ endpoint, message }: EtcdError): string {
   return endpoint === '' ? message : `${endpoint}: ${message}`;
 }

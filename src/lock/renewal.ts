@@ -3,52 +3,58 @@ import { EtcdError } from '../base/errors.ts';
 import { grpcProxy, spreadCalls } from '../cluster/refusals.ts';
 import type { CallOptions, ConfirmAnswer, LeaseAnswer, LeaseId, Member } from '../cluster/member.ts';
 
-/** The member that answered the transaction which took the lock. */
+/** The member that answered the lock's transaction. */
 export interface Home {
   readonly endpoint: string;
-  /** uint64 as a decimal string. */
+  /** A uint64 as a decimal string. */
   readonly clusterId: string;
-  /** uint64 as a decimal string. */
+  /** A uint64 as a decimal string. */
   readonly memberId: string;
 }
 
-/** What we hold, as the transaction that took it told us. */
+/** The held key, as the answer to the lock's transaction showed it. */
 export interface HeldKey {
   readonly key: string;
   readonly leaseId: LeaseId;
   readonly createRevision: bigint;
-  /** As it was put. */
+  /** The value of the put. */
   readonly value: string;
   readonly home: Home;
-  /** When the request was sent that the first deadline counts from, on the clock's scale: the first renewal is due `refresh` later. */
+  /**
+   * When the request was sent from which the first deadline counts, on the scale of `Clock.now()`. The first renewal is
+   * due `refresh` later.
+   */
   readonly restartedAtMs: number;
 }
 
-/** An answer to a transaction through the raft log: what the keepalive after it is held against. */
+/** The answer to a transaction through the raft log. The keepalive after it is compared with it. */
 export type LogAnswer = Pick<ConfirmAnswer, 'header' | 'connection'>;
 
 export type Renewal =
   | {
-      /** The lease was restarted, at the earliest at `sentAtMs`, by a leader whose term no later election had ended. */
+      /** The lease was restarted, not before `sentAtMs`, by a raft leader whose term no later election had ended. */
       readonly kind: 'proven';
       readonly sentAtMs: number;
-      /** The TTL as the keepalive was answered. */
+      /** The TTL in the answer to the keepalive, in milliseconds. */
       readonly ttlMs: number;
       readonly revision: bigint;
     }
-  /** The cluster has agreed that the lock is not ours any more. */
+  /** A quorum confirmed that this helper does not hold the lock any more. */
   | { readonly kind: 'keyLost'; readonly how: string };
 
 /**
- * One renewal on one member, believed only when proven (docs/safety.md): first a transaction through the raft log that reads
- * our key, then, after its answer, a keepalive that the same process answers over the same connection.
+ * One renewal on one member. It counts only when it is proven (docs/safety.md): first a transaction through the raft
+ * log reads the lock's key; after its answer, a keepalive is sent, which the same process must answer over the same
+ * connection.
  *
- * A keepalive alone proves nothing: an old raft leader that has lost its quorum still answers it (etcd #12528, #15247). A
- * read before it proves nothing either: it can be answered by a leader that has been deposed (#20418), and headers show an
- * old raft term after a raft snapshot. An entry of the log needs a quorum that was still there after the send, and the member
- * that has applied it hands the keepalive to no older leader.
+ * - A keepalive alone proves nothing: an old raft leader that has lost its quorum still answers it (etcd #12528,
+ *   #15247).
+ * - A read before the keepalive proves nothing: a deposed raft leader can answer it (etcd #20418), and after a raft
+ *   snapshot a header shows an old raft term.
+ * - An entry of the log needs a quorum that still existed after the send. The member that has applied the entry does
+ *   not pass the keepalive to an older raft leader.
  *
- * Rejects with `EtcdError` when this member proved nothing: silence, to be answered by asking another.
+ * Rejects with `EtcdError` when this member proved nothing. Another member is then asked.
  */
 export async function renewOn(
   member: Member,
@@ -69,9 +75,8 @@ export async function renewOn(
 }
 
 /**
- * What a keepalive proves that was sent after `confirmed`, an answer to a transaction through the log, had come: the TTL, as answered, in
- * milliseconds. The same process must have answered both.
- *
+ * The TTL that a keepalive proves, in milliseconds. It must have been sent after `confirmed` arrived, the answer to a
+ * transaction through the log, and the same process must have answered both.
  * @throws {EtcdError} when it proves nothing
  */
 export function provenTtlMs(confirmed: LogAnswer, renewed: LeaseAnswer, endpoint: string): number {
@@ -86,8 +91,8 @@ export function provenTtlMs(confirmed: LogAnswer, renewed: LeaseAnswer, endpoint
   }
   if (renewed.ttlMs < 0) throw grpcProxy(endpoint);
   if (renewed.ttlMs === 0) {
-    // The key outlives its lease for an instant while the lease is being revoked, and a leader that has just been
-    // elected may not know a lease yet (etcd #13675). Neither is an answer.
+    // While a lease is revoked, its key exists a moment longer than the lease. A new raft leader may not know a lease
+    // yet (etcd #13675). Neither is an answer.
     throw new EtcdError('unproven', endpoint, 'does not know the lease, but has its key');
   }
   return renewed.ttlMs;

@@ -18,13 +18,13 @@ export interface StoreWatchTools {
 }
 
 /**
- * Sees to it, while the lock is held, that each endpoint leads to the store in which it was taken: each is asked once, as soon as it can be
- * reached. An endpoint where a proxy answers in the place of members is not used.
+ * Checks while the lock is held that each endpoint leads to the store in which the lock was taken. Each endpoint is
+ * asked once, as soon as it can be reached. An endpoint behind which a proxy answers is not used.
  */
 export class StoreWatch {
   readonly #held: HeldKey;
   readonly #tools: StoreWatchTools;
-  /** Endpoints that have been asked and have answered. */
+  /** The endpoints that have answered. */
   readonly #seen: Set<string>;
   readonly #underWay = new Set<Member>();
   readonly #ended = new AbortController();
@@ -41,14 +41,14 @@ export class StoreWatch {
     return endpoint === this.#held.home.endpoint || this.#seen.has(endpoint);
   }
 
-  /** Resolves when the endpoints turn out to lead to more than one store, or none of them to a member. */
+  /** Resolves when the endpoints lead to more than one store, or when none of them leads to a member. */
   run(signal: AbortSignal): Promise<EndReason> {
     const { promise, resolve } = Promise.withResolvers<EndReason>();
     this.#lose = resolve;
     signal.addEventListener('abort', () => {
       this.#ended.abort('unwanted');
     });
-    // Not in the way of the `0`.
+    // The first questions are sent later, so that they do not delay the `0`.
     const stop = this.#tools.clock.at(this.#tools.clock.now() + FIRST_LOOK_MS, () => {
       this.look();
     });
@@ -56,7 +56,7 @@ export class StoreWatch {
     return promise;
   }
 
-  /** Asks each endpoint that has not answered yet, unless that is under way. */
+  /** Asks each endpoint that has not answered yet, unless a question to it is running. */
   look(): void {
     if (this.#ended.signal.aborted) return;
     for (const member of this.#tools.members.all) {
@@ -68,7 +68,7 @@ export class StoreWatch {
     }
   }
 
-  /** A proxy answers there: nothing more is asked of it. */
+  /** Stops using an endpoint behind which a proxy answers. */
   excludeProxy(member: Member, error: EtcdError): void {
     const { members, log } = this.#tools;
     if (this.#seen.has(member.endpoint)) return;
@@ -84,7 +84,7 @@ export class StoreWatch {
     try {
       const answer = await this.#attempt((call) => askStore(member, call, this.#held));
       if (!answer.isSame) {
-        // The watch and the renewals tell when the key was deleted.
+        // A deleted key is found by the watch and the renewals.
         const isThere = await this.#attempt((call) => isAtHome(this.#tools.members, call, this.#held));
         if (isThere) throw answer.error;
         return;
@@ -105,7 +105,7 @@ export class StoreWatch {
     }
   }
 
-  /** Gives a call as much time as any attempt has. */
+  /** Runs a call with the time limit of an attempt. */
   async #attempt<T>(ask: (call: CallOptions) => Promise<T>): Promise<T> {
     const { clock, timing } = this.#tools;
     const giveUp = new AbortController();

@@ -1,7 +1,8 @@
 import type { Clock } from '../base/clock.ts';
 
-// A wall clock that gains this much on the monotonic one between two looks was stepped, or the machine stood still
-// without its own clocks noticing (a paused virtual machine). Far above the 500 ppm that NTP slews.
+// When the wall clock gains this much on the monotonic clock between two looks, it was stepped, or the machine was
+// paused without its monotonic clock noticing (a paused virtual machine). NTP slews by at most 500 ppm, which is far
+// less.
 const JUMP_MS = 1_000;
 
 /** Notices when more time may have passed than the monotonic clock shows. */
@@ -14,7 +15,7 @@ export class WallClockWatch {
     this.#leadMs = clock.wallNow() - clock.now();
   }
 
-  /** True when the wall clock has jumped ahead since the last look, or since the making of this. */
+  /** True when the wall clock has jumped ahead since the last look, or since this object was made. */
   hasJumped(nowMs = this.#clock.now()): boolean {
     const leadMs = this.#clock.wallNow() - nowMs;
     const gainMs = leadMs - this.#leadMs;

@@ -1,21 +1,25 @@
 import type { UptimeClock } from '../base/clock.ts';
 
 /**
- * Kills the helper when that is frozen past its deadline, which a frozen process cannot do for itself: a second process, which
- * is told after each proven renewal at which instant it has to act.
+ * Kills a helper that is frozen past its deadline, because a frozen process cannot end itself. The watchdog is a second
+ * process. After each proven renewal it is told the instant at which it must act. It does not notice a pause of the
+ * whole machine that /proc/uptime does not count, such as the pause of a virtual machine.
  */
 export interface Watchdog {
-  /** Starts the process; harmless when it cannot be started. Never blocks, never throws. */
+  /** Starts the process. A failure to start it has no effect on the lock. Never blocks, never throws. */
   start(): void;
-  /** The helper is to be killed at `untilMs` (scale of `Clock.now()`) unless this is called again before. */
+  /**
+   * Sets the instant at which the helper is killed, on the scale of `Clock.now()`. Each call replaces the instant
+   * before.
+   */
   feed(untilMs: number): void;
-  /** Ends the process: there is no claim any more that it has to end. */
+  /** Ends the watchdog process, because the helper claims no lock any more. */
   release(): void;
 }
 
 /**
- * How long after the deadline the watchdog acts, in ms: late enough for a helper that runs to end by itself and to say why, and
- * well inside the margin, which is never less than a second.
+ * From the deadline until the watchdog acts, in milliseconds. A helper that runs can end by itself in this time and log
+ * the reason. It is well below the margin, which is at least 1 s.
  */
 export const WATCHDOG_GRACE_MS = 200;
 
@@ -26,40 +30,44 @@ export const NO_WATCHDOG: Watchdog = {
   release: () => undefined,
 };
 
-/** The started process; nothing here throws. */
+/** The watchdog process. No method throws. */
 export interface WatchdogProcess {
-  /** Hands it a line of `WATCHDOG_SCRIPT`. */
+  /** Sends a line of `WATCHDOG_SCRIPT`'s input. */
   write(line: string): void;
-  /** Has it read at once what was written. */
+  /** Makes the process read its input at once. */
   wake(): void;
-  /** True when it is stopped (SIGSTOP) and cannot act; false when it runs, or when that cannot be known. */
+  /** True when the process is stopped (SIGSTOP) and cannot act. False when it runs, or when that is unknown. */
   isStopped(): boolean;
-  /** Closes its pipes, whereupon it exits. */
+  /** Closes the pipes of the process, which makes it exit. */
   end(): void;
 }
 
-// However long the lease: what waits to be read must fit into a pipe, at ten renewals a second too.
+// The longest wait before the input is read again, however long the lease is. At ten renewals a second, all lines of
+// that time still fit into the pipe.
 const LONGEST_SLEEP_S = 10;
 
 /**
- * What bash runs; arguments: the helper's pid, and its start time in clock ticks, or nothing where /proc cannot show it. Each
- * line says when to kill: `LIMIT`, an uptime in hundredths of a second, or `+LEFT`, hundredths of a second from now. Only
- * builtins, so that it needs no PATH and starts no process.
+ * The script that bash runs. Arguments: the helper's pid, and its start time in clock ticks, or nothing when /proc
+ * cannot show it. Each input line says when to kill: `LIMIT`, an uptime in hundredths of a second, or `+LEFT`,
+ * hundredths of a second from now. Only builtins are used, so that the script needs no PATH and starts no process.
  *
- * - `LIMIT` is an instant: a watchdog that was itself held up does not grant more time, and a suspend counts. Lines are read
- *   when the limit that it knows is up, not when they come: to be woken for each would be half of what a renewal costs.
- *   Meanwhile it waits at descriptor 3, for its end, or for a line there when a line makes the time shorter.
- * - `+LEFT` is for a /proc/uptime that is not the kernel's. The helper wakes the watchdog for each such line, so that its wait
- *   begins when the line is written, or again when the wake-up comes after the line was read; a watchdog that is held up just then grants as much more time. `read -t` stands still
- *   in suspend, so every second it looks at the wall clock as well. When that has jumped by 2 s or more, be it a suspend or a step,
- *   3.5 s are left at most: as long as a helper that runs needs to prove the lock anew or to end.
- * - When /proc/uptime cannot be opened (ENFILE, ENOMEM), the uptime is reckoned from the wall clock and the last look, rounded up:
- *   it acts up to 2 s early then, and never late: a wall clock that is set back does not matter, since the last look and the waits
- *   that have ended since then show what has passed at least. Without any such look before, it ends with status 1, which the helper
- *   reports.
- * - End of file means that the helper has ended; the watchdog ends too. A line that is already waiting is read before it kills.
- * - The start time tells the helper from a later process that was given its pid. Where it cannot be read, the pipe has shown
- *   just before that its other end is still open, and only the helper has that.
+ * - `LIMIT` is an instant, so a watchdog that was delayed does not grant more time, and a suspend counts. Lines are
+ *   read when the known limit is reached and not when they arrive, because each wake-up would cost half as much as a
+ *   renewal. Meanwhile the script waits at descriptor 3: for end of file, or for a line there when a new limit is
+ *   earlier.
+ * - `+LEFT` is used when /proc/uptime is not the kernel's. The helper wakes the watchdog for each such line, so that
+ *   the wait begins when the line is written. It begins again when the wake-up comes after the line was read. A
+ *   watchdog that is delayed at that moment grants as much more time. `read -t` does not count a suspend, so the script
+ *   compares the wall clock every second. When that has jumped by 2 s or more, at most 3.5 s are left, which a running
+ *   helper needs to prove the lock again or to end.
+ * - When /proc/uptime cannot be opened (ENFILE, ENOMEM), the uptime is computed from the wall clock and the last
+ *   look, rounded up. The watchdog then acts up to 2 s early and never late. A wall clock that is set back has no
+ *   effect, because the last look and the waits since then give a lower limit. Without an earlier look, the script ends
+ *   with status 1, which the helper reports.
+ * - End of file means that the helper has ended, and the watchdog ends too. A line that already waits is read before
+ *   the kill.
+ * - The start time shows whether the pid now belongs to another process. When it cannot be read, the check of the
+ *   pipe just before is enough: its other end is still open, and only the helper has it.
  */
 export const WATCHDOG_SCRIPT = `
 pid=$1 start=$2 ahead= least=0
@@ -115,16 +123,16 @@ while :; do
 done
 `;
 
-/** A watchdog process that has ended by itself is replaced at the next feed, but not more often than this. */
+/** A watchdog process that has ended is replaced at the next feed, but not more often than this, in milliseconds. */
 const RESTART_MS = 60_000;
 
 /**
- * The real watchdog.
- *
- * @param spawn starts bash on WATCHDOG_SCRIPT; calls its argument, later and once, when the process has ended or could not
- *   start; may throw instead.
- * @param uptimeOf the kernel's uptime, suspend included, at an instant of the clock's; NaN when there is none.
- * @param warn is told, once each, that there is no watchdog, and that the watchdog is stopped.
+ * Makes the watchdog.
+ * @param spawn starts bash with WATCHDOG_SCRIPT. It calls its argument later, once, when the process has ended or could
+ * not start. It may throw instead.
+ * @param uptimeOf converts an instant of the clock to the kernel's uptime, suspend included, in milliseconds; NaN when
+ * there is none
+ * @param warn called once when there is no watchdog, and once when the watchdog is stopped
  */
 export function makeWatchdog(
   spawn: (onEnd: (reason: string) => void) => WatchdogProcess,
@@ -159,7 +167,7 @@ export function makeWatchdog(
       });
       process = started;
     } catch (error) {
-      // Whatever the reason, it must not cost the lock.
+      // The lock must not be lost because the watchdog cannot start.
       warnOfEnd(error instanceof Error ? error.message : String(error));
     }
   };
@@ -187,7 +195,7 @@ export function makeWatchdog(
   };
 }
 
-/** Hundredths of a second, rounded up, not negative. */
+/** Hundredths of a second, rounded up, at least 0. */
 function hundredths(ms: number): number {
   return Math.max(0, Math.ceil(ms / 10));
 }

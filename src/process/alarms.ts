@@ -2,28 +2,29 @@ import { BEAT_MS, type Disposer, nextBeat } from '../base/clock.ts';
 
 interface Alarm {
   atMs: number;
-  /** 0 for one that comes once. */
+  /** 0 for an alarm that fires once. */
   readonly everyMs: number;
   readonly fire: (nowMs: number) => void;
 }
 
-// A wait that is shorter than a beat by no more than this is as long as a beat: one timer can be wound up again and again, for half
-// of what a new one costs. A process that wakes up is late by more now and then; the margin is a hundred times as much.
+// A wait up to this much shorter than a beat is made as long as a beat. One timer can then be restarted again and
+// again, which costs half as much as a new timer. The 10 ms do not matter: a process can wake up later than that at any
+// time, and the margin is a hundred times longer.
 const SLACK_MS = 10;
 
 /**
- * Calls that are due later, on a clock of ours, with one timer of the event loop at work for all of them: a holder that does
- * nothing else wakes up as seldom as that allows.
+ * Calls that are due later on the helper's own clock. All of them share one timer of the event loop, so a holder wakes
+ * up as seldom as possible.
  */
 export class Alarms {
   readonly #now: () => number;
-  /** In the order in which they were asked for. Not a `Set`: see `#add`. */
+  /** In the order of the calls. An array and not a `Set`: see `#add`. */
   readonly #pending: Alarm[] = [];
-  /** Kept, and wound up for each wait of a beat. */
+  /** The timer for a wait of a whole beat. It is restarted for each such wait. */
   #beatTimer: NodeJS.Timeout | undefined;
-  /** For a shorter wait. */
+  /** The timer for a shorter wait. */
   #timer: NodeJS.Timeout | undefined;
-  /** When the wait ends: at most the slack after the first alarm. */
+  /** When the current wait ends: at most SLACK_MS after the first alarm. */
   #wakesAtMs = Infinity;
   readonly #onTimer = (): void => {
     this.#wake();
@@ -42,8 +43,9 @@ export class Alarms {
   }
 
   #add(alarm: Alarm): Disposer {
-    // A `Set` of what comes and goes moves from table to table, and V8 has each of them point to the next: one that lives
-    // long enough to be passed over by the small collections keeps all that come after it, until a full one.
+    // A `Set` whose entries change often moves to new internal tables. V8 links each old table to the next one. Once an
+    // old table has survived the small garbage collections, it keeps all later tables in memory until a full
+    // collection.
     this.#pending.push(alarm);
     if (alarm.atMs < this.#wakesAtMs) this.#arm();
     return () => {
@@ -63,7 +65,8 @@ export class Alarms {
     const nowMs = this.#now();
     let waitMs = BEAT_MS;
     const pending = this.#pending;
-    // By index, here and below: without a JIT, an iterator is dearer than all of the rest, and makes rubbish.
+    // Loops by index, here and below. Without a JIT, an iterator costs more than the rest of the function and allocates
+    // memory.
     for (let index = 0; index < pending.length; index += 1)
       waitMs = Math.min(waitMs, (pending[index]?.atMs ?? Infinity) - nowMs);
     if (waitMs >= BEAT_MS - SLACK_MS) waitMs = BEAT_MS;
@@ -83,7 +86,10 @@ export class Alarms {
     this.#wakesAtMs = Infinity;
   }
 
-  /** Calls the first of those that are due; what that leads to comes before the next, which has a turn of its own. */
+  /**
+   * Fires the first alarm that is due. Its consequences are handled before the next alarm, which fires in a later turn
+   * of the event loop.
+   */
   #wake(): void {
     const nowMs = this.#now();
     let first: Alarm | undefined;
@@ -95,7 +101,7 @@ export class Alarms {
       dueCount += 1;
       if (first === undefined || alarm.atMs < first.atMs) first = alarm;
     }
-    // Until all that are due have been called, no timer is needed.
+    // No timer is needed until all alarms that are due have fired.
     this.#wakesAtMs = -Infinity;
     try {
       if (first !== undefined) {
@@ -108,7 +114,8 @@ export class Alarms {
         setImmediate(() => {
           this.#wake();
         });
-      // By a new look: who was frozen in `fire` has missed what was due meanwhile, the deadline above all.
+      // The clock is read again. A process that was frozen in `fire` has missed alarms that became due meanwhile, such
+      // as the deadline.
       else if (this.#pending.length > 0) this.#arm();
       else this.#disarm();
     }

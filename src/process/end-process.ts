@@ -1,12 +1,12 @@
 import { accessSync, constants, openSync } from 'node:fs';
 
-// resolv.conf(5): how long one name server is waited for, and how often all of them are asked. The system's own 5 s are
-// more than all the time there is for an answer, so that one dead name server before a good one would be an error.
+// resolv.conf(5): seconds that one name server is waited for, and how often all of them are asked. The default of 5 s
+// is longer than the whole time for an answer. One dead name server before a good one would then be an error.
 const RESOLVER_OPTIONS = 'timeout:1 attempts:2';
 
 const SHELL = '/bin/sh';
 
-/** Makes the system's resolver give up in time; the C library reads this at each look-up. */
+/** Makes the system's resolver give up in time. The C library reads the variable at each look-up. */
 export function boundLookUps(env: NodeJS.ProcessEnv): void {
   const set = env['RES_OPTIONS'];
   env['RES_OPTIONS'] = set === undefined ? RESOLVER_OPTIONS : `${set} ${RESOLVER_OPTIONS}`;
@@ -22,9 +22,9 @@ function mayExecute(path: string): boolean {
 }
 
 /**
- * Ends the process at once. `exit` waits for the threads of the runtime, and a look-up that DNS does not answer keeps one of
- * them for as long as all name servers take to be given up, which can be longer than we may linger. Becoming another
- * program waits for nobody.
+ * Ends the process at once. `exit` waits for the runtime's threads. A look-up that DNS does not answer keeps a thread
+ * busy until all name servers have been tried, which can be longer than the helper may take to end. Executing another
+ * program instead waits for no thread.
  */
 export function endProcess(self: NodeJS.Process, status: number): never {
   if (
@@ -34,11 +34,11 @@ export function endProcess(self: NodeJS.Process, status: number): never {
   ) {
     self.emit('exit', status);
     try {
-      // Stdout is closed by now, and a program starts with three descriptors or not at all.
+      // Stdout is closed by now. The new program needs three open descriptors.
       while (openSync('/dev/null', constants.O_RDWR) <= 2);
       self.execve(SHELL, [SHELL, '-c', `exit ${status}`], {});
     } catch {
-      // The long way, then.
+      // Ignored: the process then ends in the slow way.
     }
   }
   self.exit(status);

@@ -2,17 +2,20 @@ import { lstatSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { hostname } from 'node:os';
 import type { LocalHost, ProcessIdentity } from '../lock/local-host.ts';
 
-/** What of /proc/PID/stat tells a living process from a dead one. */
+/** The fields of /proc/PID/stat that tell a living process from a dead one. */
 interface ProcessStat {
   /** One letter: Z is a zombie, X is dead. */
   readonly state: string;
-  /** PF_* of the kernel's include/linux/sched.h. */
+  /** PF_* flags of the kernel (include/linux/sched.h). */
   readonly flags: number;
   readonly threads: number;
   readonly startTicks: number;
 }
 
-/** Reads /proc/PID/stat (proc(5)); the command name in it may contain anything, so count from its closing parenthesis. */
+/**
+ * Reads /proc/PID/stat (proc(5)). The command name in it may contain any character, so the fields are counted from its
+ * closing parenthesis.
+ */
 function parseStat(text: string): ProcessStat | undefined {
   const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
   const [state, flags, threads, startTicks] = [fields[0], ...[6, 17, 19].map((nth) => Number(fields[nth]))];
@@ -35,7 +38,9 @@ function namespaceOr(name: string, otherwise: string): string {
   }
 }
 
-/** The pipe behind a descriptor as /proc shows it, `pipe:[INODE]`; undefined for anything else, and what cannot be seen. */
+/**
+ * The pipe behind a descriptor, as /proc shows it: `pipe:[INODE]`. Undefined when it is not a pipe, or cannot be read.
+ */
 function pipeBehind(path: string): string | undefined {
   try {
     const target = readlinkSync(path);
@@ -47,10 +52,11 @@ function pipeBehind(path: string): string | undefined {
 
 const FOR_READING = 0o400;
 
-/** Whether that process has the pipe open for reading. */
+/** True when process `pid` has the pipe open for reading. */
 function hasOpen(pid: number, pipe: string): boolean {
   try {
-    // The mode of the link says what the descriptor was opened for (proc(5)). A shell that is PID 1 can have the end for writing.
+    // The mode of the link shows whether the descriptor was opened for reading or writing (proc(5)). A shell as PID 1
+    // can have the write end.
     return readdirSync(`/proc/${pid}/fd`).some((fd) => {
       const path = `/proc/${pid}/fd/${fd}`;
       return pipeBehind(path) === pipe && (lstatSync(path).mode & FOR_READING) !== 0;
@@ -60,7 +66,7 @@ function hasOpen(pid: number, pipe: string): boolean {
   }
 }
 
-/** The process interface that we need; `process` of the runtime. */
+/** The part of Node's `process` that is used. */
 interface RuntimeProcess {
   readonly pid: number;
   readonly ppid: number;
@@ -70,8 +76,8 @@ interface RuntimeProcess {
 const readFile = (path: string): string => readFileSync(path, 'latin1');
 
 /**
- * @param foreignBecause why /proc is not this process's own; no other process is judged then
- * @param read the text of a file in /proc, or an exception; the tests have their own.
+ * @param foreignBecause why /proc is not this process's own; no other process is then called dead
+ * @param read returns the text of a file in /proc, or throws; tests pass their own
  */
 export function makeLinuxHost(runtime: RuntimeProcess, foreignBecause?: string, read = readFile): LocalHost {
   const readOr = (path: string, otherwise: string): string => {
@@ -83,13 +89,14 @@ export function makeLinuxHost(runtime: RuntimeProcess, foreignBecause?: string, 
   };
 
   const bootId = readOr('/proc/sys/kernel/random/boot_id', '');
-  // A kernel without time namespaces has one time for all.
+  // A kernel without time namespaces has the same time for all processes.
   const namespaces = `${namespaceOr('pid', '')}/${namespaceOr('time', '0')}`;
-  // The main thread's is the process's. Not /proc/self/stat: qemu makes that one up, and others would not find the same.
+  // The start time of the main thread is that of the process. /proc/self/stat is not used, because qemu invents its
+  // content, and other processes would read another value.
   const startTicks = parseStat(readOr('/proc/thread-self/stat', ''))?.startTicks ?? 0;
   const self: ProcessIdentity = {
-    // Without namespaces, a start time or a /proc of its own, a process cannot be told from another one. The empty boot ID
-    // matches nothing, so such a holder is never reclaimed, and such a contender reclaims nothing.
+    // Without namespaces, a start time or its own /proc, a process cannot be identified. The boot ID is then empty and
+    // matches nothing. So such a holder is never reclaimed, and such a contender reclaims nothing.
     bootId: foreignBecause !== undefined || namespaces.startsWith('/') || startTicks === 0 ? '' : bootId,
     namespaces,
     pid: runtime.pid,
@@ -104,7 +111,7 @@ export function makeLinuxHost(runtime: RuntimeProcess, foreignBecause?: string, 
     }
   };
 
-  /** Its pid means to us what it means to it. */
+  /** True when `other` is in the same namespaces, so that its pid names the same process here. */
   const isNeighbor = (other: ProcessIdentity): boolean =>
     self.bootId !== '' &&
     other.bootId === self.bootId &&
@@ -119,7 +126,7 @@ export function makeLinuxHost(runtime: RuntimeProcess, foreignBecause?: string, 
     const stat = parseStat(readOr(`/proc/${other.pid}/stat`, ''));
     if (stat === undefined) return false;
     if (stat.startTicks !== other.startTicks) return true;
-    // A zombie has closed all its files once it is the last of its threads.
+    // A zombie that is the last thread of its process has closed all its files.
     return isZombie(stat) && stat.threads <= 1;
   };
 
@@ -130,7 +137,7 @@ export function makeLinuxHost(runtime: RuntimeProcess, foreignBecause?: string, 
     return isZombie(stat) ? stat.threads > 1 : (stat.flags & PF_EXITING) !== 0;
   };
 
-  // The runtime's own way there loads a module for it.
+  // Node's own function loads a module for this.
   const hostName = readOr('/proc/sys/kernel/hostname', '') || hostname();
   const readsAnswer = (pid: number): boolean => {
     const pipe = foreignBecause === undefined ? pipeBehind('/proc/self/fd/1') : undefined;

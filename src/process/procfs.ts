@@ -1,18 +1,18 @@
 import { readFileSync, readlinkSync, statfsSync } from 'node:fs';
 
 /**
- * What of /proc may be believed. In containers, /proc can belong to another pid namespace (`unshare -p` without
- * `--mount-proc`, `nsenter -p`, a /proc of the host that is mounted from outside), and single files of it can be made by
- * lxcfs, a FUSE program that can hang and that counts the uptime from the start of the container.
+ * Which parts of /proc can be used. In a container, /proc can belong to another pid namespace (`unshare -p` without
+ * `--mount-proc`, `nsenter -p`, a mounted /proc of the host). Single files can come from lxcfs, a FUSE program that can
+ * hang, and that counts the uptime from the start of the container.
  */
 export interface Procfs {
-  /** Why /proc/PID is not the process that has that pid here, as a clause; undefined when it is. */
+  /** Why /proc/PID is not the process with that pid here, as a clause; undefined when it is. */
   readonly foreignBecause: string | undefined;
-  /** Why /proc/uptime is not the kernel's own clock, as a clause; undefined when it is. */
+  /** Why /proc/uptime is not the kernel's clock, as a clause; undefined when it is. */
   readonly noUptimeBecause: string | undefined;
 }
 
-/** The files and calls that are needed; the tests have their own. */
+/** The files and calls that are used. Tests pass their own. */
 export interface ProcfsAccess {
   readonly readlink: (path: string) => string;
   readonly read: (path: string) => string;
@@ -20,7 +20,7 @@ export interface ProcfsAccess {
   readonly fileSystemType: (path: string) => number;
 }
 
-/** PROC_SUPER_MAGIC of the kernel's include/uapi/linux/magic.h. */
+/** PROC_SUPER_MAGIC of the kernel (include/uapi/linux/magic.h). */
 const PROC_SUPER_MAGIC = 0x9fa0;
 
 const REAL: ProcfsAccess = {
@@ -31,7 +31,7 @@ const REAL: ProcfsAccess = {
 
 const UPTIME = '/proc/uptime';
 
-/** Looks at /proc once. Opens no file that a program outside the kernel could answer for. */
+/** Checks /proc once. Opens no file that a program outside the kernel may serve. */
 export function inspectProcfs(pid: number, access: ProcfsAccess = REAL): Procfs {
   const foreignBecause = whyForeign(pid, access);
   return { foreignBecause, noUptimeBecause: whyNoUptime(access) };
@@ -47,14 +47,15 @@ function whyForeign(pid: number, { readlink, read }: ProcfsAccess): string | und
     return '/proc does not show this process';
   }
   if (self !== String(pid)) return `/proc/self is ${self}, and this process has pid ${pid}`;
-  // One pid for each namespace from that of /proc down to the process's own; by chance the first can be the pid as well.
+  // The line has one pid for each namespace, from that of /proc down to the process's own. The first pid can equal the
+  // own one by chance, so the count matters too.
   const pids = /^NSpid:\s*(.*)$/m.exec(status)?.[1]?.trim().split(/\s+/) ?? [self];
   return pids.length === 1 ? undefined : '/proc belongs to a pid namespace above that of this process';
 }
 
 /**
- * Anything that is mounted on the file is found in mountinfo first, which the kernel makes: to open the file, or to ask for
- * its file system, is a question to the program that serves it, and a hung one does not answer.
+ * Why /proc/uptime cannot be used. A mount on that file is found in mountinfo, which the kernel makes. Opening the
+ * file, or asking for its file system, would ask the program that serves it, and that program may hang.
  */
 function whyNoUptime({ read, fileSystemType }: ProcfsAccess): string | undefined {
   try {
@@ -66,7 +67,10 @@ function whyNoUptime({ read, fileSystemType }: ProcfsAccess): string | undefined
   }
 }
 
-/** The type of the file system that is mounted on `path` itself; undefined when none is. See proc_pid_mountinfo(5). */
+/**
+ * The type of the file system that is mounted on `path` itself; undefined when there is none. See
+ * proc_pid_mountinfo(5).
+ */
 function mountOn(path: string, mountinfo: string): string | undefined {
   for (const line of mountinfo.split('\n')) {
     const [before = '', after = ''] = line.split(' - ');

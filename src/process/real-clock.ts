@@ -3,23 +3,30 @@ import { Alarms } from './alarms.ts';
 import type { UptimeClock } from '../base/clock.ts';
 import { inspectProcfs, type Procfs } from './procfs.ts';
 
-// /proc/uptime counts in steps of 10 ms; a gap between the two clocks is a suspend only when it is well above that.
+// /proc/uptime has steps of 10 ms. A gap between the two clocks counts as a suspend only when it is well above them.
 const SMALLEST_SUSPEND_MS = 50;
 
-// What a suspend takes, the kernel adds to the wall clock in the same step, and to look at that costs a tenth of a look into
-// /proc. A wall clock that is put back by as much while the machine is suspended, to this very length, has us notice later.
+// After a suspend, the kernel moves the wall clock ahead by its length. Reading the wall clock costs a tenth of reading
+// /proc, so /proc is read only after a leap of the wall clock, and every 2 s. When the wall clock is set back by
+// exactly the length of a suspend, the suspend is noticed at the next regular look.
 const SMALLEST_LEAP_MS = 20;
 const LONGEST_WITHOUT_UPTIME_MS = 2_000;
 
 const uptimeBuffer = Buffer.alloc(64);
 let uptimeFd: number | undefined;
 
-/** Reads the kernel's uptime; where /proc/uptime is not the kernel's, what is returned gives NaN and opens nothing. */
+/**
+ * Returns a function that reads the kernel's uptime. When /proc/uptime is not the kernel's, the function returns NaN
+ * and opens nothing.
+ */
 export function uptimeReader({ noUptimeBecause }: Pick<Procfs, 'noUptimeBecause'>): () => number {
   return noUptimeBecause === undefined ? readUptimeMs : () => NaN;
 }
 
-/** Milliseconds since boot, suspend included, in steps of 10 (first field of /proc/uptime); NaN when it cannot be read. */
+/**
+ * Milliseconds since boot, suspend included, in steps of 10 ms (first field of /proc/uptime). NaN when it cannot be
+ * read.
+ */
 function readUptimeMs(): number {
   try {
     uptimeFd ??= openSync('/proc/uptime', 'r');
@@ -31,11 +38,10 @@ function readUptimeMs(): number {
 }
 
 /**
- * The real clock: `performance.now()` (CLOCK_MONOTONIC), moved ahead whenever /proc/uptime shows that more time has
- * passed than that, as after a suspend. It is read when the wall clock has leapt, and every 2 s. Where the uptime cannot be
- * had, a suspend is seen by the wall clock alone (`WallClockWatch`), which the kernel moves ahead by its length.
- *
- * @param uptimeNow NaN when there is no uptime; see `uptimeReader`
+ * The real clock: `performance.now()` (CLOCK_MONOTONIC), moved ahead when /proc/uptime shows that more time has passed,
+ * as after a suspend. /proc/uptime is read after a leap of the wall clock, and every 2 s. Without it, only the wall
+ * clock shows a suspend (`WallClockWatch`).
+ * @param uptimeNow returns NaN when there is no uptime; see `uptimeReader`
  */
 export function makeRealClock(
   monotonicNow = (): number => performance.now(),
@@ -54,8 +60,8 @@ export function makeRealClock(
     const isSteady = Math.abs(leadMs - wallLeadMs) < SMALLEST_LEAP_MS;
     if (isSteady && steadyMs < uptimeDueMs) return steadyMs + suspendedMs;
     wallLeadMs = leadMs;
-    // In this order: a process that is frozen between the two looks must not take that for a suspend, and be ahead of time
-    // for good. What a suspend between them takes is seen at the next look, as if it had come after this one.
+    // The order matters. With the other order, a freeze between the two looks would count as a suspend, and the clock
+    // would stay ahead. A suspend between the two looks is counted at the next look.
     const uptimeMs = uptimeNow();
     const monotonicMs = monotonicNow();
     uptimeDueMs = monotonicMs + LONGEST_WITHOUT_UPTIME_MS;

@@ -2,27 +2,29 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import type { Clock } from '../base/clock.ts';
 import type { CommandOutcome, RunCommand } from '../base/command.ts';
 
-// Where Samba's and CTDB's programs are when PATH does not say so: ctdbd's PATH is whatever started it.
+// Where Samba's and CTDB's programs are when PATH does not name the directory. ctdbd's PATH depends on what started it.
 const USUAL_DIRECTORIES = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'];
 
-// A NetBIOS name has 15 characters and a PNN five digits; a program that says more is not the one we think.
+// A NetBIOS name has 15 characters, a PNN five digits. A longer output comes from another program.
 const MOST_OUTPUT_BYTES = 4_096;
 
-/** The absolute directories of a PATH, then the usual ones; a relative one would depend on where we stand. */
+/**
+ * The absolute directories of a PATH, then the usual ones. A relative directory would depend on the working directory.
+ */
 function searchPath(path: string | undefined): string[] {
   const directories = (path ?? '').split(':').filter((directory) => directory.startsWith('/'));
   return [...new Set([...directories, ...USUAL_DIRECTORIES])];
 }
 
-// Looks the program up along PATH and becomes it. To do that in this process would stop it for as long as a directory of PATH
-// hangs (a network file system), and a holder that is stopped loses its lock; the shell can be killed.
+// The shell finds the program in PATH and executes it. If this process searched PATH, a directory that hangs (a network
+// file system) would stop it, and a holder that is stopped loses its lock. The shell can be killed.
 const SHELL = '/bin/sh';
 const BECOME = 'exec "$0" "$@"';
-/** What a shell exits with when it does not find the program, and when it may not run what it finds. */
+/** The exit status of a shell that does not find the program, and of one that may not execute it. */
 const NOT_FOUND = 127;
 const NOT_RUN = 126;
 
-/** Collects what comes out of a pipe, up to the limit; what follows is read and thrown away, so that nobody blocks. */
+/** Collects the output of a pipe up to the limit. The rest is read and dropped, so that the command does not block. */
 function collect(stream: NodeJS.ReadableStream | null): () => string {
   const chunks: Buffer[] = [];
   let length = 0;
@@ -30,19 +32,22 @@ function collect(stream: NodeJS.ReadableStream | null): () => string {
     if (length < MOST_OUTPUT_BYTES) chunks.push(chunk.subarray(0, MOST_OUTPUT_BYTES - length));
     length += chunk.length;
   });
-  // A broken pipe ends the output; the exit status tells the rest.
+  // A broken pipe ends the output. The exit status shows what happened.
   stream?.on('error', () => undefined);
   return () => Buffer.concat(chunks).toString('utf8');
 }
 
-/** The commands that we run. */
+/** Runs commands. */
 export interface Commands {
   readonly run: RunCommand;
-  /** Kills those that are still running, for whoever exits before they do. */
+  /** Kills the commands that still run, before this process exits. */
   readonly stopAll: () => void;
 }
 
-/** Makes what runs commands in the environment `env`, looked up in its PATH and then in the usual places. */
+/**
+ * Makes an object that runs commands in the environment `env`. They are searched in its PATH, then in the usual
+ * directories.
+ */
 export function makeCommands(clock: Clock, env: Readonly<Record<string, string | undefined>>): Commands {
   const directories = searchPath(env['PATH']);
   const childEnv = { ...env, PATH: directories.join(':') };
@@ -70,7 +75,7 @@ export function makeCommands(clock: Clock, env: Readonly<Record<string, string |
     const finish = (outcome: CommandOutcome): void => {
       stopTimer();
       running.delete(child);
-      // A grandchild may hold the pipes open; nobody reads them any more, and they must not keep us alive.
+      // A child of the command may still hold the pipes open. They must not keep this process alive.
       child.stdout?.destroy();
       child.stderr?.destroy();
       resolve(outcome);

@@ -1,15 +1,18 @@
 import { constants, fstatSync, openSync, writeSync } from 'node:fs';
 import type { Log, Text, Verbosity } from '../base/log.ts';
 
-// CTDB reads stderr line by line through a buffer of 1,024 bytes (ctdb-facts: whole lines, under 1,000 bytes).
+// CTDB reads stderr line by line through a buffer of 1,024 bytes and takes whole lines under 1,000 bytes.
 const LONGEST_LINE_BYTES = 998;
 
-// Enough for every member and what each can say; more would only take memory.
+// Enough for the messages of all members. The limit bounds the memory.
 const MOST_ATTEMPTS = 64;
 
 const ELLIPSIS = Buffer.from('...');
 
-/** One printable line of at most LONGEST_LINE_BYTES bytes, with `[id]` at its end whatever is cut, and a line feed. */
+/**
+ * One printable line of at most LONGEST_LINE_BYTES bytes. The text is cut where needed, and the line always ends with
+ * `[id]` and a line feed.
+ */
 export function formatLine(id: string, text: string): Buffer {
   // eslint-disable-next-line no-control-regex -- control characters are what must not reach the log
   const printable = text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]+/g, ' ');
@@ -22,24 +25,24 @@ export function formatLine(id: string, text: string): Buffer {
   return Buffer.concat([whole.subarray(0, cut), ELLIPSIS, end]);
 }
 
-/** A descriptor for our stderr whose writes never block; the descriptor that we inherited shares its flags with others. */
+/** A descriptor for stderr whose writes never block. The inherited descriptor shares its flags with other processes. */
 export function openStderr(): number {
   try {
-    // O_NONBLOCK means nothing to a file, and one that is opened anew has a position of its own: what others write to the same
-    // file would come to stand over our lines.
+    // O_NONBLOCK has no effect on a file. A file that is opened again has its own position, so other writers would
+    // overwrite the helper's lines.
     if (fstatSync(2).isFile()) return 2;
-    // Opening a pipe anew through /proc gives it flags of its own.
+    // A pipe that is opened again through /proc has its own flags.
     return openSync('/proc/self/fd/2', constants.O_WRONLY | constants.O_APPEND | constants.O_NONBLOCK);
   } catch {
     return 2; // a socket, which cannot be opened anew, or closed
   }
 }
 
-/** The failed attempts of a take, each distinct line with how often it came. */
+/** The failed attempts of an acquire: each distinct line, and how often it came. */
 class Attempts {
   readonly #counts = new Map<string, { readonly id: string; readonly text: string; count: number }>();
 
-  /** False when there is no room for another line. */
+  /** Returns false when there is no room for another line. */
   add(id: string, text: string): boolean {
     const known = this.#counts.get(text);
     if (known !== undefined) known.count += 1;
@@ -48,7 +51,7 @@ class Attempts {
     return true;
   }
 
-  /** Hands each line to `write`, in the order of their first coming. */
+  /** Passes each line to `write`, in the order in which the lines first came. */
   tell(write: (id: string, text: string) => void): void {
     for (const { id, text, count } of this.#counts.values())
       write(id, count === 1 ? text : `${text} (${count} times)`);
@@ -57,8 +60,8 @@ class Attempts {
 }
 
 /**
- * Writes each event as one line in one write. When the pipe is full the line is dropped and counted, and the count stands
- * before the next line that finds room.
+ * Writes each event as one line, with one write. When the pipe is full, the line is dropped and counted. The count is
+ * written before the next line that has room.
  */
 export function makeStderrLog(verbosity: Verbosity, fd: number): Log {
   let dropped = 0;
@@ -80,7 +83,7 @@ export function makeStderrLog(verbosity: Verbosity, fd: number): Log {
         }
       : (): void => undefined;
   const [error, info, detail, trace] = [at(0), at(1), at(2), at(3)];
-  // Only while the lock is being taken: an error or an `info` says how that ended.
+  // Attempts are counted only while the lock is being taken. A line of `error` or `info` ends that.
   let attempts = verbosity >= 2 ? new Attempts() : undefined;
   const ended = (): void => {
     attempts?.tell(write);

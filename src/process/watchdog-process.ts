@@ -6,17 +6,16 @@ import type { ProcessIdentity } from '../lock/local-host.ts';
 
 const BASH = '/bin/bash';
 
-// What `ps` shows in place of bash's own name.
+// The name in `ps`, instead of bash's own.
 const TITLE = 'ctdb_etcd_lock-watchdog';
 
 /**
- * Starts bash as the watchdog of the process `us`. It gets a pipe for its input, and another one by which it is woken and
- * which ends with the helper. It gets nothing else: no stdout, which would hide the helper's end from CTDB, and an environment in
- * which no BASH_ENV makes it run anything else.
- *
- * @param hasProc false where /proc belongs to another pid namespace: then nothing there is looked at
- * @param onEnd called once, when it has ended or could not be started.
- * @throws {Error} where Node does not keep a failure to fork for `onEnd` (ENOMEM, EPERM)
+ * Starts bash as the watchdog of the process `us`. It gets a pipe as standard input, and a second pipe that wakes it
+ * and that ends with the helper. It does not get stdout, which would hide the end of the helper from CTDB, and its
+ * environment contains no BASH_ENV that could make it run other code.
+ * @param hasProc false when /proc belongs to another pid namespace; the watchdog then reads nothing there
+ * @param onEnd called once, when the process has ended or could not be started
+ * @throws {Error} when Node throws a failed fork instead of passing it to `onEnd` (ENOMEM, EPERM)
  */
 export function spawnWatchdogProcess(
   us: ProcessIdentity,
@@ -32,7 +31,7 @@ export function spawnWatchdogProcess(
     String(us.pid),
     hasProc ? String(us.startTicks) : '',
   ];
-  // Typed like this because it has no pipes when there was no descriptor left for one (EMFILE, ENFILE).
+  // The type says that the pipes may be missing: there are none when no descriptor was left (EMFILE, ENFILE).
   const child: ChildProcess = spawn(BASH, args, {
     argv0: TITLE,
     cwd: '/',
@@ -45,9 +44,9 @@ export function spawnWatchdogProcess(
   child.on('exit', (code, signal) => {
     onEnd(signal === null ? `it ended with status ${String(code)}` : `it was ended by ${signal}`);
   });
-  // A broken pipe is told by its end.
+  // Ignored: a broken pipe is followed by the end of the process.
   child.stdin?.on('error', () => undefined);
-  // A socket, typed as for reading alone; and like `stdin`.
+  // Node's type says that this end is for reading only. It is a socket, used like `stdin`.
   const lifeline = (child.stdio as ChildProcess['stdio'] | undefined)?.[3] as Socket | undefined;
   lifeline?.on('error', () => undefined);
   return {
@@ -65,7 +64,10 @@ export function spawnWatchdogProcess(
   };
 }
 
-/** State T (stopped by a signal) in /proc/PID/stat, proc(5). Under strace a process shows t for an instant with each call. */
+/**
+ * True in state T (stopped by a signal) of /proc/PID/stat, proc(5). Under strace a process is in state t for a moment
+ * with each call.
+ */
 function isStopped(pid: number): boolean {
   try {
     return /\) T /.test(readFileSync(`/proc/${pid}/stat`, 'latin1'));
