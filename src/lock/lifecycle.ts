@@ -107,7 +107,7 @@ async function answerAndHold(
   if (holding === undefined || wallClockWatch.hasJumped() || deadline.hasPassed()) {
     log.error(
       'take-late',
-      'Cannot take the cluster lock: too much time may have passed since etcd granted it',
+      'Cannot take the cluster lock: etcd granted it too late; check the disks and the network of etcd',
     );
     status.answer(ANSWER.error);
     await release.run();
@@ -135,7 +135,7 @@ async function completeValue(held: HeldKey, deadline: Deadline, tools: Lifecycle
       deadline.atMs,
     );
   } catch (error) {
-    tools.log.detail('info-value', `Value of the key was not completed: ${describeFault(error)}`);
+    tools.log.detail('info-value', `The node number was not added to the key: ${describeFault(error)}`);
   }
 }
 

@@ -114,6 +114,9 @@ async function untilTooLate(clock: Clock, byMs: number, ended: AbortSignal): Pro
   await sleepUntil(clock, byMs, ended);
   return {
     kind: 'failed',
-    error: new SetupError('take-timeout', 'Cannot take the cluster lock: no answer in time'),
+    error: new SetupError(
+      'take-timeout',
+      'Cannot take the cluster lock: testparm or DNS did not answer in time; set netbios_name, and check DNS',
+    ),
   };
 }

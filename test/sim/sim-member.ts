@@ -218,7 +218,7 @@ export class SimMember implements Member {
       reject(new EtcdError(kind, this.endpoint, message));
     };
     if (signal.aborted) {
-      fail('timeout', 'no longer wanted');
+      fail('timeout', 'the call was canceled');
       return promise;
     }
     const connection = this.#current();
