@@ -73,7 +73,7 @@ for (const release of ETCD_RELEASES) {
       assert.match(stdout, /^ok {7}election +the shortest lease that etcd grants is 2 s$/m);
       assert.match(stdout, /^ok {7}permission +may take a lease, and may read and write under /m);
       assert.match(stdout, /^ok {7}renewal +a renewal takes /m);
-      assert.match(stdout, /ends within 7\.5 s of its last renewal/);
+      assert.match(stdout, /stops within 7\.5 s of its last renewal/);
       const warnings = [
         ...stdout.matchAll(/^warning {2}version +etcd (\S+) has (?:bug #(\d+)|a bug): .+\[version-bug\]$/gm),
       ];
@@ -437,7 +437,7 @@ void describe('check, in other surroundings', () => {
         `\u201c!${helperProgram()}\u201d`,
         'problem',
         'ctdb-quotes',
-        /the quotes belong/,
+        /the quotes are part/,
       ],
       [
         'this helper behind a space',
