@@ -34,7 +34,7 @@ test('the numbers that the document derives are those of the code', () => {
   const sentence = `${longest(4)} for a \`lock_ttl\` of 4, ${longest(9)} for 9, ${longest(30)} for 30`;
   assert.ok(DOCUMENT.includes(sentence), sentence);
   assert.equal(defaultRefreshMs(4_000), 1_000);
-  assert.ok(KEYS.refresh.meaning.includes(`${longest(9)} with a lock_ttl of 9`));
+  assert.ok(KEYS.refresh.meaning.includes(`${longest(9)} for a lock_ttl of 9`));
 });
 
 test('the sample in the document works without a warning', () => {
