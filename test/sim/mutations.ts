@@ -321,8 +321,8 @@ export const MUTATIONS: readonly PlannedMutation[] = [
   {
     name: 'a dead neighbor is not reclaimed',
     file: 'src/lock/contention.ts',
-    find: `  if (host.isDead(record.process)) {`,
-    replace: `  if (host.isDead(record.process) && byMs < 0) {`,
+    find: `    if (host.isDead(record.process)) {`,
+    replace: `    if (host.isDead(record.process) && this.#giveUpMs < 0) {`,
     within: 5_000,
   },
   {
