@@ -152,7 +152,8 @@ export const KEYS = {
   insecureSkipVerify: flag('insecure_skip_verify', {
     origin: 'new',
     defaultText: 'no',
-    meaning: 'Do not verify the certificates of the members. Anyone on the network can then pose as etcd',
+    meaning:
+      'Do not verify the certificates of the members. Anybody on the network can then give the lock away',
   }),
   username: text('username', 'a user name', {
     origin: 'python-etcd',

@@ -200,6 +200,8 @@ export class Checker implements Agreement, Audience, Traffic {
   }
 
   onEndOfFile(contender: Contender): void {
+    const { keys } = this.#world.cluster.store;
+    contender.hadKeyAtEnd = keys.some(({ leaseId }) => contender.leases.includes(leaseId));
     this.claims.delete(contender);
     this.#duties.onEndOfFile(contender);
   }
@@ -441,8 +443,7 @@ export class Checker implements Agreement, Audience, Traffic {
     world.count('loss reported');
     // Who finds out that a balancer spreads its calls gives up a lock that it still has.
     if (world.traits.balancing !== 'none') return;
-    const held = world.cluster.store.keys.find((key) => contender.leases.includes(key.leaseId));
-    if (held !== undefined && contender.byte === '0')
+    if (contender.hadKeyAtEnd && contender.byte === '0')
       this.violated('a loss is reported that was none', `${contender.name}: ${contender.complaint}`);
   }
 

@@ -37,6 +37,8 @@ export interface ClusterTraits {
   readonly commitMs: readonly [number, number];
   /** Clock rate error of the members, a fraction. */
   readonly drift: number;
+  /** All processes have one member ID, as those that run on copies of one disk. */
+  readonly areCopies: boolean;
   /** How long after the last renewal a lease is checkpointed, where it is (five minutes in etcd). */
   readonly checkpointMs: number;
 }
@@ -116,7 +118,13 @@ export class Cluster implements ReadNetwork {
     this.nodes = traits.electionMs.map((electionMs, index) => {
       const id = index + (place ?? 0);
       const pace = 1 + random.between(-traits.drift, traits.drift);
-      return new EtcdNode(id, this.store, timeline, random, { isAlone, electionMs, pace, hesitation });
+      return new EtcdNode(id, this.store, timeline, random, {
+        isAlone,
+        isCopy: traits.areCopies,
+        electionMs,
+        pace,
+        hesitation,
+      });
     });
     const first = random.pick(this.nodes);
     this.leader = { node: first, term: this.#term, ready: true, lost: false };

@@ -41,6 +41,8 @@ export class Contender {
   frozenBeforeTerminationMs = 0;
   orphanedAtMs: number | undefined;
   endedAtMs: number | undefined;
+  /** Its key was in etcd when it closed its stdout. */
+  hadKeyAtEnd = false;
   /** The last thing it complained about. */
   complaint = '';
   /** By its own clock: when its deadline was, and when that was last cut short. */
@@ -69,7 +71,13 @@ export class Contender {
     this.members = world.servers.map((server, index) => {
       const link = world.network.linksOf(machine)[index];
       if (link === undefined) throw new Error('A machine lacks a link');
-      const route = new Route(server, world.servers, world.traits.balancing, world.random);
+      const route = new Route(
+        server,
+        world.servers,
+        world.proxies[index],
+        world.traits.balancing,
+        world.random,
+      );
       return new SimMember(this.process, route, link, world.checker);
     });
     this.process.onEnd = () => {

@@ -14,6 +14,8 @@ const ALONE_MEMBER_ID = '10276657743932975437';
 export interface NodeTraits {
   /** Started with defaults, and never made a cluster with the others of the list. */
   readonly isAlone: boolean;
+  /** A process that has the member ID of the others. */
+  readonly isCopy: boolean;
   /** `--election-timeout`. */
   readonly electionMs: number;
   /** How fast its clock is: real milliseconds for one of its own. */
@@ -109,7 +111,7 @@ export class EtcdNode {
 
   constructor(id: number, store: Store, timeline: Timeline, random: Random, traits: NodeTraits) {
     this.id = id;
-    this.memberId = traits.isAlone ? ALONE_MEMBER_ID : String(1000 + id);
+    this.memberId = traits.isAlone ? ALONE_MEMBER_ID : String(traits.isCopy ? 1000 : 1000 + id);
     this.store = store;
     this.timeline = timeline;
     this.#random = random;

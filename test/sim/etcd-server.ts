@@ -47,6 +47,8 @@ export class EtcdServer {
   readonly cluster: Cluster;
   /** Set while every request is refused: a role or a password was changed. */
   refusal: Refusal | undefined;
+  /** Who may use the lock's keys may not see the member list. */
+  hidesMembers = false;
   /** Set while nothing may be stored (the NOSPACE alarm). */
   noSpace = false;
 
@@ -141,6 +143,10 @@ export class EtcdServer {
   /** As this member knows them. */
   listMembers(reply: Reply<MemberList>): void {
     if (this.#isRefused(reply)) return;
+    if (this.hidesMembers) {
+      reply.refuse({ kind: 'permission', message: 'etcdserver: permission denied' });
+      return;
+    }
     const members = this.cluster.nodes.map(({ id, memberId }) => ({
       id: memberId,
       clientUrls: [`http://etcd${id}:2379`],

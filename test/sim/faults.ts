@@ -21,6 +21,11 @@ function lengthMs({ random, grantedTtlMs }: World): number {
   return random.between(0.5, 3) * grantedTtlMs;
 }
 
+/** Whether two calls to one endpoint can come to two members. */
+export function isSpread({ traits }: World): boolean {
+  return traits.balancing === 'calls' || traits.balancing === 'copies';
+}
+
 /** A later part of a fault; nothing once all of them have ended. */
 function later(world: World, inMs: number, happen: () => void): void {
   world.timeline.after(inMs, () => {
@@ -135,8 +140,7 @@ function reachOnlyAnOldLeader(world: World): void {
   const { node } = cluster.leader;
   const links = network.linksOf(aMachine(world));
   // Where its calls come to others as well, the machine goes on for as long as this lasts.
-  const isSpread = world.traits.balancing === 'calls';
-  const oldMs = (isSpread ? random.between(0.6, 2) : random.between(0.35, 0.8)) * grantedTtlMs;
+  const oldMs = (isSpread(world) ? random.between(0.6, 2) : random.between(0.35, 0.8)) * grantedTtlMs;
   for (const link of links) if (link.node !== node) cutBothWays(link);
   const kind = random.fraction();
   if (kind < 0.4) {
@@ -297,6 +301,47 @@ function freezeAtRenewal(world: World): void {
       });
     });
   };
+}
+
+/**
+ * A holder reaches one member only, which answers its transactions, but is late with the answer to one keepalive: it comes when the holder
+ * waits for the answer to a later one, which does not arrive any more. Then the holder is cut off.
+ */
+function answerKeepaliveLate(world: World): void {
+  const { holder, random, rare, timeline, network, timing, grantedTtlMs } = world;
+  if (holder === undefined) return;
+  const { process } = holder;
+  const links = network.linksOf(process.machine);
+  const before = world.onSend;
+  let held: Link | undefined;
+  let heldAtMs = Infinity;
+  let isOver = false;
+  world.onSend = (sender, what) => {
+    before(sender, what);
+    if (isOver || !world.isOpen || sender !== process || !what.startsWith('keepAlive')) return;
+    if (held === undefined) {
+      held = links.find(({ node }) => what.endsWith(`etcd${node.id}:2379`));
+      if (held === undefined) return;
+      heldAtMs = timeline.nowMs;
+      for (const link of links) if (link !== held) cutBothWays(link);
+      held.cut.from = true;
+      world.health.assess();
+      const mendInMs = rare.between(0.02, 1.2) * timing.attemptMs;
+      timeline.after(mendInMs, () => held?.mend('from'));
+      return;
+    }
+    if (timeline.nowMs - heldAtMs < timing.attemptMs || held.cut.from) return;
+    isOver = true;
+    held.cut.to = true;
+    timeline.after(rare.between(100, 2_000), () => {
+      links.forEach(cutBothWays);
+    });
+  };
+  timeline.after(4 * timing.attemptMs + 2 * grantedTtlMs + random.between(0, 2_000), () => {
+    isOver = true;
+    links.forEach(mend);
+    world.health.assess();
+  });
 }
 
 /**
@@ -816,10 +861,11 @@ const HARDEST_FOR_SPREAD_CALLS: typeof HARDEST = [['only an old leader is reache
 
 /** Lets one of the hardest cases happen, with nothing else before it and time to work itself out. */
 export function planHardCase(world: World, atMs: number): void {
-  const isSpread = world.traits.balancing === 'calls';
-  const [name, fault] = world.random.pick<readonly [string, Fault]>(
-    isSpread ? HARDEST_FOR_SPREAD_CALLS : HARDEST,
-  );
+  const isOfRareKind = !isSpread(world) && world.rare.chance(0.2);
+  const kinds = isSpread(world) ? HARDEST_FOR_SPREAD_CALLS : HARDEST;
+  const [name, fault]: readonly [string, Fault] = isOfRareKind
+    ? ['keepalive answered late, then cut off', answerKeepaliveLate]
+    : world.random.pick(kinds);
   world.timeline.at(atMs, () => {
     happen(world, name, fault);
   });

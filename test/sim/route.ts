@@ -1,4 +1,5 @@
 import type { EtcdServer } from './etcd-server.ts';
+import type { GrpcProxy } from './grpc-proxy.ts';
 import type { Random } from './random.ts';
 
 /** What stands between an endpoint and the members. */
@@ -8,16 +9,32 @@ export type Balancing =
   /** A balancer that leads each connection to some member. */
   | 'connections'
   /** A balancer that leads each call to some member, whichever connection it comes on. */
-  | 'calls';
+  | 'calls'
+  /** As `connections`, but connections end often, and behind it are processes that have one member ID, as copies of a disk do. */
+  | 'copies'
+  /** A proxy that renews leases at its own pace (etcd grpc-proxy). */
+  | 'proxy';
+
+const CONNECTION_ENDS = 0.4;
 
 /** Where an endpoint's connections and calls end up. */
 export class Route {
+  /** Before the endpoint's own member. */
+  readonly proxy: GrpcProxy | undefined;
   readonly #own: EtcdServer;
   readonly #all: readonly EtcdServer[];
   readonly #balancing: Balancing;
   readonly #random: Random;
 
-  constructor(own: EtcdServer, all: readonly EtcdServer[], balancing: Balancing, random: Random) {
+  /** @param proxy that of the endpoint, used where there are proxies */
+  constructor(
+    own: EtcdServer,
+    all: readonly EtcdServer[],
+    proxy: GrpcProxy | undefined,
+    balancing: Balancing,
+    random: Random,
+  ) {
+    this.proxy = balancing === 'proxy' ? proxy : undefined;
     this.#own = own;
     this.#all = all;
     this.#balancing = balancing;
@@ -25,7 +42,14 @@ export class Route {
   }
 
   forConnection(): EtcdServer {
-    return this.#balancing === 'none' ? this.#own : this.#random.pick(this.#all);
+    return this.#balancing === 'none' || this.#balancing === 'proxy'
+      ? this.#own
+      : this.#random.pick(this.#all);
+  }
+
+  /** Whether the connection has ended, unnoticed, since the last call. */
+  hasConnectionEnded(): boolean {
+    return this.#balancing === 'copies' && this.#random.chance(CONNECTION_ENDS);
   }
 
   /** @param server where the connection of the call leads to */

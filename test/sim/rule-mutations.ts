@@ -93,6 +93,74 @@ export const RULE_MUTATIONS: readonly PlannedMutation[] = [
     only: TWO_HOLDERS,
   },
   {
+    name: 'neither the connection of the keepalive nor what its member has shown before is compared',
+    file: RENEWAL,
+    find: `renewed.connection !== confirmed.connection`,
+    replace: `renewed.connection < 0`,
+    also: [
+      {
+        file: 'src/cluster/cluster-guard.ts',
+        find: `return header.raftTerm < progress.raftTerm || header.revision < progress.revision;`,
+        replace: `return header.raftTerm < 0n || progress.revision < 0n;`,
+      },
+    ],
+    within: 200_000,
+    only: TWO_HOLDERS,
+  },
+  {
+    name: 'a late answer on a keepalive stream that was kept is taken for that to the next request',
+    file: 'test/sim/sim-member.ts',
+    find: `    let isOpen = true;
+    const close`,
+    replace: `    let isOpen = true;
+    if (what === 'keepAlive')
+      connection.takeNext = (answer) => {
+        if (!isOpen) return;
+        close();
+        resolve({ ...answer, connection: connection.id });
+      };
+    const close`,
+    also: [
+      {
+        file: 'test/sim/sim-member.ts',
+        find: `if (signal.reason === 'timeout' || signal.reason === 'outrun')`,
+        replace: `if (what !== 'keepAlive' && (signal.reason === 'timeout' || signal.reason === 'outrun'))`,
+      },
+      {
+        file: 'test/sim/sim-member.ts',
+        find: `const back = (isChange: boolean, happen: () => void): void => {`,
+        replace: `const back = (isChange, happen, late) => {`,
+      },
+      {
+        file: 'test/sim/sim-member.ts',
+        find: `          if (!isOpen) return;
+          if (!connection.stands) {`,
+        replace: `          if (!isOpen) {
+            late?.();
+            return;
+          }
+          if (!connection.stands) {`,
+      },
+      {
+        file: 'test/sim/sim-member.ts',
+        find: `                    resolve({ ...answer, connection: connection.id });
+                  });`,
+        replace: `                    resolve({ ...answer, connection: connection.id });
+                  }, what === 'keepAlive' ? () => connection.takeNext?.(answer) : undefined);`,
+      },
+    ],
+    within: 50_000,
+    only: TWO_HOLDERS,
+  },
+  {
+    name: 'a grpc-proxy that answers with an older keepalive is believed',
+    file: 'src/lock/one-store.ts',
+    find: `if (isMadeUp || (renewed !== undefined && renewed.ttlMs < 0)) throw`,
+    replace: `if (isMadeUp && (renewed?.ttlMs ?? 0) > 0) throw`,
+    within: 200_000,
+    only: TWO_HOLDERS,
+  },
+  {
     name: 'the endpoints are not compared: each is a store of its own',
     file: 'src/lock/entry-check.ts',
     find: `others.map(confirm)`,

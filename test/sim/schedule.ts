@@ -1,4 +1,4 @@
-import { healAll, plan, planHardCase } from './faults.ts';
+import { healAll, isSpread, plan, planHardCase } from './faults.ts';
 import type { Property, Violation } from './properties.ts';
 import { World } from './world.ts';
 
@@ -48,7 +48,7 @@ export function runSchedule(seed: number, keepsHistory: boolean, only?: readonly
 function live(world: World): void {
   const { random, timeline, checker } = world;
   const isOver = (): boolean => world.violation !== undefined;
-  const isHardCase = random.chance(world.traits.balancing === 'calls' ? 0.5 : 0.12);
+  const isHardCase = random.chance(isSpread(world) ? 0.5 : 0.12);
   const horizonMs = isHardCase ? 3_000 + 3 * world.grantedTtlMs : random.between(4_000, 16_000);
 
   for (const node of world.nodes)

@@ -80,7 +80,8 @@ export class SimMember implements Member {
 
   keepAlive(leaseId: LeaseId, call: CallOptions): Promise<LeaseAnswer> {
     return this.#call<Unsent<LeaseAnswer>>('keepAlive', leaseId, call, (reply, server) => {
-      server.keepAlive(leaseId, reply);
+      if (this.#route.proxy === undefined) server.keepAlive(leaseId, reply);
+      else this.#route.proxy.keepAlive(leaseId, reply);
     });
   }
 
@@ -185,7 +186,8 @@ export class SimMember implements Member {
 
   listMembers(call: CallOptions): Promise<MemberList> {
     return this.#call<MemberList>('listMembers', undefined, call, (reply, server) => {
-      server.listMembers(reply);
+      if (this.#route.proxy === undefined) server.listMembers(reply);
+      else this.#route.proxy.listMembers(reply);
     });
   }
 
@@ -218,7 +220,7 @@ export class SimMember implements Member {
       reject(new EtcdError(kind, this.endpoint, message));
     };
     if (signal.aborted) {
-      fail('timeout', 'the call was canceled');
+      fail('timeout', 'no longer wanted');
       return promise;
     }
     const connection = this.#current();
@@ -300,6 +302,8 @@ export class SimMember implements Member {
 
   #current(): Connection {
     const present = this.#connection;
+    if (present?.stands === true && this.#route.hasConnectionEnded())
+      this.#end(present, 'the connection was reset');
     if (present?.alive === true) {
       if (present.life === present.server.node.life) return present;
       // The member was restarted; its kernel answers the next message with a reset.

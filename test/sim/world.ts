@@ -5,6 +5,7 @@ import { Cluster, type ClusterTraits, type LeadershipCheck } from './cluster.ts'
 import type { Contender } from './contender.ts';
 import { CtdbNode } from './ctdb-node.ts';
 import { EtcdServer } from './etcd-server.ts';
+import { GrpcProxy } from './grpc-proxy.ts';
 import { Health } from './health.ts';
 import { History } from './history.ts';
 import { Machine } from './machine.ts';
@@ -23,11 +24,16 @@ export interface WorldTraits {
   readonly balancing: Balancing;
   /** Each endpoint is a store of its own: members that were started alone and never made one cluster. */
   readonly isSplit: boolean;
+  /** Who may use the lock's keys may not see the member list. */
+  readonly hidesMembers: boolean;
   /** No watchdog can be started here. */
   readonly watchdogFails: boolean;
   /** Clock rate error of the machines, a fraction. */
   readonly drift: number;
 }
+
+// Further apart than any two seeds that are used.
+const RARE_SEEDS = 2 ** 50;
 
 // What messages and commits of a healthy cluster may add to a proof: several hops, each late at times.
 const PROOF_SLACK_MS = 700;
@@ -36,12 +42,16 @@ const PROOF_SLACK_MS = 700;
 export class World {
   readonly seed: number;
   readonly random: Random;
+  /** For what few schedules have, so that it leaves the others as they are. */
+  readonly rare: Random;
   readonly timeline = new Timeline();
   readonly history: History;
   readonly traits: WorldTraits;
   readonly timing: Timing;
   readonly cluster: Cluster;
   readonly servers: readonly EtcdServer[];
+  /** One before each member, for where there are proxies. */
+  readonly proxies: readonly GrpcProxy[];
   readonly machines: readonly Machine[];
   readonly network: Network;
   readonly health: Health;
@@ -66,15 +76,19 @@ export class World {
     this.seed = seed;
     const random = new Random(seed);
     this.random = random;
+    this.rare = new Random(seed + RARE_SEEDS);
     this.history = new History(this.timeline, keepsHistory);
     const isSplit = random.chance(0.03);
     const drawn = drawCluster(random);
-    const clusterTraits = isSplit ? { ...drawn, electionMs: [1_000] } : drawn;
+    const electionMs = isSplit ? [1_000] : drawn.electionMs;
+    const onlyMember = random.chance(0.08) ? random.integer(0, electionMs.length - 1) : undefined;
+    const balancing = drawBalancing(random, this.rare, isSplit);
+    const clusterTraits = { ...drawn, electionMs, areCopies: balancing === 'copies' };
     this.traits = {
-      onlyMember: random.chance(0.08) ? random.integer(0, clusterTraits.electionMs.length - 1) : undefined,
+      onlyMember,
       isSplit,
-      balancing:
-        isSplit || random.chance(0.94) ? 'none' : random.pick<Balancing>(['connections', 'calls', 'calls']),
+      balancing,
+      hidesMembers: this.rare.chance(0.1),
       hasWatchdog: random.chance(0.8),
       watchdogFails: random.chance(0.1),
       drift: random.chance(0.1) ? 0.02 : 0.0005,
@@ -91,6 +105,8 @@ export class World {
     this.servers = [this.cluster, ...others].flatMap((cluster) =>
       cluster.nodes.map((node) => new EtcdServer(cluster, node)),
     );
+    this.proxies = this.servers.map((server) => new GrpcProxy(server));
+    for (const server of this.servers) server.hidesMembers = this.traits.hidesMembers;
     this.machines = drawMachines(this);
     const nodes = this.servers.map(({ node }) => node);
     this.network = new Network(this.machines, nodes, this.timeline, random);
@@ -245,7 +261,13 @@ function drawTiming(random: Random): Timing {
   return timingOf({ ttlMs, refreshMs, readTimeoutMs: undefined });
 }
 
-function drawCluster(random: Random): ClusterTraits {
+function drawBalancing(random: Random, rare: Random, isSplit: boolean): Balancing {
+  if (isSplit) return 'none';
+  if (!random.chance(0.94)) return random.pick<Balancing>(['connections', 'calls', 'calls']);
+  return rare.chance(0.03) ? rare.pick<Balancing>(['copies', 'copies', 'proxy']) : 'none';
+}
+
+function drawCluster(random: Random): Omit<ClusterTraits, 'areCopies'> {
   const size = random.pick([1, 3, 3, 3, 3, 3, 3, 5]);
   return {
     electionMs: drawElections(random, size),

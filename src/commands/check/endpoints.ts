@@ -60,7 +60,7 @@ export async function checkEndpoints(
       id,
       endpoint,
       text: message,
-      remedy: remedy ?? 'check that etcd runs there and that no firewall blocks the connection',
+      remedy: remedy ?? 'see that etcd runs there and that no firewall stands between',
     });
     return { ...NOTHING_SEEN, member: members[index] as AdminMember };
   });
