@@ -80,12 +80,12 @@ function warnOfProcfs({ foreignBecause, noUptimeBecause }: Procfs, log: Log): vo
   if (foreignBecause !== undefined)
     log.warning(
       'warn-proc',
-      `A dead holder on this host is not recognized (${foreignBecause}); mount procfs in the pid namespace of CTDB: mount -t proc proc /proc`,
+      `A dead holder on this host is not recognized (${foreignBecause}); mount procfs in CTDB's pid namespace: mount -t proc proc /proc`,
     );
   if (noUptimeBecause !== undefined)
     log.warning(
       'warn-uptime',
-      `The kernel's uptime is not used (${noUptimeBecause}): a suspend is seen by the wall clock only; run umount /proc/uptime in this container`,
+      `The kernel's uptime is not used (${noUptimeBecause}): only the wall clock shows a suspend; run umount /proc/uptime in this container`,
     );
 }
 

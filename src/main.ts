@@ -68,7 +68,7 @@ function nameOurselves(): void {
 
 async function main(): Promise<ExitStatus> {
   nameOurselves();
-  closeInherited(performance.timeOrigin);
+  closeInherited(performance.timeOrigin, process.ppid);
   let isForPeople = false;
   const status = makeAnswerPipe(
     (text) => {

@@ -114,12 +114,18 @@ export class ClusterGuard {
       this.#firstEndpoint = endpoint;
     }
     if (clusterId === this.#clusterId) return;
-    const what = `belongs to etcd cluster ${clusterIdText(clusterId)}, not to ${clusterIdText(this.#clusterId)}`;
+    const what = `belongs to etcd cluster ${clusterIdText(clusterId)}`;
+    const other = clusterIdText(this.#clusterId);
     if (this.#expectedBy !== undefined) {
       const remedy = `correct hosts or ${this.#expectedBy}`;
-      throw new EtcdError('wrongCluster', endpoint, `${what} as ${this.#expectedBy} says`, remedy);
+      throw new EtcdError('wrongCluster', endpoint, `${what}, and ${this.#expectedBy} is ${other}`, remedy);
     }
-    throw new EtcdError('otherStore', endpoint, `${what} as ${this.#firstEndpoint}`, ONE_CLUSTER);
+    throw new EtcdError(
+      'otherStore',
+      endpoint,
+      `${what}, and ${this.#firstEndpoint} to ${other}`,
+      ONE_CLUSTER,
+    );
   }
 
   #check(
@@ -130,13 +136,13 @@ export class ClusterGuard {
   ): void {
     const seen = seenAtSend.get(header.memberId);
     if (seen !== undefined && isBehind(header, seen)) {
-      throw new EtcdError('stale', endpoint, `has gone back to revision ${header.revision.toString()}`);
+      throw new EtcdError('stale', endpoint, `its revision went back to ${header.revision.toString()}`);
     }
     if (agreedAtSend !== undefined && isBehind(header, agreedAtSend)) {
       throw new EtcdError(
         'stale',
         endpoint,
-        `is behind the cluster, at revision ${header.revision.toString()}`,
+        `is behind the cluster: its revision is ${header.revision.toString()}`,
       );
     }
     const before = this.#progressOf.get(header.memberId);

@@ -56,7 +56,7 @@ export function silence(endpoint: string, silentMs: number, obstacle?: Obstacle)
         'timeout',
         endpoint,
         `no answer to the login ${within}`,
-        'check the load of the member, and its --bcrypt-cost: a password keeps the cost with which it was set',
+        'check the load of the member and its --bcrypt-cost, and set the password again after you lower the cost',
         'auth-slow',
       );
     case undefined:
@@ -64,7 +64,7 @@ export function silence(endpoint: string, silentMs: number, obstacle?: Obstacle)
         'timeout',
         endpoint,
         `no answer ${within}`,
-        'check the member, its disk, the network and firewalls',
+        'check the member, its disk, the network and the firewalls',
       );
   }
 }

@@ -249,7 +249,7 @@ export class Question<M extends Askable, T> {
   }
 
   #endUnwanted(): void {
-    this.#fail(new EtcdError('timeout', '', 'no longer wanted', undefined, 'net-unwanted'));
+    this.#fail(new EtcdError('timeout', '', 'the call was canceled', undefined, 'net-unwanted'));
   }
 
   /** Ends the question and aborts the attempts that still run. */

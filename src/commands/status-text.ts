@@ -26,7 +26,7 @@ function leaseLine(contender: Contender): string {
   const hex = leaseText(contender);
   if (hex === '') return 'none: this key stays until it is deleted';
   const { lease } = contender;
-  if (lease === null) return `${hex}, has ended or cannot be asked about`;
+  if (lease === null) return `${hex}, has ended, or etcd did not tell`;
   const sinceMs = Math.max(0, lease.grantedTtlMs - lease.remainingMs - 1_000);
   const left = `${lease.remainingMs / 1000} of ${lease.grantedTtlMs / 1000} s left`;
   return `${hex}, ${left}, renewed ${sinceMs === 0 ? 'within the last second' : `about ${sinceMs / 1000} s ago`}`;
@@ -36,7 +36,7 @@ function sinceLine(since: string, world: CommandContext): string {
   const atMs = Date.parse(since);
   if (Number.isNaN(atMs)) return printable(since);
   const agoMs = world.clock.wallNow() - atMs;
-  const ago = agoMs < -1_000 ? 'by a clock ahead of ours' : `${formatDuration(agoMs)} ago`;
+  const ago = agoMs < -1_000 ? "by a clock ahead of this host's" : `${formatDuration(agoMs)} ago`;
   return `${printable(since)} (${ago})`;
 }
 
@@ -60,7 +60,7 @@ function leaderLine(leader: CtdbLeader, view: LockView, world: CommandContext): 
       return paint(
         world.out,
         'yellow',
-        `${said}, which does not agree; in an election that is so for some seconds, look again`,
+        `${said}, which does not agree; this is normal for some seconds during an election, run status again`,
       );
     case undefined:
       return `${said}; the holder's node number is not known`;

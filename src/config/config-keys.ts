@@ -152,8 +152,7 @@ export const KEYS = {
   insecureSkipVerify: flag('insecure_skip_verify', {
     origin: 'new',
     defaultText: 'no',
-    meaning:
-      'Do not verify the certificates of the members. Anybody on the network can then give the lock away',
+    meaning: 'Do not verify the certificates of the members. Anyone on the network can then pose as etcd',
   }),
   username: text('username', 'a user name', {
     origin: 'python-etcd',

@@ -40,20 +40,18 @@ export function addressOf(text: string): Checked<Address> {
 }
 
 function parsed(text: string): Checked<Address> {
-  if (/[\s,;]/.test(text) && !text.includes('@'))
-    return { want: 'one host, or hosts as the key for several' };
+  if (/[\s,;]/.test(text) && !text.includes('@')) return { want: 'one host; for several, set hosts instead' };
   const url = /^([a-z][a-z0-9+.-]*):\/\/(.*)$/i.exec(text);
   const scheme = url?.[1]?.toLowerCase();
   let authority = url?.[2] ?? text;
   if (authority.includes('@')) {
-    return { want: 'no login in an address; username and password_file are keys of their own', hide: true };
+    return { want: 'no user name in an address; set username and password_file', hide: true };
   }
   if (scheme !== undefined && scheme !== 'http' && scheme !== 'https') {
     return { want: 'http:// or https:// before a host, or neither' };
   }
   if (scheme !== undefined && authority.endsWith('/')) authority = authority.slice(0, -1);
-  if (/[/?#]/.test(authority))
-    return { want: 'a host and port without a path behind them, for etcd v3 has none' };
+  if (/[/?#]/.test(authority)) return { want: 'a host and port without a path, because etcd v3 has none' };
   const parts = splitAuthority(authority);
   if (parts === undefined) return { want: WANT_ADDRESS };
   const host = hostOf(parts.host, WANT_ADDRESS, 'dial');
@@ -76,9 +74,7 @@ export function addressesOf(text: string): Checked<readonly Address[]> {
     if ('want' in checked) {
       // A part that may hold a secret (`user:password@host`) hides the whole value.
       if (text.includes('@')) return { ...checked, hide: true };
-      return parts.length === 1
-        ? checked
-        : { ...checked, want: `${checked.want}; ${quote(part)} is not that` };
+      return parts.length === 1 ? checked : { ...checked, want: `${checked.want}; ${quote(part)} is wrong` };
     }
     addresses.push(checked.value);
   }
@@ -107,7 +103,7 @@ export function srvDomain(want: string): Checker<string> {
     return domain === undefined
       ? isDomain(text)
       : {
-          want: `the domain alone, ${domain}, because the names of the records are put in front of it`,
+          want: `the domain alone, ${domain}, because the helper puts _etcd-client._tcp in front`,
           id: 'conf-srv',
         };
   };

@@ -42,7 +42,7 @@ export class FileValues {
       }
       if (earlier === undefined) continue;
       if (key?.tells !== undefined && earlier.value !== entry.value) {
-        const problem = `${entry.key} is set twice, in line ${earlier.line} to something else, want one of the two`;
+        const problem = `${entry.key} is set twice, in line ${earlier.line} to another value, want one of the two`;
         refusals.push({ line: entry.line, error: configError('conf-twice', file, entry.line, problem) });
       } else warnings.push(this.#repeated(earlier, entry));
     }
@@ -133,7 +133,7 @@ export class FileValues {
         : `in line ${earlier.line} and as ${entry.key} in line ${entry.line}`;
     return {
       id: 'warn-twice',
-      text: `Config ${quote(this.file)}: ${earlier.key} is set twice, ${where}, and the last one counts; remove one`,
+      text: `Config ${quote(this.file)}: ${earlier.key} is set twice, ${where}, and the last value is used; remove the other line`,
     };
   }
 
@@ -150,14 +150,14 @@ export class FileValues {
           'conf-key',
           this.file,
           line,
-          `unknown key ${quote(key)} may say which etcd has the lock, want ${meant.name}`,
+          `unknown key ${quote(key)} could select another etcd, want ${meant.name}`,
         );
       case 'which lock':
         return configError(
           'conf-key',
           this.file,
           line,
-          `unknown key ${quote(key)} may say which lock this is, want ${meant.name}`,
+          `unknown key ${quote(key)} could select another lock, want ${meant.name}`,
         );
       case undefined:
         return this.#ignored(key, line, meant?.name);

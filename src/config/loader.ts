@@ -83,7 +83,7 @@ function unusable(path: string, problem: string): ConfigError {
 function checkNamesEtcd(settings: FileValues): Notice[] {
   const naming: readonly ConfigKey<unknown>[] = [KEYS.hosts, KEYS.host, KEYS.port, KEYS.srvDomain];
   if (naming.some((key) => settings.has(key))) return [];
-  const text = `Config ${quote(settings.file)} names no etcd, so that 127.0.0.1:2379 on this node is asked`;
+  const text = `Config ${quote(settings.file)} sets no hosts, so the helper asks 127.0.0.1:2379 on this node`;
   return [{ id: 'warn-no-etcd', text: `${text}; set hosts, the same on all nodes` }];
 }
 
@@ -103,7 +103,7 @@ export function makeConfig(
   if (tls.insecureSkipVerify) {
     warnings.push({
       id: 'warn-verify',
-      text: `Config ${quote(settings.file)}: insecure_skip_verify is on, so anybody on the network can pose as etcd; set ca_cert instead`,
+      text: `Config ${quote(settings.file)}: insecure_skip_verify is on, so anyone on the network can pose as etcd; set ca_cert instead`,
     });
   }
   for (const key of MEANINGLESS_KEYS) {
@@ -146,10 +146,10 @@ function checkIdentity(settings: FileValues, { name, clusterId }: Identity): voi
   const as = { id: 'conf-identity' };
   const fileName = settings.get(KEYS.netbiosName);
   if (name !== undefined && fileName !== undefined && fileName !== name)
-    throw settings.refuse(KEYS.netbiosName, `${quote(name)} as --name in the lock string says`, as);
+    throw settings.refuse(KEYS.netbiosName, `${quote(name)}, which is --name in the lock string`, as);
   const fileId = settings.get(KEYS.expectedClusterId);
   if (clusterId !== undefined && fileId !== undefined && fileId !== clusterId) {
-    const want = `${clusterIdText(clusterId)} as --cluster-id in the lock string says`;
+    const want = `${clusterIdText(clusterId)}, which is --cluster-id in the lock string`;
     throw settings.refuse(KEYS.expectedClusterId, want, as);
   }
 }
@@ -160,7 +160,7 @@ function refreshMsOf(settings: FileValues, ttlMs: number): number {
   const longestMs = longestRefreshMs(ttlMs);
   if (refreshMs <= longestMs) return refreshMs;
   const longest = (Math.floor(longestMs / 10) / 100).toString();
-  throw settings.refuse(KEYS.refresh, `at most ${longest} s, to keep a lock_ttl of ${ttlMs / 1000} s alive`, {
+  throw settings.refuse(KEYS.refresh, `at most ${longest} s with a lock_ttl of ${ttlMs / 1000} s`, {
     id: 'conf-refresh',
   });
 }
@@ -190,7 +190,7 @@ function requirePartner(
 ): void {
   if (!settings.has(key) || partners.some((partner) => settings.has(partner))) return;
   const names = partners.map((partner) => partner.name).join(' or ');
-  throw settings.refuse(key, `${names} beside it`, { id: 'conf-partner' });
+  throw settings.refuse(key, `${names} as well`, { id: 'conf-partner' });
 }
 
 function tlsOf(settings: FileValues): TlsConfig {
@@ -230,7 +230,7 @@ function checkTlsHasUse(settings: FileValues, endpoints: readonly Endpoint[], no
   }
   for (const key of TLS_KEYS) {
     if (settings.has(key))
-      throw settings.refuse(key, 'protocol = https beside it, for no host is spoken to over TLS', {
+      throw settings.refuse(key, 'protocol = https as well, because no host uses TLS', {
         id: 'conf-tls',
       });
   }

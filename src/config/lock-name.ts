@@ -80,7 +80,7 @@ export async function findLockName(sources: LockNameSources, run: RunCommand): P
   if (name !== undefined) {
     throw new SetupError(
       'name-own',
-      `Cannot name the lock: ${quote(name)} is this host's own name, which Samba takes when smb.conf sets no netbios name, so that each node would take a lock of its own; ${remedy}, the same on all nodes`,
+      `Cannot name the lock: ${quote(name)} is this host's own name, which testparm prints when smb.conf sets no netbios name, so each node would take another lock; ${remedy}, the same on all nodes`,
     );
   }
   const stranger = checked !== undefined && 'want' in checked && checked.asAscii === true;

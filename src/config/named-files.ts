@@ -54,6 +54,6 @@ export function checkNamedFiles(settings: FileValues, configPermissions: Permiss
   }
   return [...exposed].map((path): Notice => ({
     id: 'warn-secret',
-    text: `File ${quote(path)} holds a secret and others can read it; run chmod 600 ${shellWord(path)}`,
+    text: `File ${quote(path)} holds a secret, and other users can read it; run chmod 600 ${shellWord(path)}`,
   }));
 }

@@ -39,6 +39,6 @@ function inAnotherEncoding(problem: string, encoding: string, path: string): Pas
   return {
     kind: 'problem',
     problem,
-    remedy: `write it anew as UTF-8: ${convertCommand(encoding, path)}`,
+    remedy: `convert it to UTF-8: ${convertCommand(encoding, path)}`,
   };
 }

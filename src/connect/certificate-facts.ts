@@ -40,7 +40,7 @@ export function weakKeyOf({ publicKey }: X509Certificate): string | undefined {
   const { modulusLength, namedCurve } = publicKey.asymmetricKeyDetails ?? {};
   const type = (publicKey.asymmetricKeyType ?? 'unknown').toUpperCase();
   if (modulusLength !== undefined && modulusLength < SMALLEST_RSA_BITS)
-    return `a key of ${type} with ${modulusLength} bits`;
+    return `a ${modulusLength}-bit ${type} key`;
   const curveBits = Number(/\d{3}/.exec(namedCurve ?? '')?.[0] ?? Infinity);
   return curveBits < SMALLEST_CURVE_BITS ? `a key on the curve ${namedCurve ?? ''}` : undefined;
 }
@@ -54,8 +54,8 @@ export function weakDigestOf(certificate: X509Certificate): string | undefined {
   return /sha-?1(?!\d)|md[245]/i.exec(certificate.signatureAlgorithm ?? '')?.[0].toUpperCase();
 }
 
-export const STRONG_KEY = 'issue it anew with a key of RSA with 2048 bits or EC on P-256';
-export const STRONG_DIGEST = 'issue it anew with a signature of SHA-256';
+export const STRONG_KEY = 'reissue it with an RSA key of 2048 bits or an EC key on P-256';
+export const STRONG_DIGEST = 'reissue it with a SHA-256 signature';
 
 /** True when the extended key usage allows `usage`. A certificate without that extension allows everything. */
 export function mayServe({ keyUsage }: X509Certificate, usage: string): boolean {

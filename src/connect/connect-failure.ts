@@ -41,7 +41,7 @@ export function closedEarly(isSecure: boolean): ConnectError {
   return new ConnectError({
     id: 'net-plain',
     kind: 'unavailable',
-    message: 'the member closed the connection before a word of HTTP/2',
+    message: 'the member closed the connection before HTTP/2 began',
     remedy: plainHint(isSecure),
   });
 }

@@ -8,7 +8,7 @@ import { type Dial, hostPort } from './dial.ts';
 const FIRST_BACKOFF_MS = 100;
 const LONGEST_BACKOFF_MS = 1_000;
 
-const LET_GO = 'the connection was closed by us';
+const LET_GO = 'the helper closed the connection';
 
 /**
  * The connections to one endpoint: at most one that new calls use, and older ones that still serve calls. A connection
@@ -72,7 +72,7 @@ export class EndpointConnector {
       if (now < connection.failedAtMs + this.#backoffMs) return connection;
       this.#backoffMs = Math.min(this.#backoffMs * 2, this.#longestBackoffMs);
       this.onTrouble();
-      connection.close('another connection is tried');
+      connection.close('the helper tries another connection');
     } else {
       this.#backoffMs = 0;
     }
@@ -95,7 +95,7 @@ export class EndpointConnector {
 
   /** Dials another endpoint from now on. */
   moveTo(endpoint: Endpoint): void {
-    this.#connection?.close('the endpoint is gone from DNS');
+    this.#connection?.close('DNS no longer has the endpoint');
     this.#connection = undefined;
     this.#backoffMs = 0;
     this.#endpoint = endpoint;

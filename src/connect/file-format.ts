@@ -45,19 +45,19 @@ function derFormat(bytes: Buffer, path: string, wanted: Wanted): ForeignFormat |
     const legacy = bytes.includes(RC2_40) ? ' -legacy' : '';
     return {
       name: 'PKCS#12',
-      remedy: `name the file that this command makes: openssl pkcs12${legacy} -in ${from} ${PKCS12_OPTIONS[wanted]} -out ${to}`,
+      remedy: `convert it, and use the new file: openssl pkcs12${legacy} -in ${from} ${PKCS12_OPTIONS[wanted]} -out ${to}`,
     };
   }
   if (content.subarray(0, SIGNED_DATA.length).equals(SIGNED_DATA)) {
     return {
       name: 'PKCS#7',
-      remedy: `name the file that this command makes: openssl pkcs7 -inform DER -in ${from} -print_certs -out ${to}`,
+      remedy: `convert it, and use the new file: openssl pkcs7 -inform DER -in ${from} -print_certs -out ${to}`,
     };
   }
   const program = wanted === 'key' ? 'pkey' : 'x509';
   return {
     name: 'DER, not PEM',
-    remedy: `name the file that this command makes: openssl ${program} -inform DER -in ${from} -out ${to}`,
+    remedy: `convert it, and use the new file: openssl ${program} -inform DER -in ${from} -out ${to}`,
   };
 }
 
@@ -67,7 +67,7 @@ export function foreignFormatOf(bytes: Buffer, path: string, wanted: Wanted): Fo
   if (encoding !== undefined) {
     return {
       name: `${encoding} text`,
-      remedy: `write it anew as UTF-8: ${convertCommand(encoding, path)}`,
+      remedy: `convert it to UTF-8: ${convertCommand(encoding, path)}`,
     };
   }
   // The first bytes of JKS and JCEKS.

@@ -50,15 +50,15 @@ function remedyFor(label: string, path: string): string {
   const [from, to] = [shellWord(path), shellWord(`${path}.pem`)];
   switch (label) {
     case 'TRUSTED CERTIFICATE':
-      return `name the file that this command makes: openssl storeutl -certs -out ${to} ${from}`;
+      return `convert it, and use the new file: openssl storeutl -certs -out ${to} ${from}`;
     case 'PKCS7':
     case 'CMS':
-      return `name the file that this command makes: openssl pkcs7 -in ${from} -print_certs -out ${to}`;
+      return `convert it, and use the new file: openssl pkcs7 -in ${from} -print_certs -out ${to}`;
     case 'CERTIFICATE REQUEST':
     case 'NEW CERTIFICATE REQUEST':
-      return 'that is a request: name the certificate that the authority made of it';
+      return 'it is a request: use the certificate that the authority issued for it';
     default:
-      return 'remove it, or write CERTIFICATE there if it is one';
+      return 'remove that block, or label it CERTIFICATE if it is one';
   }
 }
 
@@ -67,10 +67,10 @@ function certificateIn(key: string, path: string, block: PemBlock): FiledCertifi
     new TlsFileError(
       'tls-pem-line',
       `${key} "${path}" line ${block.line}: ${problem}`,
-      `make ${key} a PEM file with certificates`,
+      `set ${key} to a PEM file with certificates`,
     );
   const der = derOf(block);
-  if (der === undefined) throw fail('the certificate holds characters that are not base64');
+  if (der === undefined) throw fail('the certificate has characters that are not base64');
   try {
     const lines = der.toString('base64').replace(/.{64}/g, '$&\n').trimEnd();
     const pem = `-----BEGIN CERTIFICATE-----\n${lines}\n-----END CERTIFICATE-----\n`;
@@ -97,7 +97,7 @@ export function readPemFile(key: string, path: string, bytes: Buffer, wanted: Wa
     throw new TlsFileError(
       'tls-pem-line',
       `${key} "${path}" line ${line} ${problem}`,
-      `make ${key} a PEM file with ${what}`,
+      `set ${key} to a PEM file with ${what}`,
     );
   }
   const certificates: FiledCertificate[] = [];

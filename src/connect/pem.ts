@@ -29,7 +29,7 @@ function damagedBoundary(text: string, from: number, to: number): PemProblem | u
   if (damaged === null) return undefined;
   return {
     line: lineAt(text, from + damaged.index),
-    problem: 'is no boundary, want -----BEGIN CERTIFICATE----- or -----END CERTIFICATE-----',
+    problem: 'is not a PEM boundary, want -----BEGIN CERTIFICATE----- or -----END CERTIFICATE-----',
   };
 }
 

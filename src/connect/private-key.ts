@@ -69,7 +69,7 @@ export function readPrivateKey(
   if (block.label === 'OPENSSH PRIVATE KEY') {
     throw new TlsFileError(
       'tls-format',
-      `${what} is in the format of OpenSSH`,
+      `${what} is in OpenSSH format`,
       `run ssh-keygen -p -m PKCS8 -f ${shellWord(path)}`,
     );
   }
@@ -85,20 +85,20 @@ export function readPrivateKey(
       throw new TlsFileError(
         'tls-no-key',
         `${what} cannot be read`,
-        `make ${name} the PEM file with the private key of cert`,
+        `set ${name} to the PEM file with the private key of cert`,
       );
     }
     if (codeOf(error) === 'ERR_OSSL_EVP_UNSUPPORTED') {
       const [from, to] = [shellWord(path), shellWord(`${path}.aes`)];
       throw new TlsFileError(
         'tls-key-cipher',
-        `${what} is encrypted with ${encryptionOf(block)}, which OpenSSL 3 no longer reads`,
-        `name the file that this command makes: openssl pkey -provider legacy -provider default -in ${from} -aes256 -out ${to}`,
+        `${what} is encrypted with ${encryptionOf(block)}, which OpenSSL 3 cannot read`,
+        `convert it, and use the new file: openssl pkey -provider legacy -provider default -in ${from} -aes256 -out ${to}`,
       );
     }
     throw new TlsFileError(
       'tls-key-wrong',
-      `${what} has another password`,
+      `${what} cannot be decrypted with the given password`,
       'correct the password in key_password_file',
     );
   }

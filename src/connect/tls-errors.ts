@@ -28,27 +28,27 @@ function refusedOwn(alert: string, tls: TlsConfig, certFile: string): ConnectFai
     const dates = datesAt(own, new Date());
     if (dates === 'expired') return refused(': it has expired', `renew cert "${certFile}"`);
     if (dates === 'early')
-      return refused(': it is not yet valid', `correct this host's clock, or cert "${certFile}"`);
+      return refused(': it is not yet valid', `correct this host's clock, or replace cert "${certFile}"`);
     if (!mayServe(own, CLIENT_AUTH)) {
       return refused(
-        ': it is not for clients, its extendedKeyUsage has no clientAuth',
-        `issue cert "${certFile}" with extendedKeyUsage = clientAuth`,
+        ': it is not for clients, because its extendedKeyUsage has no clientAuth',
+        `reissue cert "${certFile}" with extendedKeyUsage = clientAuth`,
       );
     }
     if (!mayHandshake(own)) {
       return refused(
-        ': it is not for TLS, its keyUsage has no digitalSignature',
-        `issue cert "${certFile}" with keyUsage = digitalSignature`,
+        ': it is not for TLS, because its keyUsage has no digitalSignature',
+        `reissue cert "${certFile}" with keyUsage = digitalSignature`,
       );
     }
     const digest = weakDigestOf(own);
     if (digest !== undefined)
       return refused(`: it is signed with ${digest}`, `cert "${certFile}": ${STRONG_DIGEST}`);
   }
-  const issuer = own === undefined ? '' : `, which ${quote(nameInLine(own.issuer))} signed`;
+  const issuer = own === undefined ? '' : `, signed by ${quote(nameInLine(own.issuer))}`;
   return refused(
     issuer,
-    `make cert "${certFile}" one that an authority in the member's --trusted-ca-file has signed, with the intermediate certificates after it`,
+    `replace cert "${certFile}" with one that an authority in the member's --trusted-ca-file has signed, followed by its intermediate certificates`,
   );
 }
 
@@ -80,7 +80,7 @@ export function explainAlert(text: string, tls: TlsConfig): ConnectFailure | und
         id: 'tls-version',
         kind: 'tls',
         message: 'the member refused TLS (protocol version)',
-        remedy: 'let it speak TLS 1.2 or 1.3',
+        remedy: 'enable TLS 1.2 or 1.3 on the member',
       };
     case 'unrecognized name':
       return {
@@ -95,9 +95,9 @@ export function explainAlert(text: string, tls: TlsConfig): ConnectFailure | und
         return {
           id: 'tls-refused',
           kind: 'tls',
-          message: `the member refused TLS (${alert}): no common cipher, or a key of cert "${tls.certFile}" that it does not take`,
+          message: `the member refused TLS (${alert}): no common cipher, or a key of cert "${tls.certFile}" that it does not accept`,
           remedy:
-            'see --cipher-suites of the member, and make cert one with RSA or EC on P-256, P-384 or P-521',
+            'check --cipher-suites of the member, and use a cert with an RSA key or an EC key on P-256, P-384 or P-521',
         };
       }
       // With TLS 1.2, some members send only this alert to a client without a certificate.
@@ -172,7 +172,7 @@ export function explainTlsError(
         id: 'tls-version',
         kind: 'tls',
         message: 'the member speaks TLS below 1.2 only',
-        remedy: 'let it speak TLS 1.2 or 1.3',
+        remedy: 'enable TLS 1.2 or 1.3 on the member',
       };
     case 'ERR_SSL_WRONG_VERSION_NUMBER':
     case 'ERR_SSL_PACKET_LENGTH_TOO_LONG':
@@ -210,8 +210,8 @@ function wrongName(error: unknown, name: string): ConnectFailure {
   });
   if (isIP(name) !== 0 && names?.split(', ').includes(`DNS:${name}`) === true) {
     return wrong(
-      `, which it has as DNS:${name} and not as IP:${name}`,
-      `issue it anew with subjectAltName = IP:${name}`,
+      `, which it has as DNS:${name} but not as IP:${name}`,
+      `reissue it with subjectAltName = IP:${name}`,
     );
   }
   const others = names?.replaceAll('IP Address:', 'IP:') ?? `CN ${String(subject?.CN ?? 'nobody')}`;

@@ -51,7 +51,7 @@ function withCertificates(key: string, path: string, file: PemFile): PemFile {
   throw new TlsFileError(
     'tls-no-pem',
     `${key} "${path}" has no certificate in it`,
-    `make ${key} a PEM file with certificates`,
+    `set ${key} to a PEM file with certificates`,
   );
 }
 
@@ -90,7 +90,7 @@ function readPair(config: TlsConfig, certFile: string): OwnPair {
   throw new TlsFileError(
     'tls-pair',
     `the private key in ${source.name} "${source.path}" does not belong to the certificate in cert "${certFile}"`,
-    'set cert and key to a pair',
+    'set cert and key to a matching pair',
   );
 }
 
@@ -114,7 +114,7 @@ function refusedPair(certFile: string, { chain }: OwnPair, error: unknown): TlsF
   return new TlsFileError(
     'tls-weak',
     `TLS refuses the certificate in cert "${certFile}": ${reason}`,
-    'issue it anew with a key of EC on P-256 and a signature of SHA-256',
+    'reissue it with an EC key on P-256 and a SHA-256 signature',
   );
 }
 

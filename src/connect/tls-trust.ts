@@ -77,7 +77,7 @@ function outOfDate(path: readonly Link[], when: 'expired' | 'early', now: Date):
   const renew = {
     own: 'renew it',
     between: "renew it in the member's --cert-file",
-    authority: 'put its successor into ca_cert',
+    authority: 'put its replacement into ca_cert',
   }[link?.place ?? 'own'];
   return failure('tls-expired', `${called} has expired`, `${renew}, or ${CLOCK}`);
 }
@@ -102,7 +102,7 @@ function unknownAuthority({ sent, authorities, tls }: Shown): ConnectFailure {
   if (isSelfSigned(own)) {
     return failure(
       'tls-authority',
-      `the member's certificate ${nameOf(own.subject)} has signed itself, and is ${notThere}`,
+      `the member's certificate ${nameOf(own.subject)} is self-signed, and is ${notThere}`,
       put('that certificate'),
     );
   }
@@ -110,8 +110,8 @@ function unknownAuthority({ sent, authorities, tls }: Shown): ConnectFailure {
   if (namesake !== undefined && !isIssuedBy(top, namesake)) {
     return failure(
       'tls-authority',
-      `the member's certificate is signed by an authority ${issuer} with another key than that of the same name in ca_cert "${caFile ?? ''}"`,
-      put('the present certificate of that authority'),
+      `the member's certificate is signed by an authority ${issuer} with another key than the authority of that name in ca_cert "${caFile ?? ''}"`,
+      put('the current certificate of that authority'),
     );
   }
   if (sent.length > 1) {
@@ -165,7 +165,7 @@ function usage(path: readonly Link[]): ConnectFailure | undefined {
         mayServe(certificate, SERVER_AUTH)
           ? undefined
           : 'is not for servers: its extendedKeyUsage has no serverAuth',
-      'issue it with extendedKeyUsage = serverAuth, clientAuth',
+      'reissue it with extendedKeyUsage = serverAuth, clientAuth',
       'tls-usage',
     ) ??
     firstWith(
@@ -174,7 +174,7 @@ function usage(path: readonly Link[]): ConnectFailure | undefined {
         place !== 'own' || mayHandshake(certificate)
           ? undefined
           : 'is not for TLS: its keyUsage has no digitalSignature',
-      'issue it with keyUsage = digitalSignature',
+      'reissue it with keyUsage = digitalSignature',
       'tls-usage',
     ) ??
     firstWith(
@@ -183,7 +183,7 @@ function usage(path: readonly Link[]): ConnectFailure | undefined {
         place === 'own' || maySign(certificate)
           ? undefined
           : 'may not sign certificates: its keyUsage has no keyCertSign',
-      'issue it with keyUsage = keyCertSign',
+      'reissue it with keyUsage = keyCertSign',
       'tls-usage',
     ) ??
     firstWith(
@@ -192,7 +192,7 @@ function usage(path: readonly Link[]): ConnectFailure | undefined {
         place === 'own' || certificate.ca
           ? undefined
           : 'is no authority: its basicConstraints have no CA:true',
-      'issue it with basicConstraints = critical, CA:true',
+      'reissue it with basicConstraints = critical, CA:true',
       'tls-usage',
     )
   );
@@ -236,7 +236,7 @@ export function explainDistrust(code: string, text: string, shown: Shown): Conne
       return failure(
         'tls-usage',
         "an authority of the member's certificate has a pathlen that allows fewer intermediate certificates",
-        'issue the certificate by a higher authority, or that authority with a larger pathlen',
+        'issue the certificate from a higher authority, or raise that pathlen',
       );
     case 'INVALID_CA':
     case 'INVALID_PURPOSE':
@@ -251,10 +251,10 @@ export function explainDistrust(code: string, text: string, shown: Shown): Conne
     return failure(
       'tls-constraints',
       `an authority of the member's certificate may not issue it for its names${names === undefined ? '' : ` (${names.replaceAll('IP Address:', 'IP:')})`}: its nameConstraints exclude them`,
-      'issue the certificate for names that the authority may issue, or by another authority',
+      'issue the certificate for permitted names, or from another authority',
     );
   }
   const known = /too (weak|small)/.test(text) ? weakness(path) : usage(path);
-  const remedy = 'issue it anew as docs/tls-and-auth.md shows';
+  const remedy = 'reissue it as docs/tls-and-auth.md shows';
   return known ?? failure('tls-distrust', `TLS does not trust the member's certificate: ${text}`, remedy);
 }

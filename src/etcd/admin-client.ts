@@ -200,7 +200,7 @@ export class EtcdAdminMember implements AdminMember {
     throw new EtcdError(
       'wrongCluster',
       this.endpoint,
-      `belongs to etcd cluster ${clusterIdText(read.clusterId)}, not to ${clusterIdText(expected)} as ${this.#expectedBy} says`,
+      `belongs to etcd cluster ${clusterIdText(read.clusterId)}, and ${this.#expectedBy} is ${clusterIdText(expected)}`,
       `correct hosts or ${this.#expectedBy}`,
     );
   }

@@ -36,7 +36,7 @@ export class CallFailure extends Error {
 
 /** The error of a call whose signal was aborted. */
 export function givenUp(endpoint: string, signal: AbortSignal): EtcdError {
-  const message = signal.reason === 'unwanted' ? 'no longer wanted' : 'no answer in time';
+  const message = signal.reason === 'unwanted' ? 'the call was canceled' : 'no answer in time';
   return new EtcdError('timeout', endpoint, message);
 }
 

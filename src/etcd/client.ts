@@ -58,7 +58,7 @@ export async function makeMembers(config: Config, { clock, onWarning }: Transpor
     // holder runs.
     onWarning?.({
       id: 'warn-auth-off',
-      text: `etcd at ${endpoint}: authentication is not enabled, so anybody may change the lock; run etcdctl auth enable`,
+      text: `etcd at ${endpoint}: authentication is not enabled, so anyone can change the lock; run etcdctl auth enable`,
     });
   };
   return connectors.map((connector) => new EtcdMember(new EndpointCalls(connector, config, onAuthOff)));

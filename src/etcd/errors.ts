@@ -63,7 +63,7 @@ const ETCD_ERRORS: readonly (readonly [
     {
       kind: 'leaseNotFound',
       message: 'lease not found',
-      remedy: 'somebody revoked it by hand; CTDB tries again by itself',
+      remedy: 'it was revoked by hand; CTDB tries again by itself',
     },
   ],
   ['lease already exists', { kind: 'leaseExists', message: 'lease already exists' }],
@@ -83,7 +83,7 @@ const ETCD_ERRORS: readonly (readonly [
   ['request timed out', { kind: 'timeout' }],
   [
     'context deadline exceeded',
-    { id: 'etcd-others', kind: 'timeout', message: 'the member got no answer from the others' },
+    { id: 'etcd-others', kind: 'timeout', message: 'the member got no answer from the other members' },
   ],
   ['too many requests', silence],
   ['not capable', silence],
@@ -107,7 +107,7 @@ const ETCD_ERRORS: readonly (readonly [
       id: 'etcd-corrupt',
       kind: 'rejected',
       message: 'etcd has found its data corrupt (alarm CORRUPT)',
-      remedy: 'repair the cluster',
+      remedy: 'replace the member whose data differs',
     },
   ],
   ['too large lease TTL', { kind: 'rejected', remedy: 'lower lock_ttl' }],
@@ -151,7 +151,7 @@ function denied({ username, tls, isSecure, key }: ErrorContext): Meaning {
     id: 'auth-cn',
     kind: 'permission',
     message: `permission denied to "${commonName}", the CN of cert "${tls.certFile ?? ''}"${on === '' ? '' : `,${on}`}`,
-    remedy: `make that an etcd user (etcdctl user add ${user} --no-password; etcdctl user grant-role ${user} ROLE), and ${grant}`,
+    remedy: `create that etcd user (etcdctl user add ${user} --no-password; etcdctl user grant-role ${user} ROLE), and ${grant}`,
   };
 }
 
@@ -172,12 +172,12 @@ function withoutUser(tls: TlsConfig | undefined): Meaning {
         id: 'auth-no-cn',
         kind: 'auth',
         message: `the member wants a login, and ${cert} names no user: it has no CN`,
-        remedy: 'issue it with an etcd user as CN, or set username and password_file',
+        remedy: 'reissue it with an etcd user as CN, or set username and password_file',
       }
     : {
         id: 'auth-no-cn',
         kind: 'auth',
-        message: `the member wants a login, and does not take the CN of ${cert} ("${commonName}") for one`,
+        message: `the member wants a login, and does not accept the CN of ${cert} ("${commonName}") for one`,
         remedy: 'start etcd with --client-cert-auth and --trusted-ca-file, or set username and password_file',
       };
 }
@@ -218,7 +218,7 @@ export function etcdErrorFrom(status: RpcStatus, context: ErrorContext): EtcdErr
           'unavailable',
           endpoint,
           `a gateway answered with HTTP status ${httpStatus}`,
-          undefined,
+          'check that proxy and the members behind it',
           'net-gateway',
         )
       : new EtcdError('notEtcd', endpoint, `not etcd: HTTP status ${httpStatus}`, NOT_ETCD);

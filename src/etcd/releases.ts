@@ -32,7 +32,7 @@ const BUGS: readonly {
 }[] = [
   {
     issue: 15247,
-    what: 'after a raft leader has stalled, a lease that lives can be ended',
+    what: 'after a raft leader has stalled, etcd can end a lease that is still renewed',
     endangersLock: true,
     fixedIn: ['3.4.31', '3.5.13', '3.6.0'],
   },
@@ -64,7 +64,7 @@ const BUGS: readonly {
   },
   {
     issue: 20590,
-    what: 'a renewal is reported as successful for a lease that was revoked, by default again (FastLeaseKeepAlive)',
+    what: 'a renewal is reported as successful for a lease that was revoked (FastLeaseKeepAlive, on by default)',
     endangersLock: false,
     since: ['3.7.0'],
     fixedIn: [],
@@ -99,7 +99,7 @@ const BUGS: readonly {
   },
   {
     issue: undefined,
-    what: 'the time to live of a lease can be wrong at a change of the leader',
+    what: 'the time to live of a lease can be wrong at a change of the raft leader',
     endangersLock: false,
     since: ['3.4.0', '3.5.0'],
     fixedIn: ['3.4.32', '3.5.14'],
@@ -120,14 +120,14 @@ const BUGS: readonly {
   },
   {
     issue: undefined,
-    what: 'calls can be made without the permission for them (CVE-2026-33413)',
+    what: 'some calls are allowed without permission (CVE-2026-33413)',
     endangersLock: true,
     since: ['3.4.0', '3.5.0', '3.6.0'],
     fixedIn: ['3.4.42', '3.5.28', '3.6.9'],
   },
   {
     issue: undefined,
-    what: 'a watch can see keys beyond its permission',
+    what: 'a watch can show keys without permission',
     endangersLock: false,
     since: ['3.5.0', '3.6.0', '3.7.0'],
     fixedIn: ['3.5.33', '3.6.14', '3.7.1'],

@@ -226,11 +226,10 @@ export async function lookForV2Lock(
   const tools: V2Tools = { clock, secure: makeSecure(tls, new TlsFiles(tls), ['http/1.1']), login };
   const found = await findV2Lock(endpoints, v2LockDirectory(config.locksDir, lockName), tools, byMs);
   if (found === undefined) return undefined;
-  const holder =
-    found.pnn === undefined ? 'the helper in Python' : `the helper in Python on node ${found.pnn}`;
+  const holder = found.pnn === undefined ? 'the Python helper' : `the Python helper on node ${found.pnn}`;
   log.warning(
     'warn-python',
-    `Lock is held in etcd v2 by ${holder}, key ${found.key}; all nodes must run the same helper`,
+    `Lock is held in etcd v2 by ${holder}, key ${found.key}; run the same helper on all nodes`,
   );
   return { key: found.key, value: '' };
 }

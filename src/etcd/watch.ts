@@ -97,7 +97,7 @@ function watchOnce(
     }
     if (!response.canceled) return;
     if (response.compact_revision !== '0') cancel(`compacted at ${response.compact_revision}`);
-    else cancel(response.cancel_reason === '' ? 'cancelled by the member' : response.cancel_reason);
+    else cancel(response.cancel_reason === '' ? 'canceled by the member' : response.cancel_reason);
   };
   const onOpen = (stream: Stream<'watch'>): void => {
     stream.on('data', onData);

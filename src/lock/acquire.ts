@@ -1,5 +1,5 @@
 import type { Clock } from '../base/clock.ts';
-import { judgeHolder } from './contention.ts';
+import { waitForHolder } from './contention.ts';
 import type { Deadline } from './deadline.ts';
 import { EntryCheck } from './entry-check.ts';
 import type { KeyValue, LeaseId } from '../cluster/member.ts';
@@ -93,7 +93,7 @@ export async function acquire(
         }
         holder = attempt.holder;
       }
-      const verdict = await judgeHolder(holder, directory, tools, byMs, signal);
+      const verdict = await waitForHolder(holder, directory, tools, byMs, signal);
       if (verdict === 'contended') return { kind: 'contended', holder };
     }
   } finally {

@@ -35,7 +35,7 @@ export async function hold(held: HeldKey, deadline: Deadline, tools: HoldTools):
 
   const untilDeadline: Watcher = async () => {
     await deadline.passed;
-    return { kind: 'deadlinePassed', how: renewals.lastFailure ?? 'this process stood still' };
+    return { kind: 'deadlinePassed', how: renewals.lastFailure ?? 'this process was paused' };
   };
 
   /** Checks the deadline, the parent and the wall clock at each beat. */
@@ -45,7 +45,7 @@ export async function hold(held: HeldKey, deadline: Deadline, tools: HoldTools):
       if (deadline.hasPassed(nowMs)) resolve(untilDeadline(signal));
       else if (parent.isGone()) resolve({ kind: 'parentGone' });
       else if (tools.wallClockWatch.hasJumped(nowMs)) {
-        log.detail('info-clock', 'Wall clock jumped ahead, proving the lock anew');
+        log.detail('info-clock', 'Wall clock jumped ahead, renewing the lock now');
         renewals.distrustClock();
       }
     });
@@ -55,7 +55,7 @@ export async function hold(held: HeldKey, deadline: Deadline, tools: HoldTools):
 
   const untilDeleted: Watcher = async (signal) => {
     await watchForLoss(held, renewals, tools, signal);
-    return { kind: 'keyLost', how: 'the key was deleted, or its lease has ended' };
+    return { kind: 'keyLost', how: 'the key was deleted, or its lease ended' };
   };
 
   const watchers: Watcher[] = [

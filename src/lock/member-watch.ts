@@ -98,7 +98,7 @@ export class MemberWatch {
     const others = failures.map(([endpoint, message]) => `${endpoint}: ${message}`).join('; ');
     this.#tools.log.warning(
       'warn-last-member',
-      `Only etcd at ${last} still serves the lock (${others}); see that the others run and that this node reaches them`,
+      `Only etcd at ${last} still serves the lock (${others}); check that the other members run and that this node reaches them`,
     );
   }
 

@@ -25,7 +25,7 @@ function otherStore(endpoint: string, header: Header | undefined, home: Home): E
   return new EtcdError(
     'otherStore',
     endpoint,
-    `is another store${here} than ${home.endpoint} (${identityText(home)}), where the lock's key is`,
+    `is another store${here} than ${home.endpoint} (${identityText(home)}), which has the key of the lock`,
     ONE_CLUSTER,
   );
 }
@@ -138,7 +138,7 @@ export function requireFit(
   const addresses = list.members.flatMap(({ clientUrls }) =>
     clientUrls.length === 0 ? [''] : clientUrls.map((url) => (URL.canParse(url) ? new URL(url).host : url)),
   );
-  const without = `did not answer, and cannot be of the cluster of ${home.endpoint}`;
+  const without = `did not answer, and cannot be a member of the cluster of ${home.endpoint}`;
   if (endpoints.length > addresses.length) {
     const what = `${silent.join(', ')} ${without}: the configuration names more endpoints (${endpoints.length}) than its members have (${addresses.length})`;
     throw new EtcdError('otherStore', home.endpoint, what, ONE_CLUSTER);

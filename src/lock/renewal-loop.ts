@@ -176,7 +176,7 @@ export class RenewalLoop {
   }
 
   #overtaken(): EndReason {
-    return { kind: 'deadlinePassed', how: this.#lastFailure ?? 'this process stood still' };
+    return { kind: 'deadlinePassed', how: this.#lastFailure ?? 'this process was paused' };
   }
 
   #feedWatchdog(): void {

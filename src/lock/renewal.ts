@@ -65,9 +65,9 @@ export async function renewOn(
   const sentAtMs = clock.now();
   const confirmed = await member.confirmKey(held.key, held.createRevision, call);
   const { found } = confirmed;
-  if (found === null) return { kind: 'keyLost', how: 'the key was deleted, or its lease has ended' };
+  if (found === null) return { kind: 'keyLost', how: 'the key was deleted, or its lease ended' };
   if (found.createRevision !== held.createRevision || found.leaseId !== held.leaseId) {
-    return { kind: 'keyLost', how: 'the key was replaced by somebody else' };
+    return { kind: 'keyLost', how: 'another client replaced the key' };
   }
   const renewed = await member.keepAlive(held.leaseId, call);
   const ttlMs = provenTtlMs(confirmed, renewed, member.endpoint);

@@ -52,14 +52,14 @@ function startByStamps(runningForMs: number): number {
   }
 }
 
-/** The pipes that our parent has open, as /proc shows them. None when it cannot be looked at. */
-function pipesOfParent(): Set<string> {
-  const directory = `/proc/${process.ppid}/fd`;
-  const pipes = new Set<string>();
+/** What the process has open, as /proc shows it, such as `pipe:[4711]`. Nothing when it cannot be looked at. */
+function openIn(pid: number): Set<string> {
+  const directory = `/proc/${pid}/fd`;
+  const targets = new Set<string>();
   try {
     for (const fd of readdirSync(directory)) {
       try {
-        pipes.add(readlinkSync(`${directory}/${fd}`));
+        targets.add(readlinkSync(`${directory}/${fd}`));
       } catch {
         // Closed in the meantime.
       }
@@ -67,7 +67,7 @@ function pipesOfParent(): Set<string> {
   } catch {
     // Another user's process, or no /proc.
   }
-  return pipes;
+  return targets;
 }
 
 /**
@@ -80,15 +80,20 @@ function pipesOfParent(): Set<string> {
  * enough: when the wall clock is set back, every older pipe looks younger than the process.
  *
  * @param startedAtMs wall-clock time at which the runtime started (`performance.timeOrigin`).
+ * @param parentPid the process that started this one.
  * @param runningForMs how long ago that was, on the monotonic clock.
  */
-export function closeInherited(startedAtMs: number, runningForMs = performance.now()): void {
+export function closeInherited(
+  startedAtMs: number,
+  parentPid: number,
+  runningForMs = performance.now(),
+): void {
   // First of all: what takes time between the two clocks makes the start look later than it was.
   const earliestMs = Math.min(startedAtMs, startByStamps(runningForMs)) - STAMP_STEP_MS;
   const open = listOpen();
   const endsOf = (inode: number): number =>
     open.filter(({ stats }) => stats?.isFIFO() === true && stats.ino === inode).length;
-  const parents = pipesOfParent();
+  const parents = openIn(parentPid);
   const stdioInodes = open.filter(({ fd }) => fd <= 2).map(({ stats }) => stats?.ino);
 
   const isOurs = ({ stats }: OpenDescriptor): boolean => {

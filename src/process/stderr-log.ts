@@ -68,7 +68,7 @@ export function makeStderrLog(verbosity: Verbosity, fd: number): Log {
   const write = (id: string, text: string): void => {
     try {
       if (dropped > 0) {
-        writeSync(fd, formatLine('warn-dropped', `(${dropped} lines dropped: nobody read them)`));
+        writeSync(fd, formatLine('warn-dropped', `(${dropped} lines dropped: the log was not read)`));
         dropped = 0;
       }
       writeSync(fd, formatLine(id, text));

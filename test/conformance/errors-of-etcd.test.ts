@@ -46,13 +46,14 @@ function table(lines: ReadonlyMap<Cause, string>): string {
 
 const HEAD = `# What the helper says when something is wrong
 
-Each of these was provoked with a real etcd (or with what stands in its place) and a packed helper: it answers \`3\` within 4 s, and
-writes the one line on the right, most of them after \`Cannot take the cluster lock: \`. \`test/conformance/errors-of-etcd.test.ts\` does that again
-at each run and compares this page. A holder that meets the same on some of the members says nothing without \`-v\`.
+In each row, a packed helper meets the cause on the left, with a real etcd or a program in its place. Unless the section says otherwise, it
+answers \`3\` within 4 s and writes the line on the right. Most lines follow \`Cannot take the cluster lock: \`.
+\`test/conformance/errors-of-etcd.test.ts\` repeats this at each run and compares this page. A holder that meets such a cause at some of
+its members prints nothing without \`-v\`. [failure-guide.md](failure-guide.md) explains each identifier in brackets.
 `;
 
-const ON_WARNINGS = `With these the lock is taken all the same, and the line comes at each start. A login has to be configured before authentication
-can be switched on under a holder, and the helper has to go on when it is switched off again; so that is no error.`;
+const ON_WARNINGS = `The helper takes the lock all the same and writes the line at each start. Authentication can be enabled and disabled while a
+holder runs, so a login without authentication is no error.`;
 
 /** Where the failure guide has each line. */
 const IDS = new Set(guideEntries().map(({ id }) => id));

@@ -55,7 +55,7 @@ void describe('the identity in the lock string of CTDB 4.17', () => {
     const { text } = await judge.awaitLine(/belongs to etcd cluster/);
     assert.match(
       text,
-      /^Cannot take the cluster lock: etcd at .*belongs to etcd cluster [0-9a-f]+, not to deadbeef as --cluster-id says.*; correct hosts or --cluster-id \[etcd-cluster\]$/,
+      /^Cannot take the cluster lock: etcd at .*belongs to etcd cluster [0-9a-f]+, and --cluster-id is deadbeef.*; correct hosts or --cluster-id \[etcd-cluster\]$/,
     );
     await judge.awaitLine(/^Unable to take cluster lock - unknown error/);
     assert.deepEqual(judge.lines(/^Took cluster lock/), []);

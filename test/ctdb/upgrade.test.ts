@@ -5,9 +5,9 @@ import { startEtcdWithV2 } from './support/bed.ts';
 import { CtdbCluster } from './support/cluster.ts';
 import { Judge } from './support/judge.ts';
 
-void it('a node that was upgraded leaves the lock to the helper in Python, and takes it when that has gone', async () => {
+void it('a node that was upgraded leaves the lock to the Python helper, and takes it when that has gone', async () => {
   await using etcd = await startEtcdWithV2();
-  // Nodes 0 and 1 still run the helper in Python, node 2 runs ours; the lock string is the same.
+  // Nodes 0 and 1 still run the Python helper, node 2 runs ours; the lock string is the same.
   await using ctdb = await CtdbCluster.boot({
     etcd,
     lockOf: (pnn) => (pnn === 2 ? 'ours' : 'python'),
@@ -24,7 +24,7 @@ void it('a node that was upgraded leaves the lock to the helper in Python, and t
   const [said] = upgraded.log.grep(/Lock is held in etcd v2/);
   assert.match(
     said?.text ?? '',
-    /by the helper in Python on node 0, key \/_locks\/_ctdb\/FSCLUSTER\/\d+; all nodes/,
+    /by the Python helper on node 0, key \/_locks\/_ctdb\/FSCLUSTER\/\d+; all nodes/,
   );
   assert.deepEqual(upgraded.log.grep(/Took cluster lock|able to take recovery lock/), []);
   // Neither does it leave anything behind in v3.

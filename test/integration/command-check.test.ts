@@ -71,9 +71,9 @@ for (const release of ETCD_RELEASES) {
       assert.match(stdout, /^ok {7}members +3 voting members: the lock survives the loss of 1$/m);
       assert.match(stdout, /^ok {7}store +3 endpoints lead to one store/m);
       assert.match(stdout, /^ok {7}election +the shortest lease that etcd grants is 2 s$/m);
-      assert.match(stdout, /^ok {7}permission +may take a lease, and read and write under /m);
+      assert.match(stdout, /^ok {7}permission +may take a lease, and may read and write under /m);
       assert.match(stdout, /^ok {7}renewal +a renewal takes /m);
-      assert.match(stdout, /ends within 7\.5 s of its last renewal/);
+      assert.match(stdout, /stops within 7\.5 s of its last renewal/);
       const warnings = [
         ...stdout.matchAll(/^warning {2}version +etcd (\S+) has (?:bug #(\d+)|a bug): .+\[version-bug\]$/gm),
       ];
@@ -86,7 +86,7 @@ for (const release of ETCD_RELEASES) {
     test('a check writes nothing that stays, and a holder does not notice', async () => {
       await using bench = await LockBench.make(cluster, { lock_ttl: 4 });
       const free = await runAdmin(['check'], bench.environment);
-      assert.match(free.stdout, /nobody holds the lock now/);
+      assert.match(free.stdout, /nobody holds the lock/);
       assert.deepEqual(await bench.leftovers(), []);
       const holder = await bench.hold({ args: ['-vv'] });
       const revisionOf = async (): Promise<bigint | undefined> =>
@@ -234,7 +234,7 @@ void describe('check, with one thing broken at a time', () => {
       settings: () => ({ key: files.oldKey }),
       area: 'tls',
       says: /the private key .+ does not belong to the certificate/,
-      remedy: /set cert and key to a pair/,
+      remedy: /set cert and key to a matching pair/,
     },
     {
       what: 'plain text to members that speak TLS',
@@ -282,7 +282,7 @@ void describe('check, with one thing broken at a time', () => {
       what: 'another cluster than the expected one',
       settings: () => ({ expected_cluster_id: 1 }),
       area: 'connect',
-      says: /belongs to etcd cluster (0x)?[0-9a-f]+, not to 0x1 as expected_cluster_id says/,
+      says: /belongs to etcd cluster (0x)?[0-9a-f]+, and expected_cluster_id is 0x1/,
       remedy: /correct hosts or expected_cluster_id/,
     },
     {
@@ -324,7 +324,7 @@ void describe('check, with one thing broken at a time', () => {
     const json = await checkJson(bench);
     await chmod(join(directory, 'password'), 0o600);
     assert.equal(json.verdict, 'warnings');
-    const [found] = matching(json, 'config', /holds a secret and others can read it/);
+    const [found] = matching(json, 'config', /holds a secret, and other users can read it/);
     assert.match(found?.remedy ?? '', /^run chmod 600 /);
   });
 });
@@ -378,7 +378,7 @@ void describe('check, in other surroundings', () => {
     const [found] = matching(
       await checkJson(bench),
       'python',
-      /^Lock is held in etcd v2 by the helper in Python/,
+      /^Lock is held in etcd v2 by the Python helper/,
     );
     assert.equal(found?.verdict, 'warning');
     await fetch(url, { method: 'DELETE' });
@@ -402,7 +402,7 @@ void describe('check, in other surroundings', () => {
         `!${helperProgram()} --name @NAME --cluster-id @ID -v`,
         'ok',
         'ctdb-ok',
-        /and says which lock it is$/,
+        /with --name and --cluster-id$/,
       ],
       [
         'this helper',
@@ -430,14 +430,14 @@ void describe('check, in other surroundings', () => {
         `"!${helperProgram()}"`,
         'problem',
         'ctdb-quotes',
-        /the quotes belong to the value/,
+        /the quotes are part of the value/,
       ],
       [
         'this helper in curly quotes',
         `\u201c!${helperProgram()}\u201d`,
         'problem',
         'ctdb-quotes',
-        /the quotes belong/,
+        /the quotes are part/,
       ],
       [
         'this helper behind a space',
@@ -455,9 +455,9 @@ void describe('check, in other surroundings', () => {
         '/clusterfs/lock',
         'warning',
         'ctdb-other',
-        /is not changed over yet: .* in the file \/clusterfs\/lock$/,
+        /is not migrated yet: .* in the file \/clusterfs\/lock$/,
       ],
-      ['another helper', '!/usr/bin/env lock', 'warning', 'ctdb-other', /is not changed over yet/],
+      ['another helper', '!/usr/bin/env lock', 'warning', 'ctdb-other', /is not migrated yet/],
       ['with arguments in quotes', `!${helperProgram()} -c "/a b"`, 'problem', 'ctdb-quotes', /has quotes/],
       [
         'followed by an unknown option',
@@ -492,14 +492,14 @@ void describe('check, in other surroundings', () => {
         `!${helperProgram()} --name OTHER`,
         'problem',
         'conf-identity',
-        /want "OTHER" as --name in the lock string says$/,
+        /want "OTHER", which is --name in the lock string$/,
       ],
       [
         'with another cluster',
         `!${helperProgram()} --cluster-id deadbeef`,
         'problem',
         'etcd-cluster',
-        /not to deadbeef as --cluster-id says$/,
+        /, and --cluster-id is deadbeef$/,
       ],
     ];
   for (const [what, line, verdict, id, says] of CONFS) {
@@ -565,7 +565,7 @@ void describe('check, in other surroundings', () => {
       `cluster lock = !${helperProgram()} --name ${bench.name} --cluster-id ${await cluster.clusterId()} -vv`,
     );
     await writeFile(file, `[cluster]\n ${line}\n`);
-    assert.equal(matching(await checkJson(bench), 'ctdb', /says which lock it is$/)[0]?.verdict, 'ok');
+    assert.equal(matching(await checkJson(bench), 'ctdb', /with --name and --cluster-id$/)[0]?.verdict, 'ok');
   });
 
   test('check goes by the file and the name that the lock string names', async () => {
@@ -583,14 +583,14 @@ void describe('check, in other surroundings', () => {
     const own = await runAdmin(['check', '-c', join(bench.base, 'etcd')], bench.environment);
     assert.match(
       own.stdout,
-      /reads ".*other", which leads to \/_locks\/_ctdb\/ELSEWHERE, and ".*etcd" was checked$/m,
+      /reads ".*other", which selects \/_locks\/_ctdb\/ELSEWHERE, and this check reads ".*etcd"$/m,
     );
     await writeFile(other, 'lock_ttl = soon\n');
     const broken = await runAdmin(['check', '-c', join(bench.base, 'etcd')], bench.environment);
     assert.equal(broken.status, 2);
     assert.match(
       broken.stdout,
-      /CTDB's helper would answer 3: Cannot read config ".*other": line 1: lock_ttl is "soon"/,
+      /the helper that CTDB runs would answer 3: Cannot read config ".*other": line 1: lock_ttl is "soon"/,
     );
   });
 
@@ -602,7 +602,7 @@ void describe('check, in other surroundings', () => {
     const { stdout } = await runAdmin(['check'], env);
     assert.match(
       stdout,
-      /^warning {2}ctdb +CTDB runs with \/clusterfs\/lock, unlike ".+"; restart CTDB on all nodes/m,
+      /^warning {2}ctdb +CTDB is running with \/clusterfs\/lock, which is not the cluster lock in ".+"; set the same cluster lock on all nodes/m,
     );
   });
 
@@ -614,18 +614,18 @@ void describe('check, in other surroundings', () => {
     const [script] = matching(await checkJson(bench), 'ctdb', /is a script/);
     assert.deepEqual([script?.verdict, script?.id], ['warning', 'ctdb-script']);
     await copyFile(helperProgram(), program);
-    const [copy] = matching(await checkJson(bench), 'ctdb', /another file than the program that checks$/);
+    const [copy] = matching(await checkJson(bench), 'ctdb', /and this check runs from another file$/);
     assert.deepEqual([copy?.verdict, copy?.id], ['note', 'ctdb-copy']);
     await chmod(program, 0o644);
     const [locked] = matching(await checkJson(bench), 'ctdb', /cannot be executed$/);
     assert.deepEqual([locked?.verdict, locked?.remedy], ['problem', `run chmod 755 ${program}`]);
   });
 
-  test('a configuration that others can write is a warning with its chmod', async () => {
+  test('a configuration that other users can write is a warning with its chmod', async () => {
     await using bench = await LockBench.make(cluster);
     const file = join(bench.base, 'etcd');
     await chmod(file, 0o666);
-    const [found] = matching(await checkJson(bench), 'config', /^others can write /);
+    const [found] = matching(await checkJson(bench), 'config', /^other users can write /);
     assert.deepEqual([found?.verdict, found?.remedy], ['warning', `run chmod go-w ${file}`]);
   });
 

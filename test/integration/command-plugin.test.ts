@@ -63,7 +63,7 @@ void describe('check --plugin, on three members', () => {
     await holder.release();
   });
 
-  test('writes no entry into the raft log, and takes no lease, where check does both', async () => {
+  test('writes no entry into the raft log, and takes no lease, where check does both', async (t) => {
     await using bench = await LockBench.make(cluster);
     const applied = (): Promise<number> => counterOf(cluster, 'etcd_server_proposals_applied_total');
     const cost = async (
@@ -85,9 +85,11 @@ void describe('check --plugin, on three members', () => {
     const asPlugin = await cost(['check', '--plugin']);
     assert.deepEqual({ ...asPlugin, requests: 0 }, { entries: 0, requests: 0, leases: 0 });
     // Of each a status twice, the member list and the directory; once more the member list and the directory.
+    t.diagnostic(`plugin: ${JSON.stringify(asPlugin)}`);
     assert.ok(asPlugin.requests <= 14, `${asPlugin.requests} requests`);
     const metrics = await cost(['status', '--openmetrics']);
     assert.deepEqual({ ...metrics, requests: 0 }, { entries: 0, requests: 0, leases: 0 });
+    t.diagnostic(`openmetrics: ${JSON.stringify(metrics)}`);
     assert.ok(metrics.requests <= 7, `${metrics.requests} requests`);
     // What is counted is seen where there is some.
     assert.ok((await cost(['check'])).entries >= 3);

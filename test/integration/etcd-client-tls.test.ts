@@ -116,7 +116,7 @@ void describe('a member with a good certificate', () => {
     using member = await reach(cluster.hosts);
     const { kind, message, remedy } = await errorOf(member.readKey(KEY, withinMs()));
     assert.equal(kind, 'unavailable');
-    assert.match(message, /closed the connection before a word of HTTP\/2/);
+    assert.match(message, /closed the connection before HTTP\/2 began/);
     assert.match(remedy ?? '', /protocol = https/);
   });
 
@@ -230,7 +230,7 @@ for (const cipher of ['TLS 1.2', 'TLS 1.3']) {
         const said = await tryTo(cluster, files);
         assert.match(
           said,
-          /^tls: the member refused the client certificate \(.*\)(, which "CN=.*" signed; make|: it has expired; renew) cert "/,
+          /^tls: the member refused the client certificate \(.*\)(, signed by "CN=.*"; replace|: it has expired; renew) cert "/,
         );
         assert.ok(said.includes(files.certFile), said);
       }

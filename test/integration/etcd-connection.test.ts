@@ -116,7 +116,7 @@ void describe('a connection', () => {
     await member.readKey(KEY, withinMs());
     proxy.pause('fromServer');
     const error = await errorOf(member.readKey(KEY, withinMs(50, 'unwanted')));
-    assert.deepEqual([error.kind, error.message], ['timeout', 'no longer wanted']);
+    assert.deepEqual([error.kind, error.message], ['timeout', 'the call was canceled']);
     proxy.resume();
     await member.readKey(KEY, withinMs());
     assert.equal(proxy.accepted, 1);

@@ -30,7 +30,7 @@ test('the last member is said once, without -v, and once that it is over; the lo
   await told(1);
   assert.match(
     lines()[0] ?? '',
-    /^Warning: Only etcd at 127\.0\.0\.1:\d+ still serves the lock \(127\.0\.0\.1:\d+: .+; 127\.0\.0\.1:\d+: .+\); see that the others run and that this node reaches them \[warn-last-member\]$/,
+    /^Warning: Only etcd at 127\.0\.0\.1:\d+ still serves the lock \(127\.0\.0\.1:\d+: .+; 127\.0\.0\.1:\d+: .+\); check that the other members run and that this node reaches them \[warn-last-member\]$/,
   );
   assert.ok((lines()[0] ?? '').includes(first.endpoint));
   await second.accept();

@@ -30,7 +30,7 @@ function orders<T>(items: readonly T[]): T[][] {
 }
 
 const IS_ANOTHER =
-  /^Cannot take the cluster lock: etcd at .+: is another store( \(cluster cdf818194e3a8c32, member 8e9e05c52164694d\))? than .+, where the lock's key is; list the members of one cluster only in hosts \[etcd-stores\]$/m;
+  /^Cannot take the cluster lock: etcd at .+: is another store( \(cluster cdf818194e3a8c32, member 8e9e05c52164694d\))? than .+, which has the key of the lock; list only members of one cluster in hosts \[etcd-stores\]$/m;
 
 for (const release of ETCD_RELEASES) {
   void describe(`three etcds ${etcdPackageVersion(release)} that were never made one cluster`, () => {
@@ -110,7 +110,7 @@ for (const release of ETCD_RELEASES) {
         await helper.exited();
         assert.match(
           helper.stderr,
-          /^Cannot take the cluster lock: etcd at \S+: belongs to etcd cluster [\da-fx]+, not to [\da-fx]+ as \S+; list the members of one cluster only in hosts \[etcd-stores\]$/m,
+          /^Cannot take the cluster lock: etcd at \S+: belongs to etcd cluster [\da-fx]+, and \S+ to [\da-fx]+; list only members of one cluster in hosts \[etcd-stores\]$/m,
         );
       }
       for (const cluster of clusters) assert.deepEqual(await cluster.leases(), []);
@@ -203,7 +203,7 @@ for (const release of ETCD_RELEASES) {
               await helper.exited();
               assert.match(
                 helper.stderr,
-                /^Cannot take the cluster lock: etcd at \S+: .*(grpc-proxy|proxy or balancer).*; list the members themselves in hosts \[etcd-proxy\]$/m,
+                /^Cannot take the cluster lock: etcd at \S+: .*(grpc-proxy|proxy or load balancer).*; list the addresses of the members in hosts \[etcd-proxy\]$/m,
               );
             }
             assert.deepEqual(await bench.leftovers(), []);

@@ -166,7 +166,7 @@ run (process numbers, times, revisions) shows an example. On a terminal the firs
     const [, install = ''] = /^run (.*)$/.exec(findings[0]?.remedy ?? '') ?? [];
     await site.onNode(node, install);
     const [old] = (await check()).findings;
-    assert.match(old?.remedy ?? '', /^if that is younger than the policy module, report it/);
+    assert.match(old?.remedy ?? '', /^if the policy module was loaded before that, report it/);
     await site.onNode(node, 'rm /run/denied');
     const { output } = await site.onNode(node, 'ctdb_etcd_lock check');
     assert.match(output, /^ok {7}selinux +enforcing, with the policy module ctdb_etcd_lock$/m);

@@ -214,7 +214,7 @@ export const BREAKAGES: readonly Breakage[] = [
       {
         id: 'net-silent',
         mend: async (remedy, { site }) => {
-          assert.match(remedy, /^see that etcd runs there/);
+          assert.match(remedy, /^check that etcd runs there/);
           await site.startMembers([3]);
           return '(etcd3 is switched on again)';
         },

@@ -10,7 +10,7 @@ const VARIABLE: readonly (readonly [RegExp, string])[] = [
   [/(?<=(Revision +|revision ))\d+/g, '1234'],
   [/\b(?<=ID |expected_cluster_id = )\d+/g, '14841639068965178418'],
   [/(?<=round trip )[\d.]+ m?s/g, '1.4 ms'],
-  [/(?<=a renewal takes )[\d.]+ m?s, at worst [\d.]+ m?s/g, '3.1 ms, at worst 4.6 ms'],
+  [/(?<=a renewal takes )[\d.]+ m?s, the slowest [\d.]+ m?s/g, '3.1 ms, the slowest 4.6 ms'],
   [/[\d.]+ MiB/g, '0.1 MiB'],
   [/\d+ of 9 s left, renewed .*/g, '8 of 9 s left, renewed within the last second'],
   [/^(.*etcd(\d).*), (leader|follower), /gm, '$1, ROLE$2, '],

@@ -12,7 +12,7 @@ export const CAUSES: readonly Cause[] = [
   {
     group: 'The cluster',
     what: 'not the cluster in expected_cluster_id',
-    said: /belongs to etcd cluster (0x)?[0-9a-f]+, not to deadbeef as expected_cluster_id says; correct hosts or expected_cluster_id$/,
+    said: /belongs to etcd cluster (0x)?[0-9a-f]+, and expected_cluster_id is deadbeef; correct hosts or expected_cluster_id$/,
     provoke: async (tools) => ({ hosts: (await etcd(tools)).hosts, expected_cluster_id: 'deadbeef' }),
   },
   {
@@ -40,14 +40,14 @@ export const CAUSES: readonly Cause[] = [
   {
     group: 'Warnings',
     what: 'a user is configured, and authentication is not enabled',
-    said: /authentication is not enabled, so anybody may change the lock; run etcdctl auth enable$/,
-    checkSays: /authentication is off: anybody who reaches etcd can take the lock; run etcdctl auth enable/,
+    said: /authentication is not enabled, so anyone can change the lock; run etcdctl auth enable$/,
+    checkSays: /authentication is off: anyone who reaches etcd can take the lock; run etcdctl auth enable/,
     provoke: async (tools) => ({ ...LOGIN, hosts: (await etcd(tools)).hosts }),
   },
   {
     group: 'Warnings',
     what: 'insecure_skip_verify is on',
-    said: /insecure_skip_verify is on, so anybody on the network can pose as etcd; set ca_cert instead$/,
+    said: /insecure_skip_verify is on, so anyone on the network can pose as etcd; set ca_cert instead$/,
     begins: 'Config',
     provoke: async (tools) => ({
       ...(await etcdWithTls(tools)).settings,
@@ -58,7 +58,7 @@ export const CAUSES: readonly Cause[] = [
   {
     group: 'Warnings',
     what: 'others can read a file with a secret',
-    said: /holds a secret and others can read it; run chmod 600 /,
+    said: /holds a secret, and other users can read it; run chmod 600 /,
     begins: 'File',
     provoke: async (tools) => {
       const passwordFile = join(tools.directory, 'etcd-password');

@@ -87,13 +87,13 @@ export const LOGIN_CAUSES: readonly Cause[] = [
   {
     group: 'Logins',
     what: 'password_file is UTF-16',
-    said: /cannot read password_file ".*": it is UTF-16 text; write it anew as UTF-8: t=\$\(iconv -f UTF-16 -t UTF-8 /,
+    said: /cannot read password_file ".*": it is UTF-16 text; convert it to UTF-8: t=\$\(iconv -f UTF-16 -t UTF-8 /,
     provoke: (tools) => withPasswordFile(tools, 'utf-16', Buffer.from('\ufeffsambapw\r\n', 'utf16le')),
   },
   {
     group: 'Logins',
     what: 'password_file is in an old encoding',
-    said: /cannot read password_file ".*": it is not UTF-8; write it anew as UTF-8: t=\$\(iconv -f LATIN1 -t UTF-8 /,
+    said: /cannot read password_file ".*": it is not UTF-8; convert it to UTF-8: t=\$\(iconv -f LATIN1 -t UTF-8 /,
     provoke: (tools) => withPasswordFile(tools, 'latin1', Buffer.from('pässwort\n', 'latin1')),
   },
   {
@@ -105,25 +105,25 @@ export const LOGIN_CAUSES: readonly Cause[] = [
   {
     group: 'Logins',
     what: 'the CN of the client certificate is no etcd user',
-    said: /permission denied to "stranger", the CN of cert ".*", on \/_locks\/_ctdb\/ERRORS\/; make that an etcd user \(etcdctl user add stranger --no-password; etcdctl user grant-role stranger ROLE\), and grant /,
+    said: /permission denied to "stranger", the CN of cert ".*", on \/_locks\/_ctdb\/ERRORS\/; create that etcd user \(etcdctl user add stranger --no-password; etcdctl user grant-role stranger ROLE\), and grant /,
     provoke: (tools) => withCertificateFor(tools, 'stranger', ['--client-cert-auth']),
   },
   {
     group: 'Logins',
     what: 'the client certificate has no CN',
-    said: /the member wants a login, and cert ".*" names no user: it has no CN; issue it with an etcd user as CN, or set username and password_file$/,
+    said: /the member wants a login, and cert ".*" names no user: it has no CN; reissue it with an etcd user as CN, or set username and password_file$/,
     provoke: (tools) => withCertificateFor(tools, '', ['--client-cert-auth']),
   },
   {
     group: 'Logins',
     what: 'the member does not look at the CN of client certificates',
-    said: /the member wants a login, and does not take the CN of cert ".*" \("samba"\) for one; start etcd with --client-cert-auth and --trusted-ca-file, or /,
+    said: /the member wants a login, and does not accept the CN of cert ".*" \("samba"\) for one; start etcd with --client-cert-auth and --trusted-ca-file, or /,
     provoke: (tools) => withCertificateFor(tools, 'samba', []),
   },
   {
     group: 'Logins',
     what: 'the member needs longer to check the password than there is time',
-    said: /no answer to the login within 3\.\d s; check the load of the member, and its --bcrypt-cost: a password keeps the cost with which it was set$/,
+    said: /no answer to the login within 3\.\d s; check the load of the member and its --bcrypt-cost, and set the password again after you lower the cost$/,
     provoke: async (tools) => {
       // Some 9 s on the machine that this was written on.
       const cluster = await etcd(tools, { args: ['--bcrypt-cost=17'] });

@@ -138,7 +138,7 @@ export const NETWORK_CAUSES: readonly Cause[] = [
   {
     group: 'The way to etcd',
     what: 'something that hangs up has the port',
-    said: /the member closed the connection before a word of HTTP\/2; if it speaks TLS, set protocol = https$/,
+    said: /the member closed the connection before HTTP\/2 began; if it speaks TLS, set protocol = https$/,
     provoke: (tools) =>
       listen(
         tools,

@@ -87,7 +87,7 @@ export const TLS_CAUSES: readonly Cause[] = [
   {
     group: 'TLS',
     what: 'the client certificate is a stranger’s',
-    said: /the member refused the client certificate \([a-z ]+\), which "CN=stranger" signed; make cert ".*" one that an authority in the member's --trusted-ca-file has signed, /,
+    said: /the member refused the client certificate \([a-z ]+\), signed by "CN=stranger"; replace cert ".*" with one that an authority in the member's --trusted-ca-file has signed, /,
     provoke: async (tools) => {
       const { settings } = await etcdWithTls(tools, {}, { clientCertAuth: true });
       const { certFile, keyFile } = await tools.stranger.issue();
@@ -117,7 +117,7 @@ export const TLS_CAUSES: readonly Cause[] = [
   {
     group: 'TLS',
     what: 'key is the key of another certificate',
-    said: /the private key in key ".*" does not belong to the certificate in cert ".*"; set cert and key to a pair$/,
+    said: /the private key in key ".*" does not belong to the certificate in cert ".*"; set cert and key to a matching pair$/,
     provoke: async (tools) => {
       const { settings } = await etcdWithTls(tools, {}, { clientCertAuth: true });
       const [one, other] = [await tools.authority.issue(), await tools.authority.issue()];
@@ -127,7 +127,7 @@ export const TLS_CAUSES: readonly Cause[] = [
   {
     group: 'TLS',
     what: 'the password of key is wrong',
-    said: /the private key in key ".*" has another password; correct the password in key_password_file$/,
+    said: /the private key in key ".*" cannot be decrypted with the given password; correct the password in key_password_file$/,
     provoke: async (tools) => {
       const { settings } = await etcdWithTls(tools, {}, { clientCertAuth: true });
       const { certFile, keyFile } = await tools.authority.issue();
@@ -140,7 +140,7 @@ export const TLS_CAUSES: readonly Cause[] = [
   {
     group: 'TLS',
     what: 'cert is cut off in the middle',
-    said: /cert ".*" line 1 begins a CERTIFICATE that has no end; make cert a PEM file with certificates$/,
+    said: /cert ".*" line 1 begins a CERTIFICATE that has no end; set cert to a PEM file with certificates$/,
     provoke: async (tools) => {
       const { settings } = await etcdWithTls(tools, {}, { clientCertAuth: true });
       const { certFile, keyFile } = await tools.authority.issue();
@@ -173,7 +173,7 @@ export const TLS_CAUSES: readonly Cause[] = [
   {
     group: 'TLS',
     what: 'ca_cert has an authority of the right name with another key',
-    said: /certificate is signed by an authority "CN=authority" with another key than that of the same name in ca_cert ".*"; put the present certificate of that authority into ca_cert$/,
+    said: /certificate is signed by an authority "CN=authority" with another key than the authority of that name in ca_cert ".*"; put the current certificate of that authority into ca_cert$/,
     provoke: async (tools) => {
       const namesake = await Authority.make(tools.directory, 'namesake', { commonName: 'authority' });
       return { ...(await etcdWithTls(tools)).settings, ca_cert: namesake.certFile };
@@ -182,7 +182,7 @@ export const TLS_CAUSES: readonly Cause[] = [
   {
     group: 'TLS',
     what: 'the member’s certificate has signed itself',
-    said: /certificate "CN=alone" has signed itself, and is not in ca_cert ".*"; put that certificate into ca_cert$/,
+    said: /certificate "CN=alone" is self-signed, and is not in ca_cert ".*"; put that certificate into ca_cert$/,
     provoke: async (tools) => {
       const alone = await Authority.make(tools.directory, 'alone', {
         extensions: ['subjectAltName=IP:127.0.0.1'],
@@ -193,7 +193,7 @@ export const TLS_CAUSES: readonly Cause[] = [
   {
     group: 'TLS',
     what: 'the authority has expired',
-    said: /the authority "CN=authority-\d+" in ca_cert ".*" has expired; put its successor into ca_cert, or correct this host's clock$/,
+    said: /the authority "CN=authority-\d+" in ca_cert ".*" has expired; put its replacement into ca_cert, or correct this host's clock$/,
     provoke: (tools) => distrusted(tools, { validFromDays: -9, validToDays: -1 }),
   },
   {
@@ -210,25 +210,25 @@ export const TLS_CAUSES: readonly Cause[] = [
   {
     group: 'TLS',
     what: 'the member’s key is RSA with 1024 bits',
-    said: /the member's certificate has a key of RSA with 1024 bits, which TLS refuses; issue it anew with a key of RSA /,
+    said: /the member's certificate has a 1024-bit RSA key, which TLS refuses; reissue it with an RSA key /,
     provoke: async (tools) => (await etcdWithTls(tools, { keyType: 'rsa:1024' })).settings,
   },
   {
     group: 'TLS',
     what: 'the member’s certificate is signed with SHA-1',
-    said: /the member's certificate is signed with SHA1, which TLS refuses; issue it anew with a signature of SHA-256$/,
+    said: /the member's certificate is signed with SHA1, which TLS refuses; reissue it with a SHA-256 signature$/,
     provoke: async (tools) => (await etcdWithTls(tools, { digest: 'sha1' })).settings,
   },
   {
     group: 'TLS',
     what: 'the authority’s key is RSA with 1024 bits',
-    said: /the authority "CN=authority-\d+" in ca_cert ".*" has a key of RSA with 1024 bits, which TLS refuses; issue it anew /,
+    said: /the authority "CN=authority-\d+" in ca_cert ".*" has a 1024-bit RSA key, which TLS refuses; reissue it /,
     provoke: (tools) => distrusted(tools, { keyType: 'rsa:1024' }),
   },
   {
     group: 'TLS',
     what: 'the member’s certificate is for clients only',
-    said: /the member's certificate is not for servers: its extendedKeyUsage has no serverAuth; issue it with extendedKeyUsage = serverAuth, /,
+    said: /the member's certificate is not for servers: its extendedKeyUsage has no serverAuth; reissue it with extendedKeyUsage = serverAuth, /,
     provoke: async (tools) => {
       const extensions = ['extendedKeyUsage=clientAuth'];
       return (await etcdWithTls(tools, { extensions })).settings;
@@ -237,7 +237,7 @@ export const TLS_CAUSES: readonly Cause[] = [
   {
     group: 'TLS',
     what: 'the key usage of the member’s certificate is not for TLS',
-    said: /the member's certificate is not for TLS: its keyUsage has no digitalSignature; issue it with keyUsage = digitalSignature$/,
+    said: /the member's certificate is not for TLS: its keyUsage has no digitalSignature; reissue it with keyUsage = digitalSignature$/,
     provoke: async (tools) =>
       (await etcdWithTls(tools, { extensions: ['keyUsage=critical,keyCertSign'] })).settings,
   },
@@ -276,13 +276,13 @@ export const TLS_CAUSES: readonly Cause[] = [
   {
     group: 'TLS',
     what: 'the certificate has the address as a name',
-    said: /certificate is not for "127\.0\.0\.1", which it has as DNS:127\.0\.0\.1 and not as IP:127\.0\.0\.1; issue it anew with subjectAltName = IP:127\.0\.0\.1$/,
+    said: /certificate is not for "127\.0\.0\.1", which it has as DNS:127\.0\.0\.1 but not as IP:127\.0\.0\.1; reissue it with subjectAltName = IP:127\.0\.0\.1$/,
     provoke: async (tools) => (await etcdWithTls(tools, { names: ['DNS:127.0.0.1'] })).settings,
   },
   {
     group: 'TLS',
     what: 'the client certificate is for servers only',
-    said: /the member refused the client certificate \([a-z ]+\): it is not for clients, its extendedKeyUsage has no clientAuth; issue cert /,
+    said: /the member refused the client certificate \([a-z ]+\): it is not for clients, because its extendedKeyUsage has no clientAuth; reissue cert /,
     provoke: async (tools) => {
       const { certFile, keyFile } = await tools.authority.issue({
         extensions: ['extendedKeyUsage=serverAuth'],
@@ -293,7 +293,7 @@ export const TLS_CAUSES: readonly Cause[] = [
   {
     group: 'TLS',
     what: 'the client’s key is RSA with 1024 bits',
-    said: /cert ".*" line 1: CN=test has a key of RSA with 1024 bits, which TLS refuses; issue it anew with a key of RSA /,
+    said: /cert ".*" line 1: CN=test has a 1024-bit RSA key, which TLS refuses; reissue it with an RSA key /,
     provoke: async (tools) => {
       const { certFile, keyFile } = await tools.authority.issue({ keyType: 'rsa:1024' });
       return withOwn(tools, { cert: certFile, key: keyFile });
@@ -302,7 +302,7 @@ export const TLS_CAUSES: readonly Cause[] = [
   {
     group: 'TLS',
     what: 'the client certificate is signed with SHA-1',
-    said: /the member refused the client certificate \([a-z ]+\): it is signed with SHA1; cert ".*": issue it anew with a signature of SHA-256$/,
+    said: /the member refused the client certificate \([a-z ]+\): it is signed with SHA1; cert ".*": reissue it with a SHA-256 signature$/,
     provoke: async (tools) => {
       const { certFile, keyFile } = await tools.authority.issue({ digest: 'sha1' });
       return withOwn(tools, { cert: certFile, key: keyFile });
@@ -311,7 +311,7 @@ export const TLS_CAUSES: readonly Cause[] = [
   {
     group: 'TLS',
     what: 'key is encrypted in an old way',
-    said: /the private key in key ".*" is encrypted with PBE-MD5-DES, which OpenSSL 3 no longer reads; name the file that this command makes: openssl pkey -provider legacy /,
+    said: /the private key in key ".*" is encrypted with PBE-MD5-DES, which OpenSSL 3 cannot read; convert it, and use the new file: openssl pkey -provider legacy /,
     provoke: async (tools) => {
       const { certFile, keyFile } = await tools.authority.issue();
       const how = ['pkcs8', '-topk8', '-v1', 'PBE-MD5-DES', '-provider', 'legacy', '-provider', 'default'];
@@ -336,7 +336,7 @@ export const TLS_CAUSES: readonly Cause[] = [
   {
     group: 'TLS',
     what: 'key_password_file is UTF-16',
-    said: /cannot read key_password_file ".*": it is UTF-16 text; write it anew as UTF-8: t=\$\(iconv -f UTF-16 -t UTF-8 /,
+    said: /cannot read key_password_file ".*": it is UTF-16 text; convert it to UTF-8: t=\$\(iconv -f UTF-16 -t UTF-8 /,
     provoke: async (tools) => {
       const { certFile, keyFile } = await tools.authority.issue();
       const key = await encryptKey(keyFile, 'keypw', join(tools.directory, 'locked-16.pem'));
@@ -347,7 +347,7 @@ export const TLS_CAUSES: readonly Cause[] = [
   {
     group: 'TLS',
     what: 'key is a PKCS#12 file',
-    said: /key ".*" is PKCS#12; name the file that this command makes: openssl pkcs12 -in \S+ -nocerts -nodes -out \S+$/,
+    said: /key ".*" is PKCS#12; convert it, and use the new file: openssl pkcs12 -in \S+ -nocerts -nodes -out \S+$/,
     provoke: async (tools) => {
       const { certFile, keyFile } = await tools.authority.issue();
       const store = join(tools.directory, 'client.p12');
@@ -370,7 +370,7 @@ export const TLS_CAUSES: readonly Cause[] = [
   {
     group: 'TLS',
     what: 'cert is DER',
-    said: /cert ".*" is DER, not PEM; name the file that this command makes: openssl x509 -inform DER -in \S+ -out \S+$/,
+    said: /cert ".*" is DER, not PEM; convert it, and use the new file: openssl x509 -inform DER -in \S+ -out \S+$/,
     provoke: async (tools) => {
       const { certFile, keyFile } = await tools.authority.issue();
       const der = join(tools.directory, 'client.der');
@@ -381,7 +381,7 @@ export const TLS_CAUSES: readonly Cause[] = [
   {
     group: 'TLS',
     what: 'ca_cert holds a trusted certificate',
-    said: /ca_cert ".*" line 1 begins a TRUSTED CERTIFICATE, want a CERTIFICATE; name the file that this command makes: openssl storeutl -certs -out \S+ \S+$/,
+    said: /ca_cert ".*" line 1 begins a TRUSTED CERTIFICATE, want a CERTIFICATE; convert it, and use the new file: openssl storeutl -certs -out \S+ \S+$/,
     provoke: async (tools) => {
       const trusted = join(tools.directory, 'trusted.pem');
       const how = [
@@ -401,7 +401,7 @@ export const TLS_CAUSES: readonly Cause[] = [
   {
     group: 'TLS',
     what: 'a boundary in ca_cert lacks a dash',
-    said: /ca_cert ".*" line \d+ is no boundary, want -----BEGIN CERTIFICATE----- or /,
+    said: /ca_cert ".*" line \d+ is not a PEM boundary, want -----BEGIN CERTIFICATE----- or /,
     provoke: async (tools) => {
       const pem = await readFile(tools.authority.certFile, 'utf8');
       const damaged = pem + pem.replace('-----BEGIN', '----BEGIN');
@@ -414,7 +414,7 @@ export const TLS_CAUSES: readonly Cause[] = [
   {
     group: 'TLS',
     what: 'cert is a request',
-    said: /cert ".*" line 1 begins a CERTIFICATE REQUEST, want a CERTIFICATE; that is a request: name the certificate /,
+    said: /cert ".*" line 1 begins a CERTIFICATE REQUEST, want a CERTIFICATE; it is a request: use the certificate /,
     provoke: async (tools) => {
       const { certFile, keyFile } = await tools.authority.issue();
       return withOwn(tools, { cert: certFile.replace(/\.pem$/, '.csr'), key: keyFile });

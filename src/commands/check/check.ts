@@ -105,7 +105,7 @@ async function checkEtcd(
     facts.view = await checkHolder(checked.directory, asked, world, report);
     // If the directory can be read without a login, it can be written without one too.
     if (facts.view !== undefined && config.login === undefined && config.tls.certFile === undefined)
-      report.note('login-none', 'without a login: anybody who reaches etcd can take the lock away');
+      report.note('login-none', 'etcd asks for no login: anyone who reaches it can take the lock away');
     const answering = seen.flatMap(({ answers, member }) => (answers ? [member] : []));
     if (facts.view !== undefined && !onlyReads) await checkLock(checked, asked, answering, world, report);
     await checkPredecessor(checked, world, report);

@@ -44,13 +44,16 @@ function checkIdentity(config: Config, answered: readonly SeenEndpoint[], report
     report.problem(
       'cluster-several',
       `hosts lead to ${ids.size} clusters, ${text}`,
-      'list members of one cluster only',
+      'list only members of one cluster in hosts',
     );
   } else if (config.expectedClusterId === undefined) {
-    report.ok('cluster-ok', `ID ${text}; --cluster-id ${text} in the lock string would refuse any other`);
+    report.ok(
+      'cluster-ok',
+      `ID ${text}; --cluster-id ${text} in the lock string would refuse any other cluster`,
+    );
   } else {
     const by = config.given.clusterId === undefined ? 'expected_cluster_id' : 'the lock string';
-    report.ok('cluster-expected', `ID ${text}, as ${by} says`);
+    report.ok('cluster-expected', `ID ${text}, as in ${by}`);
   }
 }
 
@@ -70,8 +73,8 @@ function checkLeader(answered: readonly SeenEndpoint[], report: CheckReport): vo
     const ids = [...leaders].map(hex).join(' and ');
     report.warning(
       'leader-several',
-      `members follow different leaders, ${ids}`,
-      'look again, and if it stays so, look at the network between the members',
+      `members follow different raft leaders, ${ids}`,
+      'run check again, and if this repeats, check the network between the members',
     );
   } else if (leader !== undefined && leaderless.length === 0) {
     const endpoint = answered.find(({ header }) => header?.memberId === leader)?.member.endpoint;
@@ -81,8 +84,8 @@ function checkLeader(answered: readonly SeenEndpoint[], report: CheckReport): vo
     if (status?.isLearner !== true) continue;
     report.warning(
       'leader-learner',
-      'the member is a learner, which answers no questions about locks',
-      'promote it with etcdctl member promote, or take it out of hosts',
+      'the member is a learner and cannot serve the lock',
+      'promote it with etcdctl member promote, or remove it from hosts',
       member.endpoint,
     );
   }
@@ -96,7 +99,7 @@ function alarmRemedy(alarm: string, member: string, revision: bigint): string {
       return `run ${compact} && etcdctl alarm disarm`;
     }
     case 'CORRUPT':
-      return `replace the member: etcdctl member remove ${member}, empty its data, etcdctl member add`;
+      return `replace the member: etcdctl member remove ${member}, delete its data directory, etcdctl member add`;
     default:
       return 'see etcdctl alarm list';
   }
@@ -117,7 +120,7 @@ async function checkAlarms(
 ): Promise<void> {
   const seen = alarmsSeen(answered);
   if (seen === undefined && onlyReads) {
-    report.note('alarms-unseen', 'etcd shows its alarms to its administrators only');
+    report.note('alarms-unseen', 'etcd shows its alarms only to its administrators');
     return;
   }
   const alarms =
@@ -150,7 +153,7 @@ function checkSize(answered: readonly SeenEndpoint[], report: CheckReport): void
     const remedy = 'compact and defragment it, or raise --quota-backend-bytes';
     report.warning(
       'database-large',
-      `${text}; etcd refuses leases at its quota, 2048 MiB unless set`,
+      `${text}, and etcd refuses leases at its quota, 2048 MiB by default`,
       remedy,
     );
   }
@@ -166,20 +169,23 @@ function checkVersions(answered: readonly SeenEndpoint[], report: CheckReport): 
       continue;
     }
     if (!isKnownLine(version)) {
-      report.note('version-unknown', `the bugs of etcd ${version} are not known to this program`);
+      report.note('version-unknown', `the bugs of etcd ${version} are unknown to this program`);
       continue;
     }
     const last = lastOfEndedLine(version);
     if (last !== undefined)
-      report.note('version-ended', `the line of etcd ${version} has ended with ${last} and gets no fixes`);
+      report.note(
+        'version-ended',
+        `the line of etcd ${version} has ended with ${last} and gets no more fixes`,
+      );
     const bugs = bugsOf(version);
     for (const { issue, what, endangersLock, fixedIn } of bugs) {
       const which = issue === undefined ? 'a bug' : `bug #${issue}`;
       const text = `etcd ${version} has ${which}: ${what}`;
       if (endangersLock) report.warning('version-bug', text, `upgrade to ${fixedIn ?? '3.5.28'} or later`);
-      else report.note('version-proof', `${text}; the lock is proof against it`);
+      else report.note('version-proof', `${text}; the lock is not affected`);
     }
     if (bugs.length === 0)
-      report.ok('version-ok', `etcd ${version} has the fixes of all bugs that this program knows of`);
+      report.ok('version-ok', `etcd ${version} has fixes for all bugs that this program knows`);
   }
 }

@@ -59,7 +59,7 @@ export async function checkConfig(
   const { config, warnings, notes } = loaded;
   const path = configPathOf(args, world.env);
   if (config.file === undefined)
-    report.note('config-none', `there is no "${path}": everything has its default`);
+    report.note('config-none', `there is no "${path}": all keys have their defaults`);
   else report.ok('config-read', `read "${config.file}"`);
   for (const { id, text } of warnings) reportAs('warning', id, text, report);
   for (const { id, text } of notes)
@@ -104,7 +104,7 @@ function checkWriters({ file, tls, login }: Config, report: CheckReport): void {
   for (const path of new Set(paths.filter((one) => one !== undefined))) {
     const look = lookAtFile(path);
     if (look.kind !== 'file' || !isWritableByOthers(look.permissions)) continue;
-    report.warning('config-writable', `others can write "${path}"`, `run chmod go-w ${shellWord(path)}`);
+    report.warning('config-writable', `other users can write "${path}"`, `run chmod go-w ${shellWord(path)}`);
   }
 }
 
@@ -115,21 +115,21 @@ function checkTimes(config: Config, report: CheckReport): void {
   const seconds = (ms: number): string => `${Math.round(ms / 100) / 10} s`;
   report.ok(
     'times-ok',
-    `lock_ttl ${seconds(ttlMs)}, refresh ${seconds(refreshMs)}: a holder cut off from etcd ends within ${seconds(fencedMs)} of its last renewal, ` +
-      `a dead one is replaced within ${seconds(ttlMs + EXPIRY_LAG_S * 1000)} and CTDB's leader timeout`,
+    `lock_ttl ${seconds(ttlMs)}, refresh ${seconds(refreshMs)}: a holder cut off from etcd stops within ${seconds(fencedMs)} of its last renewal, ` +
+      `a dead holder is replaced within ${seconds(ttlMs + EXPIRY_LAG_S * 1000)} plus CTDB's leader timeout`,
   );
   const sparesMs = fencedMs - refreshMs;
   if (sparesMs < 2_000) {
     report.warning(
       'times-short',
-      `between two renewals only ${seconds(sparesMs)} are left for a slow etcd, less than the 1 to 2 s that its elections take`,
+      `etcd may be silent for only ${seconds(sparesMs)} between two renewals, and its elections take 1 to 2 s`,
       'raise lock_ttl to 9 or lower refresh',
     );
   }
   if (!config.watchdog) {
     report.warning(
       'times-watchdog',
-      'watchdog is off: a holder that is frozen past its lease still claims the lock',
+      'watchdog is off: a holder that is frozen past its lease is not killed',
       'remove watchdog = no',
     );
   }
@@ -143,7 +143,7 @@ async function compareWithSamba(name: string, world: CommandContext, report: Che
     if (samba === name) return;
     report.note(
       'name-samba',
-      `netbios_name is "${name}" and testparm prints "${samba}": every node must have the same netbios_name`,
+      `netbios_name is "${name}" and testparm prints "${samba}": set the same netbios_name on every node`,
     );
   } catch (error) {
     if (!(error instanceof SetupError)) throw error; // no Samba on this node: nothing to compare with

@@ -39,17 +39,17 @@ export async function checkCtdb(
 function isRead(path: string, { refused, dropped, ignored }: CtdbConf, report: CheckReport): boolean {
   const remedy = 'correct that line';
   if (refused !== undefined) {
-    const text = `"${path}": line ${refused.line}: ${refused.problem}, and does not start`;
+    const text = `"${path}": line ${refused.line}: ${refused.problem}, and it does not start`;
     report.problem('ctdb-refused', text, remedy);
     return false;
   }
   if (dropped !== undefined) {
-    const text = `"${path}": line ${dropped.line}: ${dropped.problem}: CTDB reads no further, and runs as if the file were empty, without a cluster lock`;
+    const text = `"${path}": line ${dropped.line}: ${dropped.problem}: CTDB stops reading there, and runs without a cluster lock`;
     report.problem('ctdb-dropped', text, remedy);
     return false;
   }
   if (ignored.some(({ problem }) => problem.includes('\ufeff'))) {
-    const text = `"${path}" begins with a byte order mark (U+FEFF): CTDB passes over its first section, and runs without a cluster lock`;
+    const text = `"${path}" begins with a byte order mark (U+FEFF): CTDB ignores its first section, and runs without a cluster lock`;
     report.problem('ctdb-mark', text, `run sed -i '1s/^\\xef\\xbb\\xbf//' ${path}`);
     return false;
   }
@@ -61,11 +61,11 @@ function reportUnset(path: string, { ignored }: CtdbConf, line: string, report: 
   const remedy = `add to section [cluster], on every node: cluster lock = ${line}`;
   const meant = ignored.find(({ problem }) => /lock/i.test(problem) || problem.includes(PROGRAM));
   if (meant === undefined) {
-    const text = `"${path}" is not changed over yet: it sets no cluster lock, and CTDB would run without one`;
+    const text = `"${path}" is not migrated yet: it sets no cluster lock, and CTDB would run without one`;
     report.warning('ctdb-unset', text, remedy);
     return;
   }
-  const text = `"${path}": line ${meant.line}: ${meant.problem}: CTDB passes over that line, and runs without a cluster lock`;
+  const text = `"${path}": line ${meant.line}: ${meant.problem}: CTDB ignores that line, and runs without a cluster lock`;
   report.problem('ctdb-ignored', text, remedy);
 }
 
@@ -86,13 +86,17 @@ async function compareWithRunning(
 ): Promise<void> {
   const outcome = await run('ctdb', ['-T', '3', 'getreclock'], COMMAND_LIMIT_MS);
   if (outcome.kind !== 'exited' || outcome.code !== 0) {
-    report.note('ctdb-stopped', 'CTDB does not run here now');
+    report.note('ctdb-stopped', 'CTDB is not running on this node');
     return;
   }
   const running = outcome.stdout.trim();
-  if (running === lock) report.ok('ctdb-running', 'CTDB runs with it');
+  if (running === lock) report.ok('ctdb-running', 'CTDB is running with this cluster lock');
   else {
-    const text = `CTDB runs with ${running === '' ? 'no cluster lock' : running}, unlike "${path}"`;
-    report.warning('ctdb-restart', text, 'restart CTDB on all nodes, one string on all of them');
+    const text = `CTDB is running with ${running === '' ? 'no cluster lock' : running}, which is not the cluster lock in "${path}"`;
+    report.warning(
+      'ctdb-restart',
+      text,
+      'set the same cluster lock on all nodes, and restart CTDB on all of them',
+    );
   }
 }

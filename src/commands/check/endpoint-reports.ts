@@ -25,13 +25,19 @@ export function reportSeen(look: Look, config: Config, wallNowMs: number, report
   const role = seen.status === undefined ? '' : `${roleOf(seen.status)}, `;
   const text = `${where}etcd ${seen.version ?? 'of unknown version'}, ${role}round trip ${formatLatency(roundTripMs)}`;
   if (roundTripMs <= SLOW_MS) report.ok('connect-ok', text, endpoint);
-  else report.warning('connect-slow', text, 'find out what slows the network or the member down', endpoint);
+  else
+    report.warning(
+      'connect-slow',
+      text,
+      'check the network, and the load and the disk of the member',
+      endpoint,
+    );
   reportTls(look, wallNowMs, report);
   if (config.login !== undefined) reportLogin(look, config.login.username, wallNowMs, report);
   if (clockGapMs !== undefined && Math.abs(clockGapMs) > CLOCK_GAP_MS) {
     const seconds = Math.round(Math.abs(clockGapMs) / 1000);
-    const gap = `its clock is ${seconds} s ${clockGapMs > 0 ? 'behind' : 'ahead of'} ours`;
-    report.warning('clock-gap', gap, 'let NTP keep both', endpoint);
+    const gap = `its clock is ${seconds} s ${clockGapMs > 0 ? 'behind' : 'ahead of'} the clock of this host`;
+    report.warning('clock-gap', gap, 'synchronize both clocks with NTP', endpoint);
   }
 }
 
@@ -50,10 +56,10 @@ function reportTls({ seen, http }: Look, wallNowMs: number, report: CheckReport)
     reportDaysLeft(report, text, days(leaf), "renew the member's certificate", endpoint);
     for (const one of between) {
       const remedy = "renew it, and put it into the member's certificate file";
-      reportDaysLeft(report, `authority between: ${names(one)}`, days(one), remedy, endpoint);
+      reportDaysLeft(report, `intermediate certificate: ${names(one)}`, days(one), remedy, endpoint);
     }
   } else if (!address.secure && isIP(address.host) !== 0 && !/^(127\.|::1$)/.test(address.host)) {
-    report.note('tls-plain', 'not encrypted: who is on the network can read and change the lock', endpoint);
+    report.note('tls-plain', 'not encrypted: anyone on the network can read and change the lock', endpoint);
   }
 }
 
@@ -77,8 +83,8 @@ function reportLogin(
   if (token === undefined) {
     report.warning(
       'login-off',
-      'authentication is off: anybody who reaches etcd can take the lock',
-      'run etcdctl auth enable, once users and roles are there',
+      'authentication is off: anyone who reaches etcd can take the lock',
+      'run etcdctl auth enable, once users and roles exist',
       endpoint,
     );
     return;
@@ -86,8 +92,8 @@ function reportLogin(
   if (loginMs > SLOW_LOGIN_MS) {
     report.warning(
       'login-slow',
-      `a login takes ${formatLatency(loginMs)} of the 3.7 s that a start of the helper has`,
-      'lower --bcrypt-cost of etcd, and set the password anew, for it keeps the cost with which it was set',
+      `a login takes ${formatLatency(loginMs)} of the 3.7 s in which the helper must answer`,
+      'lower --bcrypt-cost of etcd, then set the password again',
       endpoint,
     );
   }
@@ -95,7 +101,7 @@ function reportLogin(
   if (token.kind === 'simple') {
     report.ok(
       'login-ok',
-      `${who}; the login ends 5 min after its last use, unless --auth-token-ttl differs`,
+      `${who}; the login ends 5 min after its last use, unless --auth-token-ttl sets another time`,
       endpoint,
     );
     return;

@@ -60,7 +60,7 @@ export async function checkEndpoints(
       id,
       endpoint,
       text: message,
-      remedy: remedy ?? 'see that etcd runs there and that no firewall stands between',
+      remedy: remedy ?? 'check that etcd runs there and that no firewall blocks the connection',
     });
     return { ...NOTHING_SEEN, member: members[index] as AdminMember };
   });

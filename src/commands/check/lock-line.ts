@@ -61,19 +61,19 @@ export async function checkLockLine(
     if (/^["'\u2018-\u201f]/.test(lock.text)) {
       return problem(
         'ctdb-quotes',
-        `the quotes belong to the value, so CTDB would lock a file of the name ${lock.text} on each node by itself`,
+        `the quotes are part of the value, so CTDB would lock the file ${lock.text} on each node separately`,
       );
     }
     if (lock.text.includes(PROGRAM)) {
       const [file = ''] = lock.text.split(/[ \t]+/);
       return problem(
         'ctdb-bang',
-        `the "!" is missing: CTDB would lock the file "${file}" on each node by itself`,
+        `the "!" is missing: CTDB would lock the file "${file}" on each node separately`,
       );
     }
     report.warning(
       'ctdb-other',
-      `"${path}" is not changed over yet: CTDB keeps its lock in the file ${lock.text}`,
+      `"${path}" is not migrated yet: CTDB keeps its lock in the file ${lock.text}`,
       `with CTDB stopped on all nodes, ${remedy}`,
     );
     return false;
@@ -82,14 +82,14 @@ export async function checkLockLine(
   if (/^![ \t]/.test(lock.text)) {
     return problem(
       'ctdb-space',
-      'there is a space after the "!". CTDB runs the helper, but compares this line between the nodes to the letter, and shuts down a node that has it without the space',
+      'there is a space after the "!": CTDB compares this line exactly between the nodes, and shuts down a node that has it without the space',
     );
   }
   if (!checkProgram(lock.program, report)) return false;
   if (/["'\u2018-\u201f]/.test(lock.text))
     return problem(
       'ctdb-quotes',
-      'it has quotes, which CTDB hands on as they are; it splits arguments at spaces',
+      'it has quotes, which CTDB passes on unchanged: it splits arguments at spaces only',
     );
   const args = helperArgsOf(lock);
   if (args !== undefined && 'mistake' in args) return problem('ctdb-arguments', args.mistake);
@@ -101,11 +101,11 @@ export async function checkLockLine(
     ...(clusterId === undefined ? ['--cluster-id'] : []),
   ];
   if (lacking.length === 0)
-    report.ok('ctdb-ok', `"${path}": cluster lock is this helper, and says which lock it is`);
+    report.ok('ctdb-ok', `"${path}": cluster lock is this helper, with --name and --cluster-id`);
   else {
     report.warning(
       'ctdb-identity',
-      `"${path}": cluster lock is this helper, without ${lacking.join(' and ')}: CTDB cannot see a node that takes another lock`,
+      `"${path}": cluster lock is this helper, without ${lacking.join(' and ')}: CTDB cannot detect a node that takes another lock`,
       remedy,
     );
   }
@@ -131,10 +131,14 @@ function checkOther(
   if (lookAtFile(program).kind === 'absent') return problem('ctdb-path', `"${program}" is not there`);
   report.warning(
     'ctdb-other',
-    `"${path}" is not changed over yet: CTDB keeps its lock with ${text}`,
+    `"${path}" is not migrated yet: CTDB keeps its lock with ${text}`,
     `with CTDB stopped on all nodes, ${remedy}`,
   );
   return false;
+}
+
+function fileText(path: string | undefined): string {
+  return path === undefined ? 'no file' : `"${path}"`;
 }
 
 /** Reports whether the helper that CTDB starts takes the lock that was checked. */
@@ -166,13 +170,13 @@ async function readsTheSame(
     const same = directory === checked.directory ? 'the same lock' : directory.slice(0, -1);
     report.note(
       'ctdb-file',
-      `CTDB's helper reads ${theirs === undefined ? 'no file' : `"${theirs}"`}, which leads to ${same}, and ${ours === undefined ? 'the defaults were' : `"${ours}" was`} checked`,
+      `the helper that CTDB runs reads ${fileText(theirs)}, which selects ${same}, and this check reads ${fileText(ours)}`,
     );
     return true;
   } catch (error) {
     if (!(error instanceof ConfigError || error instanceof SetupError)) throw error;
     const remedy = `correct that, or the cluster lock in "${path}"`;
-    report.problem('ctdb-refused-file', `CTDB's helper would answer 3: ${error.message}`, remedy);
+    report.problem('ctdb-refused-file', `the helper that CTDB runs would answer 3: ${error.message}`, remedy);
     return false;
   }
 }

@@ -46,11 +46,11 @@ export async function checkHolder(
     return undefined;
   }
   const [holder] = view.contenders;
-  if (holder === undefined) report.ok('holder-none', 'nobody holds the lock now');
+  if (holder === undefined) report.ok('holder-none', 'nobody holds the lock');
   else if (holder.leaseId === '0') {
     report.problem(
       'holder-forever',
-      `${holder.key} has no lease, so the lock is never free`,
+      `${holder.key} has no lease, so the lock is never released`,
       `run etcdctl del ${shellWord(holder.key)}`,
     );
   } else report.ok('holder-ok', `held by ${describeContender(holder)}`);
@@ -70,7 +70,7 @@ export async function checkLock(
   report: CheckReport,
 ): Promise<void> {
   const { clock } = world;
-  report.progress('taking a lease, renewing it, letting it go');
+  report.progress('taking, renewing and revoking a test lease');
   const timing = timingOf(config);
   const each = await makeMembers(config, { clock });
   const lock = new Members(each, clock, timing);
@@ -84,7 +84,7 @@ export async function checkLock(
         (member, call) => member.rehearse(directory, directory + leaseHex(leaseId), leaseId, call),
         clock.now() + STEP_LIMIT_MS,
       );
-      report.ok('permission-ok', `may take a lease, and read and write under ${directory}`);
+      report.ok('permission-ok', `may take a lease, and may read and write under ${directory}`);
       await checkOneStore(leaseId, answering, world, report);
       const answers = new Set(answering.map(({ endpoint }) => endpoint));
       const asked = each.filter(({ endpoint }) => answers.has(endpoint));
@@ -103,7 +103,7 @@ export async function checkLock(
 function reportFailure(error: unknown, report: CheckReport): void {
   if (!(error instanceof EtcdError)) throw error;
   const area = error.kind === 'permission' || error.kind === 'auth' ? 'permission' : 'lease';
-  const { id, endpoint, message, remedy = 'see the lines above, and the log of etcd' } = error;
+  const { id, endpoint, message, remedy = 'check the lines above, and the log of etcd' } = error;
   report.add({ verdict: 'problem', area, id, endpoint, text: message, remedy });
 }
 
@@ -137,8 +137,8 @@ async function reportTtl(bench: Bench, { ttlMs }: Timing): Promise<void> {
   const [granted, asked] = [grantedMs, ttlMs].map((ms) => `${Math.round(ms / 1000)} s`);
   bench.report.warning(
     'lease-raised',
-    `etcd grants a lease of ${granted ?? ''} where lock_ttl is ${asked ?? ''}, because of its --election-timeout: ` +
-      `a dead holder is replaced within ${Math.round(grantedMs / 1000) + 1} s and CTDB's leader timeout`,
+    `lock_ttl is ${asked ?? ''}, and etcd grants ${granted ?? ''} because of its --election-timeout: ` +
+      `a dead holder is replaced within ${Math.round(grantedMs / 1000) + 1} s plus CTDB's leader timeout`,
     `lower --election-timeout of all members to ${Math.floor((ttlMs * 2) / 3)} or less, or set lock_ttl = ${Math.round(grantedMs / 1000)}`,
   );
 }
@@ -163,10 +163,10 @@ async function measureRenewals(leaseId: LeaseId, attemptMs: number, bench: Bench
   }
   tookMs.sort((a, b) => a - b);
   const [median, worst] = [tookMs[RENEWALS / 2] ?? 0, tookMs.at(-1) ?? 0];
-  const text = `a renewal takes ${formatLatency(median)}, at worst ${formatLatency(worst)} of ${formatLatency(attemptMs)}`;
+  const text = `a renewal takes ${formatLatency(median)}, the slowest ${formatLatency(worst)}, the limit is ${formatLatency(attemptMs)}`;
   if (worst < attemptMs / 3) report.ok('renewal-ok', text);
   else {
-    const remedy = 'give etcd faster disks or a network of its own, or raise lock_ttl';
+    const remedy = 'give etcd faster disks or a separate network, or raise lock_ttl';
     report.warning('renewal-slow', text, remedy);
   }
 }
@@ -181,7 +181,7 @@ export async function checkPredecessor(
     ...SILENT_LOG,
     warning: (_, message) => {
       const [text = '', must = ''] = message.split('; ');
-      report.warning('python-lock', text, `${must}: stop CTDB where the old one runs`);
+      report.warning('python-lock', text, `${must}, and stop CTDB where the Python helper runs`);
     },
   };
   await lookForV2Lock(config, name, clock, log, clock.now() + STEP_LIMIT_MS);

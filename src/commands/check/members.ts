@@ -35,14 +35,14 @@ export async function checkMembership(
     report.problem(
       'members-stranger',
       'is not a member of this cluster',
-      'take it out of hosts',
+      'remove it from hosts',
       member.endpoint,
     );
   }
   const isComplete = seen.every(({ header }) => header !== undefined);
   const missing = listed.members.filter(({ id, isLearner }) => !known.has(id) && !isLearner);
   for (const member of isComplete && config.srvDomain === undefined ? missing : []) {
-    const remedy = `add ${addressesOf(member)} to hosts, so that the lock survives the others`;
+    const remedy = `add ${addressesOf(member)} to hosts, so that the lock survives a failure of the others`;
     report.warning('members-missing', `member ${nameOf(member)} is not in hosts`, remedy);
   }
   const votes = listed.members.filter(({ isLearner }) => !isLearner).length;
@@ -62,7 +62,7 @@ export async function checkMembership(
 /** Says why something could not be read, for a note. */
 export function unread(what: string, { kind, message }: EtcdError): string {
   return kind === 'permission'
-    ? `etcd shows ${what} to its administrators only`
+    ? `etcd shows ${what} only to its administrators`
     : `etcd did not show ${what}: ${message}`;
 }
 
@@ -83,7 +83,7 @@ export async function firstOf<T>(
   answered: readonly SeenEndpoint[],
   ask: (one: SeenEndpoint) => Promise<T>,
 ): Promise<T | EtcdError> {
-  let failure = new EtcdError('unavailable', '', 'nobody was asked');
+  let failure = new EtcdError('unavailable', '', 'no member was asked');
   for (const one of answered) {
     try {
       return await ask(one);

@@ -15,12 +15,12 @@ export function checkProgram(program: string, report: CheckReport): boolean {
     }
     if (theirs.dev === ours.dev && theirs.ino === ours.ino) return true;
     if (isScript(program)) {
-      const text = `not changed over yet: "${program}" is a script, such as Samba's own helper, and not this program`;
+      const text = `not migrated yet: "${program}" is a script, such as Samba's own helper, and not this program`;
       const remedy = 'with CTDB stopped on all nodes, install the package ctdb-etcd-lock on every node';
       report.warning('ctdb-script', text, remedy);
       return false;
     }
-    report.note('ctdb-copy', `CTDB runs "${program}", which is another file than the program that checks`);
+    report.note('ctdb-copy', `CTDB runs "${program}", and this check runs from another file`);
     return true;
   } catch {
     const remedy = 'install the package ctdb-etcd-lock, or correct the path of the cluster lock';

@@ -27,7 +27,7 @@ export async function checkSelinux({ run }: CommandContext, report: CheckReport)
   if (last === undefined) return;
   const what = /denied\s+\{[^}]*\}.*/.exec(last)?.[0] ?? 'something';
   const remedy = isLoaded
-    ? `if that is younger than the policy module, report it: ausearch -m AVC -c ${PROGRAM}`
+    ? `if the policy module was loaded before that, report it with the output of ausearch -m AVC -c ${PROGRAM}`
     : `load the policy module ${PROGRAM}`;
-  report.warning('selinux-denied', `today the helper was refused: ${what}`, remedy);
+  report.warning('selinux-denied', `SELinux refused the helper today: ${what}`, remedy);
 }

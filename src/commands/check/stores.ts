@@ -51,8 +51,8 @@ export async function checkOneStore(
   for (const { member } of unknown ?? []) {
     report.problem(
       'store-another',
-      `does not know a lease that ${known?.map((one) => one.member.endpoint).join(' and ') ?? ''} has just granted: it is another store, and nodes that ask it first would take a lock of their own`,
-      'list in hosts only members that etcdctl member list shows as one cluster',
+      `does not know a lease that ${known?.map((one) => one.member.endpoint).join(' and ') ?? ''} has just granted: it is another store, so two nodes could both take the lock`,
+      'list in hosts only the members that one etcdctl member list shows',
       member.endpoint,
     );
   }
@@ -83,7 +83,7 @@ export async function checkSameCluster(
     report.problem(
       'store-members',
       `its members are ${text}, and those of ${first.endpoint} are ${first.text}: it is another cluster`,
-      'list members of one cluster only in hosts',
+      'list only members of one cluster in hosts',
       endpoint,
     );
   }
@@ -95,8 +95,8 @@ export async function checkSameCluster(
     if (highest !== undefined && revision < highest.revision) {
       report.problem(
         'store-behind',
-        `is at revision ${revision.toString()}, after ${highest.endpoint} has shown ${highest.revision.toString()}: it is another store, or was restored from a backup`,
-        'list members of one cluster only in hosts',
+        `its revision is ${revision.toString()}, and ${highest.endpoint} has shown ${highest.revision.toString()}: it is another store, or was restored from a backup`,
+        'list only members of one cluster in hosts',
         member.endpoint,
       );
     } else highest = { endpoint: member.endpoint, revision };
@@ -141,8 +141,8 @@ export async function checkShortestLeases(
     if (shortestMs === longest.shortestMs) continue;
     report.warning(
       'election-differs',
-      `grants leases from ${seconds(shortestMs)} on, and ${longest.endpoint} from ${seconds(longest.shortestMs)}: their --election-timeout differs`,
-      'run all members with the same --election-timeout',
+      `the shortest lease that it grants is ${seconds(shortestMs)}, and that of ${longest.endpoint} is ${seconds(longest.shortestMs)}: their --election-timeout differs`,
+      'set the same --election-timeout on all members',
       endpoint,
     );
   }

@@ -63,7 +63,7 @@ function reportAuthorities(
 ): void {
   for (const { certificate, line } of authorities?.certificates ?? []) {
     const text = `ca_cert ${nameInLine(certificate.subject)}`;
-    const remedy = `put its successor into "${path}", and remove it from line ${line} once no member needs it`;
+    const remedy = `put its replacement into "${path}", and remove it from line ${line} when no member needs it`;
     reportDaysLeft(report, text, daysLeft(certificate.validTo, nowMs), remedy);
     const weak = weakKeyOf(certificate);
     if (weak !== undefined)
@@ -72,7 +72,7 @@ function reportAuthorities(
   for (const line of authorities?.revocationLines ?? []) {
     report.warning(
       'tls-crl',
-      `ca_cert "${path}" line ${line} begins a list of revoked certificates, which is not looked at`,
+      `ca_cert "${path}" line ${line} begins a list of revoked certificates, which the helper ignores`,
       'remove it from that file',
     );
   }
@@ -82,7 +82,11 @@ function reportOwn(path: string, own: X509Certificate, nowMs: number, report: Ch
   const text = `cert ${nameInLine(own.subject)}`;
   reportDaysLeft(report, text, daysLeft(own.validTo, nowMs), `renew "${path}"`);
   if (!mayServe(own, CLIENT_AUTH))
-    report.warning('tls-usage', `${text} is not for clients`, 'issue it with extendedKeyUsage = clientAuth');
+    report.warning(
+      'tls-usage',
+      `${text} is not for clients`,
+      'reissue it with extendedKeyUsage = clientAuth',
+    );
   if (!mayHandshake(own))
-    report.warning('tls-usage', `${text} is not for TLS`, 'issue it with keyUsage = digitalSignature');
+    report.warning('tls-usage', `${text} is not for TLS`, 'reissue it with keyUsage = digitalSignature');
 }

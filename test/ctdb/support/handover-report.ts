@@ -118,9 +118,9 @@ export function handOverReport(
     ].join('\n');
   return `# Hand-over: how long the cluster has no leader
 
-Written by \`npm run bench:ctdb\`; do not edit. CTDB ${facts.version} with three nodes, etcd 3.4 with three members, ${facts.trials}
-trials each unless n is given, ${cpus().length} cores, ${facts.clusters} clusters side by side, each helper with its defaults. Seconds:
-median (fastest–slowest).${facts.note === '' ? '' : `\n\n${facts.note}`}
+Written by \`npm run bench:ctdb\`; do not edit. CTDB ${facts.version} with three nodes, etcd 3.4 with three members. ${facts.trials}
+trials for each cell unless n is given, ${cpus().length} cores, ${facts.clusters} clusters side by side, each helper with its defaults. All times are in
+seconds: median (fastest–slowest).${facts.note === '' ? '' : `\n\n${facts.note}`}
 
 ![Seconds from the event to "Took cluster lock", every trial](handover.svg)
 
@@ -134,22 +134,22 @@ ${table(({ okS }) => okS)}
 
 ## What the times are made of
 
-CTDB notices a leader that is gone after its \`leader timeout\`, 5 s from the leader's last broadcast, which it sends every
-second; a lock that is free by then is taken in that moment. That, 4 to 5 s, is what no helper can beat unless only the
-helper itself has ended: then CTDB holds an election at once, and what is left is the start of a new helper. A node that
-vanishes from the network is missed after half a minute.
+CTDB's leader sends a broadcast every second. The other nodes miss the leader 5 s after its last broadcast (\`leader timeout\`). They
+then take the lock, if it is free by then. So 4 to 5 s pass with every helper. Two events differ. When only the helper ends,
+CTDB holds an election at once, and the time is the start of a new helper. When a node vanishes from the network, the others miss
+it after about 30 s.
 
-A helper that is killed in the middle of a recovery is not in the table: every node's check of the lock then runs beside the
-election, and takes a lock that is free for a moment. Contenders look again at a key that is so young, and the cluster has a leader
-a second or two later; the test of CTDB's behavior kills ten times at that point.
-
-After a SIGKILL of everything on the node nobody is left who could give the lock back, so it is free when its lease ends: between
-\`lock_ttl\` less \`refresh\` and \`lock_ttl\` after the event, and up to 1 s until etcd has noticed. CTDB tries for the
-first time 4 to 5 s after the event. The helper waits for the end of a lease that nobody renews any more for as long as CTDB may
-wait for an answer, that is until 7.4 to 8.4 s after the event; a lease that ends later is taken by the next try, which CTDB starts
-5 s after the first, so 9 to 10 s after the event. With \`lock_ttl = 6\` every lease ends within the first try.
+After SIGKILL of everything on a node, nothing is left that could release the lock. It is free when its lease ends: between
+\`lock_ttl\` less \`refresh\` and \`lock_ttl\` after the event, and up to 1 s later until etcd has noticed. CTDB tries for the first time
+4 to 5 s after the event. The new helper waits for the end of a lease that is not renewed, but only as long as CTDB may wait for an
+answer: until 7.4 to 8.4 s after the event. If the lease ends later, the next try takes the lock. CTDB starts it 5 s after the
+first, so 9 to 10 s after the event. With \`lock_ttl = 6\`, every lease ends within the first try.
 [safety.md](safety.md#why-it-waits-and-does-not-guess) says why nothing faster is safe.
 
-The fcntl helper has no row for the network: its lock is on a file that here needs no network.
+The table has no helper that is killed in the middle of a recovery. Every node then checks the lock while the election runs, and such a
+check can take the lock for a moment. A contender looks again at a key that is so young. The cluster has a leader a second or two
+later. The test of CTDB's behavior kills the helper ten times at that point.
+
+The fcntl helper has no value for the network: here its lock is on a local file.
 `;
 }

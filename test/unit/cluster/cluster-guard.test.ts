@@ -81,7 +81,7 @@ void describe('ClusterGuard', () => {
     fake.calls[1]?.answer('listMembers', { header: headerOf({ clusterId: '8' }), members: [] });
     await assert.rejects(asked[1] ?? Promise.resolve(), {
       kind: 'otherStore',
-      message: 'belongs to etcd cluster 0x8, not to 0x7 as a:1',
+      message: 'belongs to etcd cluster 0x8, and a:1 to 0x7',
     });
   });
 

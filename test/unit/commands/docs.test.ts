@@ -88,7 +88,7 @@ const BUGS: readonly (readonly [
   [/watch can miss a delete/, false, ['3.4.0', '3.4.36'], ['3.5.0', '3.5.18']],
   [/can corrupt a member/, true, ['3.4.0', '3.4.38'], ['3.5.0', '3.5.23'], ['3.6.0', '3.6.5']],
   [/CVE-2026-33413/, true, ['3.4.0', '3.4.42'], ['3.5.0', '3.5.28'], ['3.6.0', '3.6.9']],
-  [/beyond its permission/, false, ['3.5.0', '3.5.33'], ['3.6.0', '3.6.14'], ['3.7.0', '3.7.1']],
+  [/show keys without permission/, false, ['3.5.0', '3.5.33'], ['3.6.0', '3.6.14'], ['3.7.0', '3.7.1']],
 ];
 
 for (const [what, endangersLock, ...lines] of BUGS) {

@@ -212,35 +212,35 @@ const REFUSED: readonly (readonly [string, string])[] = [
   ['lock_ttl =', 'line 1: lock_ttl is "", want seconds from 2 to 300'],
   ['refresh = 0', 'line 1: refresh is "0", want seconds from 0.1 to 3600'],
   ['lock_refresh = .', 'line 1: lock_refresh is ".", want seconds from 0.1 to 3600'],
-  ['refresh = 4.6', 'line 1: refresh is "4.6", want at most 4.5 s, to keep a lock_ttl of 9 s alive'],
+  ['refresh = 4.6', 'line 1: refresh is "4.6", want at most 4.5 s with a lock_ttl of 9 s'],
   [
     'lock_ttl = 4\nlock_refresh = 2',
-    'line 2: lock_refresh is "2", want at most 1.5 s, to keep a lock_ttl of 4 s alive',
+    'line 2: lock_refresh is "2", want at most 1.5 s with a lock_ttl of 4 s',
   ],
   ['port = 0', 'line 1: port is "0", want a port from 1 to 65535'],
   ['port = 2379,2380', 'line 1: port is "2379,2380", want a port from 1 to 65535'],
   ['protocol = ftp', 'line 1: protocol is "ftp", want http or https'],
   ['allow_reconnect = maybe', 'line 1: allow_reconnect is "maybe", want yes or no'],
-  ['host = a, b', 'line 1: host is "a, b", want one host, or hosts as the key for several'],
+  ['host = a, b', 'line 1: host is "a, b", want one host; for several, set hosts instead'],
   ['host = a\nhosts = b', 'line 1: host is "a", want either host or hosts, not both'],
   ['hosts = b\nsrv_domain = a', 'line 2: srv_domain is "a", want either srv_domain or hosts, not both'],
   ['srv_domain = a b', 'line 1: srv_domain is "a b", want a domain name'],
   [
     'srv_domain = _etcd-client._tcp.example.com',
-    'line 1: srv_domain is "_etcd-client._tcp.example.com", want the domain alone, example.com, because the names of the records are put in front of it',
+    'line 1: srv_domain is "_etcd-client._tcp.example.com", want the domain alone, example.com, because the helper puts _etcd-client._tcp in front',
   ],
   ['srv_domain = a\nhost = b', 'line 2: host is "b", want either host or srv_domain, not both'],
   ['port = 2379\nsrv_domain = a', 'line 1: port is "2379", want either port or srv_domain, not both'],
   ...['http://h:2379/v3', 'h:2379/', 'https://h/?x'].map((host): [string, string] => [
     `hosts = ${host}`,
-    `line 1: hosts is "${host}", want a host and port without a path behind them, for etcd v3 has none`,
+    `line 1: hosts is "${host}", want a host and port without a path, because etcd v3 has none`,
   ]),
   [
     'hosts = a:2379 b:2379/ c',
-    'line 1: hosts is "a:2379 b:2379/ c", want a host and port without a path behind them, for etcd v3 has none; "b:2379/" is not that',
+    'line 1: hosts is "a:2379 b:2379/ c", want a host and port without a path, because etcd v3 has none; "b:2379/" is wrong',
   ],
   ['hosts = a:2379;b:2379', 'line 1: hosts is "a:2379;b:2379", want commas or spaces between hosts, not ";"'],
-  ['host = a;b', 'line 1: host is "a;b", want one host, or hosts as the key for several'],
+  ['host = a;b', 'line 1: host is "a;b", want one host; for several, set hosts instead'],
   ['; refresh = 2', 'line 1: a line that starts with ";", want "#" in front of a comment'],
   ['[global]', 'line 1: a section in brackets, want only lines of "key = value"'],
   ['export hosts=a', 'line 1: a line of a shell, want hosts without a word in front'],
@@ -261,10 +261,10 @@ const REFUSED: readonly (readonly [string, string])[] = [
     'username = u\npassword = \u2018hunter2\u2019',
     `line 2: the value of password begins with U+2018 LEFT SINGLE QUOTATION MARK, want "value" or 'value'`,
   ],
-  ['hosts = a\n\nhosts = b', 'line 3: hosts is set twice, in line 1 to something else, want one of the two'],
+  ['hosts = a\n\nhosts = b', 'line 3: hosts is set twice, in line 1 to another value, want one of the two'],
   [
     'netbios_name = A\nnetbios_name = a',
-    'line 2: netbios_name is set twice, in line 1 to something else, want one of the two',
+    'line 2: netbios_name is set twice, in line 1 to another value, want one of the two',
   ],
   ['lock_prefix = locks', `line 1: lock_prefix is "locks", want ${LOCK_PREFIX}`],
   ['lock_prefix = /', `line 1: lock_prefix is "/", want ${LOCK_PREFIX}`],
@@ -294,29 +294,26 @@ const REFUSED: readonly (readonly [string, string])[] = [
   ]),
   ['locks_dir = a b', `line 1: locks_dir is "a b", want ${LOCKS_DIR}; it has U+0020 SPACE`],
   ['cert = ssl/cert.pem', 'line 1: cert is "ssl/cert.pem", want the absolute path of a file'],
-  ['cert = /c', 'line 1: cert is "/c", want protocol = https beside it, for no host is spoken to over TLS'],
+  ['cert = /c', 'line 1: cert is "/c", want protocol = https as well, because no host uses TLS'],
   [
     'ca_cert = /c\nhosts = http://a',
-    'line 1: ca_cert is "/c", want protocol = https beside it, for no host is spoken to over TLS',
+    'line 1: ca_cert is "/c", want protocol = https as well, because no host uses TLS',
   ],
-  ['protocol = https\nkey = /k', 'line 2: key is "/k", want cert beside it'],
-  [
-    'protocol = https\nkey_password_file = /k',
-    'line 2: key_password_file is "/k", want key or cert beside it',
-  ],
+  ['protocol = https\nkey = /k', 'line 2: key is "/k", want cert as well'],
+  ['protocol = https\nkey_password_file = /k', 'line 2: key_password_file is "/k", want key or cert as well'],
   ['server_name = a:1', 'line 1: server_name is "a:1", want a host name or an address'],
-  ['username = u', 'line 1: username is "u", want password or password_file beside it'],
-  ['password = hunter2', 'line 1: password is (not shown), want username beside it'],
+  ['username = u', 'line 1: username is "u", want password or password_file as well'],
+  ['password = hunter2', 'line 1: password is (not shown), want username as well'],
   ['password =', 'line 1: password is (not shown), want a password'],
   ['password = #hunter2', 'line 1: password is (not shown), want a password'],
-  ['password_file = /p', 'line 1: password_file is "/p", want username beside it'],
+  ['password_file = /p', 'line 1: password_file is "/p", want username as well'],
   [
     'username = u\npassword = hunter2\npassword_file = /p',
     'line 3: password_file is "/p", want either password or password_file, not both',
   ],
   [
     'hosts = https://u:hunter2@a',
-    'line 1: hosts is (not shown), want no login in an address; username and password_file are keys of their own',
+    'line 1: hosts is (not shown), want no user name in an address; set username and password_file',
   ],
   ['read_timeout = never', 'line 1: read_timeout is "never", want seconds from 0.1 to 3600'],
   ['dial_timeout = 0.01', 'line 1: dial_timeout is "0.01", want seconds from 0.1 to 3600'],
@@ -378,10 +375,10 @@ const MEANT: readonly (readonly [words: string, meant: string])[] = [
 for (const [words, meant] of MEANT) {
   for (const word of words.split(' ')) {
     test(`a key ${word}, which may say which lock this is, is refused, and ${meant} is named`, () => {
-      const what = /^(netbios|lock)/.test(meant) ? 'which lock this is' : 'which etcd has the lock';
+      const what = /^(netbios|lock)/.test(meant) ? 'another lock' : 'another etcd';
       assert.equal(
         configErrorOf(() => configOf(`lock_ttl = 9\n${word} = x`)),
-        `Cannot read config "${CONFIG_NAME}": line 2: unknown key "${word}" may say ${what}, want ${meant}`,
+        `Cannot read config "${CONFIG_NAME}": line 2: unknown key "${word}" could select ${what}, want ${meant}`,
       );
     });
   }
@@ -419,18 +416,25 @@ const WARNED: readonly (readonly [string, readonly string[]])[] = [
     'grpc.keepalive_time = 1',
     ['line 1: unknown key "grpc.keepalive_time" is ignored, did you mean grpc.keepalive_time_ms'],
   ],
-  ['port = 2379\nport = 2379', ['port is set twice, in lines 1 and 2, and the last one counts; remove one']],
+  [
+    'port = 2379\nport = 2379',
+    ['port is set twice, in lines 1 and 2, and the last value is used; remove the other line'],
+  ],
   [
     'refresh = 1\n\nlock_refresh = 2',
-    ['refresh is set twice, in line 1 and as lock_refresh in line 3, and the last one counts; remove one'],
+    [
+      'refresh is set twice, in line 1 and as lock_refresh in line 3, and the last value is used; remove the other line',
+    ],
   ],
   [
     'grpc.client_idle_timeout_ms = 1000\ngrpc.client_idle_timeout_ms = x'.replace('x', '1001'),
-    ['grpc.client_idle_timeout_ms is set twice, in lines 1 and 2, and the last one counts; remove one'],
+    [
+      'grpc.client_idle_timeout_ms is set twice, in lines 1 and 2, and the last value is used; remove the other line',
+    ],
   ],
   [
     'insecure_skip_verify = yes\nprotocol = https',
-    ['insecure_skip_verify is on, so anybody on the network can pose as etcd; set ca_cert instead'],
+    ['insecure_skip_verify is on, so anyone on the network can pose as etcd; set ca_cert instead'],
   ],
 ];
 
@@ -456,11 +460,11 @@ test('what the lock string says must be what the file says', () => {
   assert.equal(configOf('', given).config.netbiosName, undefined);
   assert.equal(
     configErrorOf(() => configOf('\nnetbios_name = other', given)),
-    `Cannot read config "${CONFIG_NAME}": line 2: netbios_name is "other", want "FILES" as --name in the lock string says`,
+    `Cannot read config "${CONFIG_NAME}": line 2: netbios_name is "other", want "FILES", which is --name in the lock string`,
   );
   assert.equal(
     configErrorOf(() => configOf('expected_cluster_id = 254', given)),
-    `Cannot read config "${CONFIG_NAME}": line 1: expected_cluster_id is "254", want ff as --cluster-id in the lock string says`,
+    `Cannot read config "${CONFIG_NAME}": line 1: expected_cluster_id is "254", want ff, which is --cluster-id in the lock string`,
   );
 });
 

@@ -55,7 +55,7 @@ const REFUSED: readonly (readonly [string, RegExp])[] = [
   ['a:', /^want a port from 1 to 65535/],
   ['a:http', /^want a port from 1 to 65535/],
   ['a:1:2', /^want host, host:port/],
-  ['a b/c', /^want a host and port without a path behind them, for etcd v3 has none; "b\/c" is not that$/],
+  ['a b/c', /^want a host and port without a path, because etcd v3 has none; "b\/c" is wrong$/],
   ['https://a/v3', /^want a host and port without a path/],
   ['https://a?b', /^want a host and port without a path/],
   ['a:2379/', /^want a host and port without a path/],

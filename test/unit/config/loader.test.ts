@@ -62,7 +62,7 @@ test('a file that names no etcd is used with a warning, under its usual name and
   mkdirSync(join(directory, 'unnamed'));
   const path = write('unnamed/etcd', 'netbios_name = FILES');
   const said = [
-    `Config "${path}" names no etcd, so that 127.0.0.1:2379 on this node is asked; set hosts, the same on all nodes`,
+    `Config "${path}" sets no hosts, so the helper asks 127.0.0.1:2379 on this node; set hosts, the same on all nodes`,
   ];
   assert.deepEqual(load(path).warnings, said);
   assert.deepEqual(load(undefined, join(directory, 'unnamed')).warnings, said);
@@ -155,7 +155,9 @@ test('a password in a config that others can read is one warning with the chmod'
   const text = 'host = a\nusername = u\npassword = hunter2\n';
   const path = write('open', text, 0o644);
   const { warnings } = load(path);
-  assert.deepEqual(warnings, [`File "${path}" holds a secret and others can read it; run chmod 600 ${path}`]);
+  assert.deepEqual(warnings, [
+    `File "${path}" holds a secret, and other users can read it; run chmod 600 ${path}`,
+  ]);
   for (const mode of [0o600, 0o400]) assert.deepEqual(load(write('private', text, mode)).warnings, []);
 });
 
@@ -185,7 +187,9 @@ test('password, key and key password files that others can read are warned about
 test('a certificate that brings its key along is a secret', () => {
   const cert = write('both.pem', 'x', 0o644);
   const { warnings } = load(write('both', `host = a\nprotocol = https\ncert = ${cert}\n`));
-  assert.deepEqual(warnings, [`File "${cert}" holds a secret and others can read it; run chmod 600 ${cert}`]);
+  assert.deepEqual(warnings, [
+    `File "${cert}" holds a secret, and other users can read it; run chmod 600 ${cert}`,
+  ]);
 });
 
 test('a file that the system refuses to read is an error with the reason', () => {

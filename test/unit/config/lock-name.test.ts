@@ -72,8 +72,8 @@ for (const [hostName, name] of [
   test(`${name}, which Samba made of the host name ${hostName}, is no name`, async () => {
     assert.equal(
       await refusalOf({ ...SOURCES, hostName }, exited(`${name}\n`)),
-      `name-own: Cannot name the lock: "${name}" is this host's own name, which Samba takes when smb.conf sets no netbios name, ` +
-        'so that each node would take a lock of its own; set netbios_name in "/etc/ctdb/etcd", the same on all nodes',
+      `name-own: Cannot name the lock: "${name}" is this host's own name, which testparm prints when smb.conf sets no netbios name, ` +
+        'so each node would take another lock; set netbios_name in "/etc/ctdb/etcd", the same on all nodes',
     );
   });
 }

@@ -72,7 +72,7 @@ void describe('a file with a password', () => {
       if (repaired === undefined) return;
       const file = readPasswordFile(path, 'UTF-8');
       const command =
-        file.kind === 'problem' ? (file.remedy?.replace('write it anew as UTF-8: ', '') ?? '') : '';
+        file.kind === 'problem' ? (file.remedy?.replace('convert it to UTF-8: ', '') ?? '') : '';
       await runChecked('sh', ['-c', command]);
       assert.equal(read(path), repaired, readFileSync(path).toString('hex'));
       assert.equal(statSync(path).mode & 0o777, 0o600);

@@ -76,11 +76,11 @@ void describe('the blocks of a PEM file', () => {
   ];
   for (const line of DAMAGED) {
     test(`a boundary ${line} is refused, with its line`, () => {
-      assert.match(String(read(`${CERTIFICATE}\n${line}\nAAAA\n`)), /^4 is no boundary, want /);
+      assert.match(String(read(`${CERTIFICATE}\n${line}\nAAAA\n`)), /^4 is not a PEM boundary, want /);
     });
   }
 
   test('a dash too few where two files were put together', () => {
-    assert.match(String(read(`${CERTIFICATE.slice(0, -1)}${CERTIFICATE}`)), /^3 is no boundary/);
+    assert.match(String(read(`${CERTIFICATE.slice(0, -1)}${CERTIFICATE}`)), /^3 is not a PEM boundary/);
   });
 });

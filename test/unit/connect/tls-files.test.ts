@@ -131,7 +131,7 @@ void describe('the files of TLS', () => {
       ],
       [
         { caFile: newFile(readFileSync(pair.certFile, 'utf8').replace(/M[A-Z]/, '!!')) },
-        /^ca_cert ".*" line 1: the certificate holds characters that are not base64$/,
+        /^ca_cert ".*" line 1: the certificate has characters that are not base64$/,
         /PEM/,
       ],
       [{ certFile: pair.certFile }, /^cert ".*" has no private key in it$/, /set key/],
@@ -143,7 +143,7 @@ void describe('the files of TLS', () => {
       ],
       [
         { ...pair, keyFile: encrypted, keyPasswordFile: newFile('wrong\n') },
-        /^the private key in key ".*" has another password$/,
+        /^the private key in key ".*" cannot be decrypted with the given password$/,
         /key_password_file/,
       ],
       [
@@ -208,7 +208,7 @@ void describe('the files of TLS', () => {
     for (const [what, config, key] of cases) {
       const error = refused(config);
       assert.match(error.message, what);
-      const command = /(?:command makes|as UTF-8): (.*)$/.exec(error.remedy)?.[1] ?? '';
+      const command = /(?:new file|to UTF-8): (.*)$/.exec(error.remedy)?.[1] ?? '';
       assert.notEqual(command, '', error.remedy);
       await runChecked('sh', ['-c', command.replace('openssl pkcs12', 'openssl pkcs12 -passin pass:')]);
       const made = / -out ('[^']+'|\S+)/.exec(command)?.[1]?.replaceAll("'", '') ?? config[key];
@@ -231,15 +231,15 @@ void describe('the files of TLS', () => {
       ]);
       const config = { ...pair, keyFile, keyPasswordFile: newFile('keypw\n') };
       const error = refused(config);
-      assert.match(error.message, new RegExp(`is encrypted with ${name}, which OpenSSL 3 no longer reads$`));
-      const command = /command makes: (.*)$/.exec(error.remedy)?.[1] ?? '';
+      assert.match(error.message, new RegExp(`is encrypted with ${name}, which OpenSSL 3 cannot read$`));
+      const command = /new file: (.*)$/.exec(error.remedy)?.[1] ?? '';
       await runChecked('sh', ['-c', `${command} -passin pass:keypw -passout pass:keypw`]);
       new TlsFiles({ ...NOTHING, ...config, keyFile: `${keyFile}.aes` }).context();
     }
     const ssh = join(directory, 'ssh-key');
     await runChecked('ssh-keygen', ['-q', '-t', 'ecdsa', '-N', '', '-f', ssh]);
     const error = refused({ ...pair, keyFile: ssh });
-    assert.match(error.message, /is in the format of OpenSSH$/);
+    assert.match(error.message, /is in OpenSSH format$/);
     await runChecked('sh', ['-c', `${error.remedy.replace(/^run /, '')} -N '' -P ''`]);
     assert.match(refused({ ...pair, keyFile: ssh }).message, /does not belong to the certificate/);
   });

@@ -124,7 +124,7 @@ describe('the search for leases that etcd itself revokes early', () => {
     const thawed = [quiet[0], { count: 2, isLeader: false }] as const;
     const revokedBy = async (says: string): Promise<string | undefined> =>
       (await robbery([thawed], -1_500, undefined, { says })).revokedBy;
-    assert.equal(await revokedBy('Lock lost - the key was deleted, or its lease has ended\n'), 'member1');
+    assert.equal(await revokedBy('Lock lost - the key was deleted, or its lease ended\n'), 'member1');
     assert.equal(await revokedBy('Lock lost - no answer within 1.5 s\n'), undefined);
   });
 

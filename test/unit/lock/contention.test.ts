@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Clock } from '../../../src/base/clock.ts';
-import { judgeHolder, type Verdict } from '../../../src/lock/contention.ts';
+import { waitForHolder, type Verdict } from '../../../src/lock/contention.ts';
 import { EtcdError } from '../../../src/base/errors.ts';
 import type {
   KeyValue,
@@ -135,7 +135,7 @@ async function judge(scene: Scene): Promise<{ verdict: Verdict; atMs: number; re
     isEnding: () => endsAtMs !== undefined && clock.now() < endsAtMs,
   };
   const never = new AbortController().signal;
-  const verdict = await judgeHolder(key, DIRECTORY, { members, clock, host }, ANSWER_MS, never);
+  const verdict = await waitForHolder(key, DIRECTORY, { members, clock, host }, ANSWER_MS, never);
   return { verdict, atMs: clock.now(), revokes };
 }
 

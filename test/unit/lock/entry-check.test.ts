@@ -87,7 +87,7 @@ void describe('before the 0', () => {
       assert.equal(byte, '3');
       assert.match(
         stage.errors.join(),
-        /^Cannot take the cluster lock: etcd at etcd\d:2379: is another store \(cluster 0x7, member 0x1\) than etcd0:2379 \(cluster 0x7, member 0x1\), where the lock's key is; list the members of one cluster only in hosts$/,
+        /^Cannot take the cluster lock: etcd at etcd\d:2379: is another store \(cluster 0x7, member 0x1\) than etcd0:2379 \(cluster 0x7, member 0x1\), which has the key of the lock; list only members of one cluster in hosts$/,
       );
       await stage.clock.advanceUntil(() => stage.exitStatus !== undefined, 2_000);
       assert.equal(stage.exitStatus, EXIT.failed);
@@ -103,7 +103,7 @@ void describe('before the 0', () => {
     assert.equal(byte, '3');
     assert.match(
       stage.errors.join(),
-      /etcd0:2379 did not answer, and cannot be of the cluster of etcd1:2379: the configuration names more endpoints \(2\) than its members have \(1\)/,
+      /etcd0:2379 did not answer, and cannot be a member of the cluster of etcd1:2379: the configuration names more endpoints \(2\) than its members have \(1\)/,
     );
   });
 
@@ -159,7 +159,7 @@ void describe('before the 0', () => {
       assert.equal(byte, '3');
       assert.match(
         stage.errors.join(),
-        /^Cannot take the cluster lock: etcd at etcd0:2379: etcd's grpc-proxy answers there.*; list the members themselves in hosts$/,
+        /^Cannot take the cluster lock: etcd at etcd0:2379: etcd's grpc-proxy answers there.*; list the addresses of the members in hosts$/,
       );
     }
   });

@@ -75,7 +75,7 @@ test('the last member is said once, with what the others said, however long it l
   silent.add('c:3');
   await rounds(100);
   assert.deepEqual(lines, [
-    'warn-last-member: Only etcd at a:1 still serves the lock (b:2: connection refused; c:3: no answer within 1.5 s); see that the others run and that this node reaches them',
+    'warn-last-member: Only etcd at a:1 still serves the lock (b:2: connection refused; c:3: no answer within 1.5 s); check that the other members run and that this node reaches them',
   ]);
 });
 

@@ -90,7 +90,7 @@ void describe('whether an endpoint leads to the store of the lock', () => {
       [answer.error.endpoint, answer.error.message],
       [
         'b:1',
-        "is another store (cluster ce, member 8e9e05c52164694d) than a:1 (cluster 0x7, member 0x1), where the lock's key is",
+        'is another store (cluster ce, member 8e9e05c52164694d) than a:1 (cluster 0x7, member 0x1), which has the key of the lock',
       ],
     );
   });

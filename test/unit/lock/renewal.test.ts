@@ -97,7 +97,7 @@ void describe('one renewal', () => {
     const fake = new FakeMember('a:1');
     assert.deepEqual(await renew({ found: null }, fake), {
       kind: 'keyLost',
-      how: 'the key was deleted, or its lease has ended',
+      how: 'the key was deleted, or its lease ended',
     });
     assert.deepEqual(fake.callsOf('keepAlive'), []);
   });

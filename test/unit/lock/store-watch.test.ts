@@ -53,7 +53,7 @@ void describe('while holding', () => {
     assert.deepEqual([stage.stdout, stage.exitStatus], [['0', 'closed'], EXIT.lost]);
     assert.match(
       stage.errors.join(),
-      /^Lock lost - etcd at etcd1:2379: is another store \(.+\) than etcd0:2379 \(.+\), where the lock's key is; list the members of one cluster only in hosts$/,
+      /^Lock lost - etcd at etcd1:2379: is another store \(.+\) than etcd0:2379 \(.+\), which has the key of the lock; list only members of one cluster in hosts$/,
     );
     assert.deepEqual([etcd.key, etcd.leaseId], [null, undefined], 'and it is given back');
   });
@@ -94,7 +94,7 @@ void describe('while holding', () => {
     assert.deepEqual(
       stage.warnings.map((text) => text.replace(/;.*;/, ';')),
       [
-        "etcd at etcd1:2379: etcd's grpc-proxy answers there, which renews leases at its own pace; it is not used",
+        "etcd at etcd1:2379: etcd's grpc-proxy answers there, and it renews leases on its own schedule; it is not used",
       ],
     );
   });
@@ -105,9 +105,9 @@ void describe('when every endpoint refuses', () => {
     [
       'a store that has gone back',
       () => (call) => {
-        call.refuse('stale', 'has gone back to revision 5');
+        call.refuse('stale', 'its revision went back to 5');
       },
-      /^Lock lost - etcd at etcd0:2379: has gone back to revision 5; etcd1:2379: has gone back/,
+      /^Lock lost - etcd at etcd0:2379: its revision went back to 5; etcd1:2379: its revision went back/,
     ],
     [
       'a cluster that is not the expected one any more',
