@@ -1,6 +1,7 @@
 import { type UptimeClock, whenAborted } from './base/clock.ts';
 import { ClusterGuard } from './cluster/cluster-guard.ts';
 import { spawnWatchdogProcess } from './process/watchdog-process.ts';
+import { ConnectionFiles } from './connect/connection-files.ts';
 import type { Config } from './config/config.ts';
 import { configPathOf } from './config/loader.ts';
 import { ctdbPnn } from './process/ctdb-pnn.ts';
@@ -14,6 +15,7 @@ import { inspectProcfs, type Procfs } from './process/procfs.ts';
 import { findLockName } from './config/lock-name.ts';
 import type { Log } from './base/log.ts';
 import { Members } from './cluster/members.ts';
+import { FileWatch } from './lock/file-watch.ts';
 import { MemberWatch } from './lock/member-watch.ts';
 import { lockDirectory } from './lock/lock-key.ts';
 import { makeRealClock, uptimeReader } from './process/real-clock.ts';
@@ -126,6 +128,8 @@ export async function helpCtdb(
     config.expectedClusterId,
     config.given.clusterId === undefined ? 'expected_cluster_id' : '--cluster-id',
   );
+  // Before the members read the files, so that no change is missed.
+  const fileWatch = new FileWatch(new ConnectionFiles(config), { clock, log });
   const making = makeMembers(config, {
     clock,
     onWarning: ({ id, text }) => {
@@ -175,7 +179,12 @@ export async function helpCtdb(
     { directory, startedAtMs },
     {
       members: asked,
-      watchMembers: ({ key }) => memberWatch.start(key),
+      startWatches: ({ key }) => {
+        const stops = [memberWatch.start(key), fileWatch.start()];
+        return () => {
+          for (const stop of stops) stop();
+        };
+      },
       clock,
       timing,
       host,

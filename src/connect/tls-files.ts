@@ -1,9 +1,9 @@
 import type { KeyObject, X509Certificate } from 'node:crypto';
-import { statSync } from 'node:fs';
 import { createSecureContext, type SecureContext } from 'node:tls';
 import type { TlsConfig } from '../config/config.ts';
 import { readPasswordFile } from '../config/password-file.ts';
 import { STRONG_DIGEST, STRONG_KEY, nameInLine, weakDigestOf, weakKeyOf } from './certificate-facts.ts';
+import { stampOf } from './file-stamp.ts';
 import { readPemFile, readTlsFile, type FiledCertificate, type PemFile } from './pem-file.ts';
 import { readPrivateKey } from './private-key.ts';
 import { TlsFileError } from './tls-file-error.ts';
@@ -27,16 +27,6 @@ export interface LoadedTls {
   readonly authorities: PemFile | undefined;
   /** The client's own certificate; undefined without `cert`. */
   readonly own: X509Certificate | undefined;
-}
-
-/** A text that changes whenever the file changes, even when another file of the same size and time replaces it. */
-function stampOf(path: string): string {
-  try {
-    const { dev, ino, size, mtimeNs, ctimeNs } = statSync(path, { bigint: true });
-    return [dev, ino, size, mtimeNs, ctimeNs].join(' ');
-  } catch {
-    return 'unreadable';
-  }
 }
 
 function passwordIn(path: string): Buffer {
@@ -148,9 +138,9 @@ export class TlsFiles {
    */
   load(): LoadedTls {
     const { caFile, certFile, keyFile, keyPasswordFile } = this.#config;
-    const caPath = caFile ?? this.#systemTrustStores.find((path) => stampOf(path) !== 'unreadable');
+    const caPath = caFile ?? this.#systemTrustStores.find((path) => stampOf(path) !== undefined);
     const paths = [caPath, certFile, keyFile, keyPasswordFile].filter((path) => path !== undefined);
-    const stamps = paths.map((path) => `${path} ${stampOf(path)}`).join('\n');
+    const stamps = paths.map((path) => `${path} ${stampOf(path) ?? ''}`).join('\n');
     if (this.#loaded !== undefined && stamps === this.#stamps) return this.#loaded;
     try {
       this.#loaded = this.#read(caPath);

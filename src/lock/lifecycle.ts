@@ -30,8 +30,8 @@ export type LifecycleTools = Omit<TakeTools & HoldTools, 'onLeaseSession' | 'par
    * has its answer. Resolves to undefined when there is nothing to add. Never rejects.
    */
   readonly laterValue?: () => Promise<string | undefined>;
-  /** Starts a watch of the members while the lock is held. It logs what it finds and has no effect on the lock. */
-  readonly watchMembers?: (held: HeldKey) => Disposer;
+  /** Begins to watch members and files while the lock is held. Reports what it finds, and decides nothing. */
+  readonly startWatches?: (held: HeldKey) => Disposer;
 };
 
 type HoldingTools = LifecycleTools & HoldTools;
@@ -119,7 +119,7 @@ async function answerAndHold(
   }
   void completeValue(held, deadline, tools);
   log.info('info-took', `Took lock ${held.key}, create revision ${held.createRevision.toString()}`);
-  const stopWatching = tools.watchMembers?.(held);
+  const stopWatching = tools.startWatches?.(held);
   const reason = await holding;
   stopWatching?.();
   return await endHolding(reason, tools, release);

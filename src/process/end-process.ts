@@ -6,6 +6,9 @@ const RESOLVER_OPTIONS = 'timeout:1 attempts:2';
 
 const SHELL = '/bin/sh';
 
+// What keeps a thread busy: a look-up, a stat of a file.
+const BUSY_THREADS = ['GetAddrInfoReqWrap', 'FSReqCallback'];
+
 /** Makes the system's resolver give up in time. The C library reads the variable at each look-up. */
 export function boundLookUps(env: NodeJS.ProcessEnv): void {
   const set = env['RES_OPTIONS'];
@@ -23,13 +26,13 @@ function mayExecute(path: string): boolean {
 
 /**
  * Ends the process at once. `exit` waits for the runtime's threads. A look-up that DNS does not answer keeps a thread
- * busy until all name servers have been tried, which can be longer than the helper may take to end. Executing another
- * program instead waits for no thread.
+ * busy until all name servers have been tried, and a file system that hangs keeps one until it answers. Both can take
+ * longer than the helper may take to end. Executing another program instead waits for no thread.
  */
 export function endProcess(self: NodeJS.Process, status: number): never {
   if (
     self.execve !== undefined &&
-    self.getActiveResourcesInfo().includes('GetAddrInfoReqWrap') &&
+    self.getActiveResourcesInfo().some((resource) => BUSY_THREADS.includes(resource)) &&
     mayExecute(SHELL)
   ) {
     self.emit('exit', status);

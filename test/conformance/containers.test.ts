@@ -1,9 +1,10 @@
 // The packed binary where /proc, PATH or the parent is not what it is on a plain host: in containers, and beside a hung mount.
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { LOOK_MS } from '../../src/lock/file-watch.ts';
 import { EtcdCluster } from '../support/etcd-cluster.ts';
 import { LockBench } from '../support/lock-bench.ts';
 import { inOwnMounts, inPidNamespace } from '../support/namespaces.ts';
@@ -103,6 +104,31 @@ void describe('in a container', () => {
     assert.equal(await contender.answer(), '1', contender.stderr);
     assert.equal((await holder.release()).status, 0);
     assert.deepEqual([holder.stderr, await bench.leftovers()], ['', []]);
+  });
+
+  test('a password file whose file system hangs costs a holder nothing, and its end neither', async () => {
+    const pidFile = join(folder, 'password');
+    const path = join(folder, 'password-file');
+    writeFileSync(path, '', { mode: 0o600 });
+    const login = { username: 'samba', password_file: path };
+    await using bench = await LockBench.make(
+      cluster,
+      { lock_ttl: TTL_S, ...login },
+      withFuseOn(path, pidFile),
+    );
+    const holder = await bench.hold();
+    await hang(pidFile);
+    const fromMs = performance.now();
+    await waitFor('the next look at the files', () => performance.now() > fromMs + LOOK_MS + 1_000, {
+      withinMs: 2 * LOOK_MS,
+      everyMs: 100,
+    });
+    assert.equal(holder.endOfFileAtMs, undefined, holder.stderr);
+    const askedAtMs = performance.now();
+    holder.signal('SIGTERM');
+    await holder.exited();
+    assert.ok(performance.now() - askedAtMs < 3_000, `${performance.now() - askedAtMs} ms`);
+    assert.deepEqual(await bench.leftovers(), []);
   });
 
   test('a directory of PATH that hangs costs a holder nothing', async () => {
