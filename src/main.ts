@@ -2,7 +2,7 @@ import { closeSync, writeFileSync, writeSync } from 'node:fs';
 import { isatty } from 'node:tty';
 import { parseArgs, helpText, versionText, wantsPlugin, type Args, type BuildInfo } from './commands/cli.ts';
 import { loadConfig } from './config/loader.ts';
-import { closeInherited } from './process/descriptors.ts';
+import { closeInheritedDescriptors } from './process/descriptors.ts';
 import type { CommandRuntime } from './commands/commands.ts';
 import { ConfigError, describeFault, SetupError, UsageError } from './base/errors.ts';
 import { helpCtdb } from './helper.ts';
@@ -68,7 +68,7 @@ function nameOurselves(): void {
 
 async function main(): Promise<ExitStatus> {
   nameOurselves();
-  closeInherited(performance.timeOrigin, process.ppid);
+  closeInheritedDescriptors(performance.timeOrigin, process.ppid);
   let isForPeople = false;
   const status = makeAnswerPipe(
     (text) => {
