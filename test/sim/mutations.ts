@@ -210,9 +210,7 @@ export const MUTATIONS: readonly PlannedMutation[] = [
   {
     name: 'the watchdog is armed for a lock that came too late',
     file: 'src/lock/lifecycle.ts',
-    find: `const holding = deadline.hasPassed()
-      ? undefined
-      : hold(`,
+    find: `const holding = deadline.hasPassed() ? undefined : hold(`,
     replace: `const holding = hold(`,
     within: 50_000,
   },
@@ -230,34 +228,34 @@ export const MUTATIONS: readonly PlannedMutation[] = [
   {
     name: 'a transaction whose answer is lost counts as failed, without a revoke',
     file: 'src/lock/lifecycle.ts',
-    find: `        status.answer(ANSWER.error);
-        await letGo();
-        return EXIT.failed;
-      case 'contended':`,
-    replace: `        status.answer(ANSWER.error);
-        return EXIT.failed;
-      case 'contended':`,
+    find: `      status.answer(ANSWER.error);
+      await release.run();
+      return EXIT.failed;
+    case 'contended':`,
+    replace: `      status.answer(ANSWER.error);
+      return EXIT.failed;
+    case 'contended':`,
     within: 50_000,
   },
   {
     name: 'contention leaves the lease behind',
     file: 'src/lock/lifecycle.ts',
-    find: `        await letGo();
-        return EXIT.contended;`,
-    replace: `        return EXIT.contended;`,
+    find: `      await release.run();
+      return EXIT.contended;`,
+    replace: `      return EXIT.contended;`,
     within: 5_000,
   },
   {
     name: 'the release skips the revoke',
-    file: 'src/lock/lifecycle.ts',
-    find: `Promise.all(sessions.map((session) => session.revoke(byMs, giveUp.signal))),`,
+    file: 'src/lock/release.ts',
+    find: `Promise.all(this.#sessions.map((session) => session.revoke(byMs, giveUp.signal))),`,
     replace: `Promise.resolve(),`,
     within: 5_000,
   },
   {
     name: 'the lock is revoked while stdout is open',
-    file: 'src/lock/lifecycle.ts',
-    find: `    status.close(); // the claim ends before the lock can be anybody else's`,
+    file: 'src/lock/release.ts',
+    find: `    status.close(); // the claim ends before another helper can take the lock`,
     replace: ``,
     within: 5_000,
   },
@@ -331,8 +329,8 @@ export const MUTATIONS: readonly PlannedMutation[] = [
   {
     name: 'a dead neighbor is not reclaimed',
     file: 'src/lock/contention.ts',
-    find: `  if (host.isDead(record.process)) {`,
-    replace: `  if (host.isDead(record.process) && byMs < 0) {`,
+    find: `    if (host.isDead(record.process)) {`,
+    replace: `    if (host.isDead(record.process) && this.#giveUpMs < 0) {`,
     within: 5_000,
   },
   {
