@@ -1,8 +1,11 @@
+import { isIP } from 'node:net';
 import { type UptimeClock, whenAborted } from './base/clock.ts';
 import { ClusterGuard } from './cluster/cluster-guard.ts';
 import { spawnWatchdogProcess } from './process/watchdog-process.ts';
 import { ConnectionFiles } from './connect/connection-files.ts';
 import type { Config } from './config/config.ts';
+import { DnsCache } from './connect/dns-cache.ts';
+import { makeLookUp } from './connect/look-up.ts';
 import { configPathOf } from './config/loader.ts';
 import { ctdbPnn } from './process/ctdb-pnn.ts';
 import { makeWatchdog, NO_WATCHDOG, type Watchdog } from './lock/watchdog.ts';
@@ -107,7 +110,8 @@ export async function helpCtdb(
   const startedAtMs = clock.now() - performance.now();
   const timing = timingOf(config);
   const terminated = terminationSignal(status);
-  boundLookUps(process.env);
+  const hasNames = config.srvDomain !== undefined || config.endpoints.some(({ host }) => isIP(host) === 0);
+  boundLookUps(process.env, hasNames);
   const host = makeLinuxHost(process, procfs.foreignBecause);
   const { run, stopAll } = makeCommands(clock, process.env);
   process.once('exit', stopAll);
@@ -130,8 +134,10 @@ export async function helpCtdb(
   );
   // Before the members read the files, so that no change is missed.
   const fileWatch = new FileWatch(new ConnectionFiles(config), { clock, log });
+  const names = new DnsCache(makeLookUp(clock));
   const making = makeMembers(config, {
     clock,
+    names,
     onWarning: ({ id, text }) => {
       log.warning(id, text);
     },
@@ -194,7 +200,7 @@ export async function helpCtdb(
       newLeaseId,
       holderValue,
       laterValue,
-      findV2Holder: async (byMs) => lookForV2Lock(config, await name, clock, log, byMs),
+      findV2Holder: async (byMs) => lookForV2Lock(config, await name, { clock, names, log }, byMs),
       watchdog: makeRealWatchdog(config, clock, host, procfs, log),
     },
   );

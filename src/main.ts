@@ -1,6 +1,8 @@
 import { closeSync, writeFileSync, writeSync } from 'node:fs';
 import { isatty } from 'node:tty';
 import { parseArgs, helpText, versionText, wantsPlugin, type Args, type BuildInfo } from './commands/cli.ts';
+import { DnsCache } from './connect/dns-cache.ts';
+import { makeLookUp } from './connect/look-up.ts';
 import { loadConfig } from './config/loader.ts';
 import { closeInheritedDescriptors } from './process/descriptors.ts';
 import type { CommandRuntime } from './commands/commands.ts';
@@ -45,10 +47,11 @@ function commandRuntime(): CommandRuntime {
   };
   process.on('SIGINT', onInterrupt);
   process.on('SIGTERM', onInterrupt);
-  boundLookUps(process.env);
+  boundLookUps(process.env, true);
   const clock = makeRealClock();
   return {
     clock,
+    names: new DnsCache(makeLookUp(clock)),
     host: makeLinuxHost(process, inspectProcfs(process.pid).foreignBecause),
     run: makeCommands(clock, process.env).run,
     env: process.env,

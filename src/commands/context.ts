@@ -1,4 +1,5 @@
 import type { Clock } from '../base/clock.ts';
+import type { DnsCache } from '../connect/dns-cache.ts';
 import type { Output } from './output.ts';
 import type { LocalHost } from '../lock/local-host.ts';
 import type { RunCommand } from '../base/command.ts';
@@ -6,6 +7,7 @@ import type { RunCommand } from '../base/command.ts';
 /** What a command needs of the system. `main.ts` passes the real one, tests pass another. */
 export interface CommandContext {
   readonly clock: Clock;
+  readonly names: DnsCache;
   readonly host: LocalHost;
   readonly run: RunCommand;
   readonly env: Readonly<Record<string, string | undefined>>;

@@ -57,7 +57,7 @@ export async function findLock(
     world.run,
   );
   const endpoints = await findEndpoints(config, world);
-  const each = makeAdminMembers(config, endpoints, world.clock);
+  const each = makeAdminMembers(config, endpoints, world);
   const members = new Members(each, world.clock, timingOf(config));
   const directory = lockDirectory(config.lockPrefix, config.locksDir, name);
   return { config, name, directory, members, each };

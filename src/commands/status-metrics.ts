@@ -43,7 +43,7 @@ export async function statusAsMetrics(
     const { config, directory, members, each } = lock;
     const known = { lock: directory.slice(0, -1), certificates: certificatesOf(config.tls) };
     const files = new TlsFiles(config.tls);
-    const { clock } = world;
+    const { clock, names } = world;
     try {
       const [view, leader, looks] = await Promise.all([
         viewLock(directory, members, clock.now() + ASK_LIMIT_MS).catch((error: unknown) => {
@@ -52,7 +52,7 @@ export async function statusAsMetrics(
         }),
         ctdbLeader(world.run),
         Promise.all(
-          each.map((member) => lookAt(member, { config, directory, files, clock, timedQuestions: 1 })),
+          each.map((member) => lookAt(member, { config, directory, files, clock, names, timedQuestions: 1 })),
         ),
       ]);
       const seen = {

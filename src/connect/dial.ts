@@ -77,6 +77,7 @@ class Dialler {
         // Called a second time when remembered addresses were outdated.
         this.#untried.push(...addresses.filter((address) => !this.#tried.has(address)));
         if (this.#channels.size === 0) this.#next();
+        else this.#tryNextLater();
       },
       (error) => {
         this.#fail(error instanceof ConnectError ? error : new Error(`cannot resolve: ${errorText(error)}`));
@@ -97,6 +98,14 @@ class Dialler {
     this.#events.onFailure(error);
   }
 
+  #tryNextLater(): void {
+    this.#stopTimer();
+    if (this.#untried.length === 0) return;
+    this.#stopTimer = this.#clock.at(this.#clock.now() + NEXT_ADDRESS_AFTER_MS, () => {
+      this.#next();
+    });
+  }
+
   #next(): void {
     this.#stopTimer();
     const address = this.#untried.shift();
@@ -104,10 +113,7 @@ class Dialler {
       if (this.#channels.size === 0) this.#fail(this.#lastError);
       return;
     }
-    if (this.#untried.length > 0)
-      this.#stopTimer = this.#clock.at(this.#clock.now() + NEXT_ADDRESS_AFTER_MS, () => {
-        this.#next();
-      });
+    this.#tryNextLater();
     this.#tried.add(address);
     const { endpoint } = this.#dial;
     const peer = { host: address, port: endpoint.port };

@@ -1,16 +1,7 @@
-import { promises as dns } from 'node:dns';
-import { isIP } from 'node:net';
+import { isIP, type LookupFunction } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { ConnectError } from './connect-failure.ts';
-
-/** All addresses of a name, in the order in which they are tried. Rejects with Node's error. */
-export type Lookup = (host: string) => Promise<readonly string[]>;
-
-/** Asks the system's resolver (`/etc/hosts`, nsswitch) and keeps its order. */
-async function lookUp(host: string): Promise<readonly string[]> {
-  const found = await dns.lookup(host, { all: true, order: 'verbatim' });
-  return found.map(({ address }) => address);
-}
+import type { LookUp } from './look-up.ts';
 
 /**
  * An address in the form that a socket takes. The zone of an IPv6 address can be the number of an interface, which Node
@@ -43,19 +34,25 @@ function isSame(a: readonly string[], b: readonly string[]): boolean {
   return a.length === b.length && a.every((address) => b.includes(address));
 }
 
+/** One look-up, and those who want its first addresses. */
+interface UnderWay {
+  readonly whole: Promise<readonly string[]>;
+  readonly onFirst: Set<(addresses: readonly string[]) => void>;
+}
+
 /**
  * The addresses of host names, remembered during the life of the process. So a holder can still dial when DNS falls
  * silent. A remembered address is used at once, and corrected when the new answer differs.
  */
 export class DnsCache {
   readonly #known = new Map<string, readonly string[]>();
-  readonly #underWay = new Map<string, Promise<readonly string[]>>();
-  readonly #lookup: Lookup;
+  readonly #underWay = new Map<string, UnderWay>();
+  readonly #lookUp: LookUp;
   readonly #expected = new Set<string>();
   #lookedAheadAtMs = -Infinity;
 
-  constructor(lookup: Lookup = lookUp) {
-    this.#lookup = lookup;
+  constructor(lookUp: LookUp) {
+    this.#lookUp = lookUp;
   }
 
   /**
@@ -74,21 +71,43 @@ export class DnsCache {
       });
       return;
     }
-    const known = this.#known.get(host);
-    if (known !== undefined) {
+    let told = this.#known.get(host);
+    if (told !== undefined) {
+      const known = told;
       queueMicrotask(() => {
         found(known);
       });
     }
-    this.#refresh(host).then(
-      (fresh) => {
-        if (known === undefined || !isSame(known, fresh)) found(fresh);
+    const tell = (fresh: readonly string[]): void => {
+      if (told !== undefined && isSame(told, fresh)) return;
+      told = fresh;
+      found(fresh);
+    };
+    const { whole, onFirst } = this.#refresh(host);
+    onFirst.add(tell);
+    whole.then(tell, (error: unknown) => {
+      if (told === undefined) failed(error);
+    });
+  }
+
+  /** For `net.connect`: the same addresses, as soon as any are known. */
+  readonly socketLookup: LookupFunction = (host, _options, done) => {
+    let isDone = false;
+    this.look(
+      host,
+      (addresses) => {
+        if (isDone) return;
+        isDone = true;
+        done(
+          null,
+          addresses.map((address) => ({ address, family: isIP(address) })),
+        );
       },
-      (error: unknown) => {
-        if (known === undefined) failed(error);
+      (error) => {
+        done(error instanceof Error ? error : new Error(String(error)), []);
       },
     );
-  }
+  };
 
   /** True while `host` is looked up and none of its addresses is known. */
   isLookingUp(host: string): boolean {
@@ -109,7 +128,7 @@ export class DnsCache {
     if (nowMs < this.#lookedAheadAtMs + LOOK_AHEAD_EVERY_MS) return;
     this.#lookedAheadAtMs = nowMs;
     for (const host of this.#expected) {
-      if (!this.#known.has(host)) this.#refresh(host).catch(() => undefined); // tried again, then
+      if (!this.#known.has(host)) this.#refresh(host).whole.catch(() => undefined); // tried again, then
     }
   }
 
@@ -120,11 +139,19 @@ export class DnsCache {
     this.#known.set(host, [address, ...known.filter((other) => other !== address)]);
   }
 
-  /** Looks a name up, one request at a time: each request occupies a thread while DNS is silent. */
-  #refresh(host: string): Promise<readonly string[]> {
-    const underWay = this.#underWay.get(host);
-    if (underWay !== undefined) return underWay;
-    const lookup = this.#lookup(host)
+  /** One look-up per name at a time: each occupies threads for as long as DNS is silent. */
+  #refresh(host: string): UnderWay {
+    const running = this.#underWay.get(host);
+    if (running !== undefined) return running;
+    const onFirst: UnderWay['onFirst'] = new Set();
+    const whole = this.#lookUp(host, (first) => {
+      const known = this.#known.get(host) ?? [];
+      if (first.every((address) => known.includes(address))) return;
+      // These may be of one family only, so what is known stays until everything has been answered.
+      const together = [...new Set([...first, ...known])];
+      this.#known.set(host, together);
+      for (const tell of onFirst) tell(together);
+    })
       .then((fresh) => {
         const known = this.#known.get(host);
         // The order of an answer changes with each request. The remembered order shows which address worked.
@@ -134,7 +161,8 @@ export class DnsCache {
       .finally(() => {
         this.#underWay.delete(host);
       });
-    this.#underWay.set(host, lookup);
-    return lookup;
+    const started = { whole, onFirst };
+    this.#underWay.set(host, started);
+    return started;
   }
 }

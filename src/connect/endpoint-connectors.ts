@@ -3,7 +3,7 @@ import type { Config, Endpoint } from '../config/config.ts';
 import { EndpointConnector } from './endpoint-connector.ts';
 import { TlsSuspects } from './probe.ts';
 import { makeSecure } from './tls.ts';
-import { DnsCache } from './dns-cache.ts';
+import type { DnsCache } from './dns-cache.ts';
 import { TlsFiles } from './tls-files.ts';
 
 /** One connector for each of `endpoints`. None is connected yet. They share the known addresses and the TLS files. */
@@ -11,10 +11,11 @@ export function makeConnectors(
   config: Config,
   endpoints: readonly Endpoint[],
   clock: Clock,
+  names: DnsCache,
 ): EndpointConnector[] {
   const { tls, dialTimeoutMs } = config;
   const how = {
-    names: new DnsCache(),
+    names,
     secure: makeSecure(tls, new TlsFiles(tls)),
     suspects: new TlsSuspects(),
   };

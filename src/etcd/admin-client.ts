@@ -21,6 +21,7 @@ import type {
 } from './admin.ts';
 import { callUnary } from './call.ts';
 import { EndpointCalls } from './endpoint-calls.ts';
+import type { DnsCache } from '../connect/dns-cache.ts';
 import type { EndpointConnector } from '../connect/endpoint-connector.ts';
 import { makeConnectors } from '../connect/endpoint-connectors.ts';
 import * as messages from './messages.ts';
@@ -32,9 +33,9 @@ import { watchRange } from './watch.ts';
 export function makeAdminMembers(
   config: Config,
   endpoints: readonly Endpoint[],
-  clock: Clock,
+  { clock, names }: { readonly clock: Clock; readonly names: DnsCache },
 ): EtcdAdminMember[] {
-  return makeConnectors(config, endpoints, clock).map(
+  return makeConnectors(config, endpoints, clock, names).map(
     (connector) => new EtcdAdminMember(new EndpointCalls(connector, config), config),
   );
 }

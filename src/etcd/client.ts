@@ -18,6 +18,7 @@ import type {
 import { callKeepAlive, callUnary, callUnaryAnswered } from './call.ts';
 import { EndpointCalls } from './endpoint-calls.ts';
 import { followRecords } from '../connect/discovery.ts';
+import type { DnsCache } from '../connect/dns-cache.ts';
 import type { EndpointConnector } from '../connect/endpoint-connector.ts';
 import { makeConnectors } from '../connect/endpoint-connectors.ts';
 import * as messages from './messages.ts';
@@ -29,6 +30,8 @@ import { discover, makeResolveSrv } from '../connect/srv.ts';
 /** What the members need in addition to the configuration. */
 export interface TransportDeps {
   readonly clock: Clock;
+  /** Shared by everything that dials in this process, so that each name is looked up once. */
+  readonly names: DnsCache;
   /** Called once for something that works but needs attention. */
   readonly onWarning?: (warning: Notice) => void;
 }
@@ -37,7 +40,10 @@ export interface TransportDeps {
  * The members of the configuration, one for each endpoint. None is connected yet.
  * @throws {SetupError} only with `srv_domain`, when DNS names no member
  */
-export async function makeMembers(config: Config, { clock, onWarning }: TransportDeps): Promise<Member[]> {
+export async function makeMembers(
+  config: Config,
+  { clock, names, onWarning }: TransportDeps,
+): Promise<Member[]> {
   const { srvDomain } = config;
   const find = (): Promise<readonly Endpoint[]> =>
     srvDomain === undefined
@@ -48,6 +54,7 @@ export async function makeMembers(config: Config, { clock, onWarning }: Transpor
     config,
     config.useOtherMembers ? endpoints : endpoints.slice(0, 1),
     clock,
+    names,
   );
   if (srvDomain !== undefined) followRecords(connectors, clock, find);
   let hasWarned = false;

@@ -1,6 +1,7 @@
 import { connect, type Socket } from 'node:net';
 import { sleepUntil, type Clock } from '../base/clock.ts';
 import type { Config, Endpoint, LoginConfig } from '../config/config.ts';
+import type { DnsCache } from '../connect/dns-cache.ts';
 import { hostPort, type Secure } from '../connect/dial.ts';
 import { makeSecure } from '../connect/tls.ts';
 import type { Log } from '../base/log.ts';
@@ -17,6 +18,7 @@ export interface V2Lock {
 
 export interface V2Tools {
   readonly clock: Clock;
+  readonly names: DnsCache;
   /** Makes a TLS connection for HTTP/1.1. */
   readonly secure: Secure;
   /** The login for API v2, which has users of its own. */
@@ -139,7 +141,7 @@ async function ask(
   tools: V2Tools,
   signal: AbortSignal,
 ): Promise<string> {
-  const { secure, login, clock } = tools;
+  const { secure, login, clock, names } = tools;
   const answer = new Answer();
   const fail = (): void => {
     answer.fail();
@@ -152,10 +154,10 @@ async function ask(
     });
   };
   const question = questionFor(endpoint, directory, login);
-  const { host, port } = endpoint;
+  const where = { host: endpoint.host, port: endpoint.port, lookup: names.socketLookup };
   let tcp: Socket;
   if (endpoint.secure) {
-    tcp = connect({ host, port }, () => {
+    tcp = connect(where, () => {
       secure(tcp, endpoint).then((secured) => {
         listenTo(secured);
         secured.on('data', (bytes) => answer.add(bytes));
@@ -167,7 +169,7 @@ async function ask(
     // Read without a stream, because a stream would double the time of all of this at a start.
     const buffer = Buffer.allocUnsafe(READ_BYTES);
     const onread = { buffer, callback: (length: number) => answer.add(buffer.subarray(0, length)) };
-    tcp = connect({ host, port, onread }, () => tcp.write(question));
+    tcp = connect({ ...where, onread }, () => tcp.write(question));
     listenTo(tcp);
   }
   signal.addEventListener('abort', fail);
@@ -214,8 +216,7 @@ export async function findV2Lock(
 export async function lookForV2Lock(
   config: Config,
   lockName: string,
-  clock: Clock,
-  log: Log,
+  { clock, names, log }: Pick<V2Tools, 'clock' | 'names'> & { readonly log: Log },
   byMs: number,
 ): Promise<{ readonly key: string; readonly value: string } | undefined> {
   const { srvDomain, tls, login, tlsWantedBy } = config;
@@ -223,7 +224,12 @@ export async function lookForV2Lock(
     srvDomain === undefined
       ? config.endpoints
       : await discover(srvDomain, makeResolveSrv(clock), tlsWantedBy).catch(() => []);
-  const tools: V2Tools = { clock, secure: makeSecure(tls, new TlsFiles(tls), ['http/1.1']), login };
+  const tools: V2Tools = {
+    clock,
+    names,
+    secure: makeSecure(tls, new TlsFiles(tls), ['http/1.1']),
+    login,
+  };
   const found = await findV2Lock(endpoints, v2LockDirectory(config.locksDir, lockName), tools, byMs);
   if (found === undefined) return undefined;
   const holder = found.pnn === undefined ? 'the Python helper' : `the Python helper on node ${found.pnn}`;

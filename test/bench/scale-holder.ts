@@ -15,7 +15,7 @@ import { ParentWatch } from '../../src/lock/parent-watch.ts';
 import type { LeaseSession } from '../../src/lock/lease.ts';
 import { timingOf } from '../../src/config/timing.ts';
 import { WallClockWatch } from '../../src/lock/wall-clock-watch.ts';
-import { configWith, endpointFrom } from '../support/transport.ts';
+import { configWith, depsOf, endpointFrom } from '../support/transport.ts';
 
 /** What all holders of a process share. */
 export interface Crowd {
@@ -98,7 +98,9 @@ export class ScaleHolder {
     });
     const timing = timingOf(config);
     const guard = new ClusterGuard(undefined);
-    const made = (await makeMembers(config, { clock })).map((member) => guard.guard(timed(member, crowd)));
+    const made = (await makeMembers(config, depsOf(clock))).map((member) =>
+      guard.guard(timed(member, crowd)),
+    );
     made[0]?.connect();
     const members = new Members(made, clock, timing, ({ endpoint, kind, message }) => {
       // What a revoke hears when its hedge was quicker.

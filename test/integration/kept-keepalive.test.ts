@@ -4,11 +4,10 @@ import { afterEach, beforeEach, describe, test } from 'node:test';
 import type { LeaseId } from '../../src/cluster/member.ts';
 import { CallFailure, callKeepAlive, callUnary } from '../../src/etcd/call.ts';
 import { EndpointConnector } from '../../src/connect/endpoint-connector.ts';
-import { DnsCache } from '../../src/connect/dns-cache.ts';
 import { TlsSuspects } from '../../src/connect/probe.ts';
 import { makeRealClock } from '../../src/process/real-clock.ts';
 import { SessionServer } from '../support/session-server.ts';
-import { errorOf, reach, withinMs } from '../support/transport.ts';
+import { depsOf, errorOf, reach, withinMs } from '../support/transport.ts';
 import { waitFor } from '../support/wait.ts';
 
 void describe('the stream of keepalives', () => {
@@ -19,7 +18,7 @@ void describe('the stream of keepalives', () => {
     connector = new EndpointConnector(
       { secure: false, host: '127.0.0.1', port: server.port },
       {
-        names: new DnsCache(),
+        names: depsOf().names,
         secure: () => Promise.reject(new Error('no TLS here')),
         suspects: new TlsSuspects(),
       },

@@ -10,7 +10,7 @@ import { DnsServer } from '../support/dns-server.ts';
 import { EtcdCluster } from '../support/etcd-cluster.ts';
 import { testWithOwnNames } from '../support/own-names.ts';
 import { runChecked, temporaryDirectory } from '../support/processes.ts';
-import { configWith, disposable, errorOf, reach, withinMs } from '../support/transport.ts';
+import { configWith, depsOf, disposable, errorOf, reach, withinMs } from '../support/transport.ts';
 import { waitFor } from '../support/wait.ts';
 
 const KEY = '/_locks/_ctdb/NAMES/k';
@@ -123,7 +123,7 @@ function inside(): void {
 
   void describe('srv_domain', () => {
     const find = async (clock: Clock = makeRealClock()): ReturnType<typeof makeMembers> =>
-      (await makeMembers(configWith({ srvDomain: 'cluster.test' }), { clock })).map(disposable);
+      (await makeMembers(configWith({ srvDomain: 'cluster.test' }), depsOf(clock))).map(disposable);
 
     test('finds the members, in the order of their priorities', async () => {
       dns.zones.set('_etcd-client._tcp.cluster.test', {
@@ -156,7 +156,7 @@ function inside(): void {
         srv: [{ host: 'm1.cluster.test', port: secure.member(0).clientPort }],
       });
       const config = configWith({ srvDomain: 'cluster.test', tls: { caFile: authority.certFile } });
-      const [member] = await makeMembers(config, { clock: makeRealClock() });
+      const [member] = await makeMembers(config, depsOf());
       assert.equal(member?.endpoint, `m1.cluster.test:${secure.member(0).clientPort}`);
       await member.readKey(KEY, withinMs());
       member.close();

@@ -5,12 +5,17 @@ import { makeRealClock } from '../../src/process/real-clock.ts';
 import { findV2Lock, v2LockDirectory, type V2Lock, type V2Tools } from '../../src/etcd/v2-lock.ts';
 import { EtcdCluster, ETCD_RELEASES } from '../support/etcd-cluster.ts';
 import { releaseThatTakes } from '../support/etcd-programs.ts';
+import { depsOf } from '../support/transport.ts';
 import { waitFor } from '../support/wait.ts';
 
 const DIRECTORY = v2LockDirectory('_ctdb', 'SMB');
 
 const clock = makeRealClock();
-const tools: V2Tools = { clock, secure: () => Promise.reject(new Error('no TLS here')), login: undefined };
+const tools: V2Tools = {
+  ...depsOf(clock),
+  secure: () => Promise.reject(new Error('no TLS here')),
+  login: undefined,
+};
 
 const endpointsOf = (etcd: EtcdCluster): Endpoint[] =>
   etcd.members.map(({ address, clientPort }) => ({ secure: false, host: address, port: clientPort }));

@@ -1,5 +1,6 @@
 import { createSocket, type Socket } from 'node:dgram';
 import { once } from 'node:events';
+import { createServer, type Server } from 'node:net';
 
 /** What a name leads to. */
 export interface Zone {
@@ -71,21 +72,54 @@ function answersFor(zone: Zone, type: number): Buffer[] {
   }
 }
 
+/**
+ * How a server answers: as it should, with SERVFAIL, not at all, 1.2 s late, under another number, about another name, with NXDOMAIN
+ * whatever is asked, or with "truncated", which has the resolver ask again over TCP.
+ */
+export type DnsMood =
+  'answers' | 'fails' | 'silent' | 'late' | 'otherId' | 'otherName' | 'denies' | 'truncates';
+
+const LATE_MS = 1_200;
+const TRUNCATED = 0x0200;
+
 /** A name server for tests: it knows what it is told, and can be made to fail or to fall silent. */
 export class DnsServer implements AsyncDisposable {
   readonly zones = new Map<string, Zone>();
   /** Names asked for so far, in order, once for each question. */
   readonly asked: string[] = [];
-  mood: 'answers' | 'fails' | 'silent' = 'answers';
+  mood: DnsMood = 'answers';
+  /** Questions of these types get no answer, whatever the mood. */
+  readonly drops = new Set<keyof typeof TYPE>();
+  /** Questions about these names get none either. */
+  readonly dropsNames = new Set<string>();
   readonly #socket: Socket;
+  readonly #tcp: Server;
 
-  private constructor(socket: Socket) {
+  private constructor(socket: Socket, tcp: Server) {
     this.#socket = socket;
+    this.#tcp = tcp;
     socket.on('message', (query, sender) => {
       const { name, type, end } = decodeQuestion(query);
       this.asked.push(name);
-      if (this.mood === 'silent') return;
-      socket.send(this.#reply(query, name, type, end), sender.port, sender.address);
+      if (this.mood === 'silent' || this.dropsNames.has(name)) return;
+      for (const dropped of this.drops) if (TYPE[dropped] === type) return;
+      const send = (): void => {
+        const reply = this.#reply(query, name, type, end, this.mood === 'truncates');
+        socket.send(reply, sender.port, sender.address);
+      };
+      if (this.mood === 'late') setTimeout(send, LATE_MS).unref();
+      else send();
+    });
+    tcp.on('connection', (connection) => {
+      connection.on('error', () => undefined);
+      connection.on('data', (message: Buffer) => {
+        const query = message.subarray(2);
+        const { name, type, end } = decodeQuestion(query);
+        const reply = this.#reply(query, name, type, end, false);
+        const length = Buffer.alloc(2);
+        length.writeUInt16BE(reply.length);
+        connection.end(Buffer.concat([length, reply]));
+      });
     });
   }
 
@@ -98,22 +132,31 @@ export class DnsServer implements AsyncDisposable {
     const socket = createSocket('udp4');
     socket.bind(port, address);
     await once(socket, 'listening');
-    return new DnsServer(socket);
+    const tcp = createServer();
+    tcp.listen(socket.address().port, address);
+    await once(tcp, 'listening');
+    return new DnsServer(socket, tcp);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await new Promise<void>((resolve) => {
       this.#socket.close(resolve);
     });
+    await new Promise<void>((resolve) => {
+      this.#tcp.close(() => {
+        resolve();
+      });
+    });
   }
 
-  #reply(query: Buffer, name: string, type: number, end: number): Buffer {
-    const zone = this.zones.get(name);
-    const answers = zone === undefined || this.mood === 'fails' ? [] : answersFor(zone, type);
+  #reply(query: Buffer, name: string, type: number, end: number, isTruncated: boolean): Buffer {
+    const zone = this.mood === 'denies' ? undefined : this.zones.get(name);
+    const answers = zone === undefined || this.mood === 'fails' || isTruncated ? [] : answersFor(zone, type);
     const head = Buffer.alloc(12);
     query.copy(head, 0, 0, 2);
+    if (this.mood === 'otherId') head.writeUInt16BE(query.readUInt16BE(0) ^ 1, 0);
     const code = this.mood === 'fails' ? SERVFAIL : zone === undefined ? NXDOMAIN : 0;
-    head.writeUInt16BE(0x8580 | code, 2); // an authoritative answer, recursion available
+    head.writeUInt16BE(0x8580 | code | (isTruncated ? TRUNCATED : 0), 2); // an authoritative answer, recursion available
     head.writeUInt16BE(1, 4);
     head.writeUInt16BE(answers.length, 6);
     const records = answers.map((data) => {
@@ -124,6 +167,10 @@ export class DnsServer implements AsyncDisposable {
       record.writeUInt16BE(data.length, 10);
       return Buffer.concat([record, data]);
     });
-    return Buffer.concat([head, query.subarray(12, end), ...records]);
+    const question =
+      this.mood === 'otherName'
+        ? Buffer.concat([encodeName('other.test'), query.subarray(end - 4, end)])
+        : query.subarray(12, end);
+    return Buffer.concat([head, question, ...records]);
   }
 }

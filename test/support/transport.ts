@@ -8,6 +8,9 @@ import {
   type LeaseId,
   type Member,
 } from '../../src/cluster/member.ts';
+import type { Clock } from '../../src/base/clock.ts';
+import { DnsCache } from '../../src/connect/dns-cache.ts';
+import { makeLookUp } from '../../src/connect/look-up.ts';
 import { makeMembers } from '../../src/etcd/client.ts';
 import { makeRealClock } from '../../src/process/real-clock.ts';
 
@@ -54,6 +57,11 @@ export function endpointFrom(hostPort: string, secure = false): Endpoint {
   return { secure, host: hostPort.slice(0, colon), port: Number(hostPort.slice(colon + 1)) };
 }
 
+/** The parts of the world that members need, with names that the system looks up. */
+export function depsOf(clock: Clock = makeRealClock()): { readonly clock: Clock; readonly names: DnsCache } {
+  return { clock, names: new DnsCache(makeLookUp(clock)) };
+}
+
 /** The one member behind `host:port`; closed at the end of the block. */
 export async function reach(
   hostPort: string,
@@ -61,7 +69,7 @@ export async function reach(
 ): Promise<Member & Disposable> {
   const { secure = false, ...config } = wishes;
   const endpoints = [endpointFrom(hostPort, secure)];
-  const [member] = await makeMembers(configWith({ endpoints, ...config }), { clock: makeRealClock() });
+  const [member] = await makeMembers(configWith({ endpoints, ...config }), depsOf());
   if (member === undefined) throw new Error('No member was made');
   return disposable(member);
 }

@@ -89,7 +89,7 @@ async function checkEtcd(
     report.problem(error.id, ...split(error.message, 'correct srv_domain or DNS'));
     return undefined;
   }
-  const members = makeAdminMembers(config, endpoints, world.clock);
+  const members = makeAdminMembers(config, endpoints, world);
   facts.endpoints = members.length;
   facts.certificates = certificatesOf(config.tls);
   report.expect(members.map(({ endpoint }) => endpoint));

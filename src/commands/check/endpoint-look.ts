@@ -1,10 +1,10 @@
-import { promises as dns } from 'node:dns';
 import { isIP } from 'node:net';
 import type { Clock } from '../../base/clock.ts';
 import { EtcdError } from '../../base/errors.ts';
 import { silence } from '../../cluster/member-failures.ts';
 import type { CallOptions, Header } from '../../cluster/member.ts';
 import type { Config } from '../../config/config.ts';
+import type { DnsCache } from '../../connect/dns-cache.ts';
 import type { TlsFiles } from '../../connect/tls-files.ts';
 import type { AdminMember, MemberStatus } from '../../etcd/admin.ts';
 import type { Token } from '../../etcd/token.ts';
@@ -77,13 +77,14 @@ async function askOne<T>(
   }
 }
 
-async function addressesOf(host: string): Promise<readonly string[]> {
-  if (isIP(host) !== 0) return [];
-  try {
-    return (await dns.lookup(host, { all: true, order: 'verbatim' })).map(({ address }) => address);
-  } catch {
-    return []; // the connection says so, in better words
-  }
+/** None for a number, and for a name without any: the connection says so, in better words. */
+function addressesOf(host: string, names: DnsCache): Promise<readonly string[]> {
+  if (isIP(host) !== 0) return Promise.resolve([]);
+  return new Promise((resolve) => {
+    names.look(host, resolve, () => {
+      resolve([]);
+    });
+  });
 }
 
 /** What `lookAt` needs. */
@@ -93,6 +94,7 @@ export interface LookTools {
   readonly directory: string;
   readonly files: TlsFiles;
   readonly clock: Clock;
+  readonly names: DnsCache;
   /** How often the member is asked for its status after the first time. The shortest time counts as the round trip. */
   readonly timedQuestions: number;
 }
@@ -100,13 +102,13 @@ export interface LookTools {
 /** Connects, logs in and asks for the status. Resolves to the failure when that is not possible. Only reads. */
 export async function lookAt(
   member: AdminMember,
-  { config, directory, files, clock, timedQuestions }: LookTools,
+  { config, directory, files, clock, names, timedQuestions }: LookTools,
 ): Promise<Look | EtcdError> {
   try {
     const askedAtMs = clock.now();
     const token = await askOne(member, clock, (call) => member.logIn(call), LOGIN_LIMIT_MS);
     const loginMs = clock.now() - askedAtMs;
-    const addresses = await addressesOf(member.address.host);
+    const addresses = await addressesOf(member.address.host, names);
     // Without a login, the first question also opens the connection. So only the later ones are timed, and the shortest
     // time counts.
     let status = await ifAllowed(askOne(member, clock, (call) => member.status(call)));
@@ -120,7 +122,7 @@ export async function lookAt(
       status?.header ??
       (await ifAllowed(askOne(member, clock, (call) => member.readDirectory(directory, call))))?.header;
     const http = await limited(clock, ({ signal }) =>
-      httpGet(member.address, '/version', { tls: config.tls, files, signal }),
+      httpGet(member.address, '/version', { tls: config.tls, files, names, signal }),
     ).catch(() => undefined);
     const theirs = http?.date?.getTime();
     return {

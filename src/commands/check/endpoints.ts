@@ -31,10 +31,10 @@ export async function checkEndpoints(
 ): Promise<SeenEndpoints> {
   report.progress(`asking ${members.map(({ endpoint }) => endpoint).join(', ')}`);
   const files = new TlsFiles(config.tls);
-  const { clock } = world;
+  const { clock, names } = world;
   const looks = await Promise.all(
     members.map(async (member) => {
-      const found = await lookAt(member, { config, directory, files, clock, timedQuestions });
+      const found = await lookAt(member, { config, directory, files, clock, names, timedQuestions });
       // The helper asks this in the background, for its next connection. `check` has time to wait for the answer.
       return found instanceof EtcdError && found.id === 'net-plain' && (await speaksTls(member.address))
         ? new EtcdError(

@@ -3,6 +3,7 @@ import { isIP } from 'node:net';
 import { connect, type DetailedPeerCertificate, type PeerCertificate, type TLSSocket } from 'node:tls';
 import type { Endpoint, TlsConfig } from '../../config/config.ts';
 import { certificateName } from '../../connect/host-text.ts';
+import type { DnsCache } from '../../connect/dns-cache.ts';
 import type { TlsFiles } from '../../connect/tls-files.ts';
 
 /** What a member answers over HTTP. etcd answers HTTP on the same port as gRPC. */
@@ -24,12 +25,18 @@ const MOST_BYTES = 65_536;
 export function httpGet(
   endpoint: Endpoint,
   path: string,
-  how: { readonly tls: TlsConfig; readonly files: TlsFiles; readonly signal: AbortSignal },
+  how: {
+    readonly tls: TlsConfig;
+    readonly files: TlsFiles;
+    readonly names: DnsCache;
+    readonly signal: AbortSignal;
+  },
 ): Promise<HttpAnswer> {
   const { promise, resolve, reject } = Promise.withResolvers<HttpAnswer>();
   const { host, port, secure } = endpoint;
   const name = certificateName(how.tls.serverName ?? host);
-  const options: RequestOptions = { host, port, path, signal: how.signal };
+  const where = { host, port, lookup: how.names.socketLookup };
+  const options: RequestOptions = { ...where, path, signal: how.signal };
   let secured: TLSSocket | undefined;
   const onAnswer = (answer: IncomingMessage): void => {
     const chunks: Buffer[] = [];
@@ -58,8 +65,7 @@ export function httpGet(
             // Without an agent, because an agent opens connections of its own.
             createConnection: () => {
               secured = connect({
-                host,
-                port,
+                ...where,
                 secureContext: how.files.context(),
                 rejectUnauthorized: !how.tls.insecureSkipVerify,
                 ...(isIP(name) === 0 ? { servername: name } : {}),

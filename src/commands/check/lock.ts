@@ -69,10 +69,10 @@ export async function checkLock(
   world: CommandContext,
   report: CheckReport,
 ): Promise<void> {
-  const { clock } = world;
+  const { clock, names } = world;
   report.progress('taking, renewing and revoking a test lease');
   const timing = timingOf(config);
-  const each = await makeMembers(config, { clock });
+  const each = await makeMembers(config, { clock, names });
   const lock = new Members(each, clock, timing);
   const bench: Bench = { directory, lock, admin, world, report };
   const leaseId = newLeaseId();
@@ -174,7 +174,7 @@ async function measureRenewals(leaseId: LeaseId, attemptMs: number, bench: Bench
 /** Looks for a lock of Samba's Python helper, which uses etcd's API v2. It is found as the helper itself finds it. */
 export async function checkPredecessor(
   { config, name }: CheckedConfig,
-  { clock }: CommandContext,
+  { clock, names }: CommandContext,
   report: CheckReport,
 ): Promise<void> {
   const log: Log = {
@@ -184,5 +184,5 @@ export async function checkPredecessor(
       report.warning('python-lock', text, `${must}, and stop CTDB where the Python helper runs`);
     },
   };
-  await lookForV2Lock(config, name, clock, log, clock.now() + STEP_LIMIT_MS);
+  await lookForV2Lock(config, name, { clock, names, log }, clock.now() + STEP_LIMIT_MS);
 }

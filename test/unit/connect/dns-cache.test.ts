@@ -84,6 +84,43 @@ void describe('the book of names', () => {
     assert.deepEqual(later, ['192.0.2.3']);
   });
 
+  test('the first addresses are told and kept, and the others when all are known', async () => {
+    let tellFirst: (addresses: readonly string[]) => void = () => undefined;
+    const { promise, resolve } = Promise.withResolvers<readonly string[]>();
+    const book = new DnsCache((_, onFirst) => {
+      tellFirst = onFirst;
+      return promise;
+    });
+    const told = look(book, 'a');
+    assert.equal(book.isLookingUp('a'), true);
+    tellFirst(['192.0.2.1']);
+    assert.deepEqual([told, book.isLookingUp('a')], [['192.0.2.1'], false]);
+    const later = look(book, 'a');
+    await settled();
+    assert.deepEqual(later, ['192.0.2.1']);
+    resolve(['2001:db8::1', '192.0.2.1']);
+    await settled();
+    for (const each of [told, later]) assert.deepEqual(each, ['192.0.2.1', '2001:db8::1,192.0.2.1']);
+  });
+
+  test('a family about which nobody answers stays known', async () => {
+    const outcomes = [
+      (): Promise<readonly string[]> => Promise.resolve(['2001:db8::1', '192.0.2.1']),
+      (onFirst: (addresses: readonly string[]) => void): Promise<readonly string[]> => {
+        onFirst(['192.0.2.2']);
+        return Promise.reject(new Error('no answer about IPv6'));
+      },
+    ];
+    const book = new DnsCache((_, onFirst) => outcomes.shift()?.(onFirst) ?? Promise.resolve([]));
+    look(book, 'a');
+    await settled();
+    look(book, 'a');
+    await settled();
+    const told = look(book, 'a');
+    await settled();
+    assert.equal(told[0], '192.0.2.2,2001:db8::1,192.0.2.1');
+  });
+
   test('a failure changes nothing of what is known', async () => {
     const { book, asked } = bookByHand();
     look(book, 'a');

@@ -1,0 +1,69 @@
+import { promises as dns } from 'node:dns';
+import type { Clock } from '../base/clock.ts';
+
+/**
+ * Finds the addresses of a host name, in the order in which to try them. Resolves to all of them once every question has been
+ * answered; rejects with Node's error when one was not, whatever `onFirst` was told, or when there are no addresses.
+ *
+ * @param onFirst told of the first addresses as soon as there are any; others may still be asked for
+ */
+export type LookUp = (
+  host: string,
+  onFirst: (addresses: readonly string[]) => void,
+) => Promise<readonly string[]>;
+
+/** The addresses of one family, or of both (0); as the system's resolver has them. Rejects with Node's error. */
+export type AskSystem = (host: string, family: 0 | 4 | 6) => Promise<readonly string[]>;
+
+// A name server that answers at all does so within a few milliseconds; one that is far away within 50 ms (RFC 8305, section 3).
+const EACH_FAMILY_AFTER_MS = 100;
+
+/** By getaddrinfo, so that /etc/hosts and nsswitch.conf count, in the order that the system prefers (RFC 6724). */
+const askSystem: AskSystem = async (host, family) => {
+  const found = await dns.lookup(host, { all: true, order: 'verbatim', family });
+  return found.map(({ address }) => address);
+};
+
+/** The name has no such addresses: an answer too. */
+function isAbsent(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'ENOTFOUND';
+}
+
+/**
+ * Asks for both families in one question first, whose answer has the order of the system. Some name servers drop the question
+ * for one family, and that answer then comes after the resolver's whole wait, or never. So when it has not come within 100 ms,
+ * or is a failure, each family is asked for by itself.
+ */
+export function makeLookUp(clock: Clock, ask: AskSystem = askSystem): LookUp {
+  return async (host, onFirst) => {
+    const found = new Set<string>();
+    const add = (addresses: readonly string[]): void => {
+      if (found.size === 0 && addresses.length > 0) onFirst(addresses);
+      for (const address of addresses) found.add(address);
+    };
+    let unanswered: unknown;
+    const askOne = async (family: 4 | 6): Promise<void> => {
+      try {
+        add(await ask(host, family));
+      } catch (error) {
+        if (!isAbsent(error)) unanswered = error;
+      }
+    };
+    let each: Promise<unknown> | undefined;
+    const askEach = (): Promise<unknown> => (each ??= Promise.all([askOne(4), askOne(6)]));
+    const stopTimer = clock.at(clock.now() + EACH_FAMILY_AFTER_MS, () => void askEach());
+    let inOrder: readonly string[] = [];
+    try {
+      inOrder = await ask(host, 0);
+      add(inOrder);
+    } catch (error) {
+      await askEach();
+      if (found.size === 0) throw error;
+    } finally {
+      stopTimer();
+    }
+    await each;
+    if (unanswered !== undefined) throw unanswered as Error;
+    return [...new Set([...inOrder, ...found])];
+  };
+}
