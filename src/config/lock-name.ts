@@ -18,14 +18,11 @@ export interface LockNameSources {
 // Part of the 4 s for the answer; the rest must do for one transaction. testparm takes about 0.1 s.
 const TESTPARM_LIMIT_MS = 2_500;
 
-// For the second call of testparm, which is made only when the name is the host's own.
-const SECOND_LOOK_LIMIT_MS = 500;
-
 // Samba prints the same name when smb.conf sets it to the host name and when smb.conf does not set it. At debug level 4
 // testparm also prints the parameters that it read, from included files and the registry too (samba,
-// lib/param/loadparm.c). Spaces and case in their names have no meaning.
-const COUNT_SETTINGS =
-  "testparm -s -d 4 --parameter-name 'netbios name' 2>&1 | sed -n 's/^ *doing parameter //p' | tr -d ' \\t' | grep -ic '^netbiosname='";
+// lib/param/loadparm.c), as they are written. Spaces and case in their names have no meaning. The last one counts.
+const FIND_SETTING =
+  "testparm -s -d 4 --parameter-name 'netbios name' 2>&1 | sed -n 's/^ *doing parameter //p' | tr -d ' \\t' | grep -i '^netbiosname=' | tail -n 1";
 
 const WANT = KEYS.netbiosName.range;
 
@@ -63,18 +60,29 @@ export async function findLockName(sources: LockNameSources, run: RunCommand): P
   const { netbiosName, givenName, configPath, hostName } = sources;
   const remedy = `set netbios_name in ${quote(configPath)}`;
   if (netbiosName !== undefined) return netbiosName;
-  const outcome = await run('testparm', ['-s', '--parameter-name', 'netbios name'], TESTPARM_LIMIT_MS);
+  const [outcome, setting] = await Promise.all([
+    run('testparm', ['-s', '--parameter-name', 'netbios name'], TESTPARM_LIMIT_MS),
+    settingOf(run),
+  ]);
   // The exit status is not looked at: testparm also fails because of the host's directories, and its name is right even
   // then.
   const checked = outcome.kind === 'exited' ? lockName(WANT)(outcome.stdout.trim()) : undefined;
   const name = checked === undefined || 'want' in checked ? undefined : checked.value;
-  const isChosen = name !== undefined && (!isHostsOwn(name, hostName) || (await isSetInSmbConf(run)));
+  const isSubstituted = setting?.includes('%') === true;
+  const isChosen =
+    name !== undefined && !isSubstituted && (setting !== undefined || !isHostsOwn(name, hostName));
   if (isChosen && (givenName === undefined || givenName === name)) return name;
   if (givenName !== undefined && !isChosen) return givenName;
   if (isChosen && givenName !== undefined) {
     throw new SetupError(
       'name-differs',
       `Cannot name the lock: --name in the lock string is ${quote(givenName)}, and testparm prints ${quote(name)}; ${remedy}, the same on all nodes`,
+    );
+  }
+  if (isSubstituted) {
+    throw new SetupError(
+      'name-own',
+      `Cannot name the lock: smb.conf sets netbios name to ${quote(setting)}, where Samba puts something else for each % on each node, so that each node would take a lock of its own; ${remedy}, the same on all nodes`,
     );
   }
   if (name !== undefined) {
@@ -90,9 +98,10 @@ export async function findLockName(sources: LockNameSources, run: RunCommand): P
   throw new SetupError('name-missing', `Cannot name the lock: ${reason}; ${remedy}`);
 }
 
-async function isSetInSmbConf(run: RunCommand): Promise<boolean> {
-  const outcome = await run('sh', ['-c', COUNT_SETTINGS], SECOND_LOOK_LIMIT_MS);
-  return outcome.kind === 'exited' && Number(outcome.stdout) > 0;
+/** What smb.conf sets the name to, without spaces and before Samba puts anything for a %. Undefined: it does not set it. */
+async function settingOf(run: RunCommand): Promise<string | undefined> {
+  const outcome = await run('sh', ['-c', FIND_SETTING], TESTPARM_LIMIT_MS);
+  return outcome.kind === 'exited' ? /^netbiosname=(.*)$/im.exec(outcome.stdout)?.[1] : undefined;
 }
 
 // In characters. When smb.conf names nothing, Samba takes the host name up to its first dot, cut to 15 characters.

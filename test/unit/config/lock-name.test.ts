@@ -53,7 +53,8 @@ test('netbios_name is the name, and testparm is not asked', async () => {
 test('without netbios_name testparm is asked, within 2.5 s', async () => {
   const { run, calls } = answering(exited('CLUSTER\n'));
   assert.equal(await findLockName(SOURCES, run), 'CLUSTER');
-  assert.deepEqual(calls, [['testparm', ['-s', '--parameter-name', 'netbios name'], 2_500]]);
+  assert.deepEqual(calls[0], ['testparm', ['-s', '--parameter-name', 'netbios name'], 2_500]);
+  assert.deepEqual([calls.length, calls[1]?.[0], calls[1]?.[2]], [2, 'sh', 2_500]);
 });
 
 test("testparm's name counts although it ends with status 1 over missing directories", async () => {
@@ -79,12 +80,37 @@ for (const [hostName, name] of [
 }
 
 test("a name that smb.conf sets is a name, even the host's own", async () => {
-  const run: RunCommand = (command) => Promise.resolve(exited(command === 'sh' ? '1\n' : 'NODE1\n'));
+  const run: RunCommand = (command) =>
+    Promise.resolve(exited(command === 'sh' ? 'netbiosname=node1\n' : 'NODE1\n'));
   assert.equal(await findLockName(SOURCES, run), 'NODE1');
-  const none: RunCommand = (command) =>
-    Promise.resolve(command === 'sh' ? exited('0\n', 1) : exited('NODE1\n'));
+  const none: RunCommand = (command) => Promise.resolve(command === 'sh' ? exited('') : exited('NODE1\n'));
   await assert.rejects(findLockName(SOURCES, none), /host's own name/);
 });
+
+for (const [setting, printed] of [
+  ['%h', 'NODE1'],
+  ['%L', 'NODE1'],
+  ['CTDB-%h', 'CTDB-NODE1'],
+  ['%i', '10.0.0.1'],
+  ['%$(HOSTNAME)', 'NODE1'],
+] as const) {
+  const run: RunCommand = (command) =>
+    Promise.resolve(exited(command === 'sh' ? `NetbiosName=${setting}\n` : `${printed}\n`));
+
+  test(`netbios name = ${setting} in smb.conf is another name on each node, and refused`, async () => {
+    await assert.rejects(findLockName(SOURCES, run), (error) => {
+      assert.ok(error instanceof SetupError);
+      assert.equal(error.id, 'name-own');
+      assert.equal(
+        error.message,
+        `Cannot name the lock: smb.conf sets netbios name to "${setting}", where Samba puts something else for each % on each node, ` +
+          'so that each node would take a lock of its own; set netbios_name in "/etc/ctdb/etcd", the same on all nodes',
+      );
+      return true;
+    });
+    assert.equal(await findLockName({ ...SOURCES, givenName: 'FILES' }, run), 'FILES');
+  });
+}
 
 test('the name in the lock string must be what testparm prints', async () => {
   const given = { ...SOURCES, givenName: 'FILES' };
