@@ -66,9 +66,9 @@ void describe('a new administrator', () => {
     site = await Site.make();
     page.text(`# What it looks like
 
-A transcript, written and compared by \`test/package/administrator.test.ts\`: three members of etcd, made with TLS and logins by
-[tls-and-auth.md](tls-and-auth.md), three nodes of CTDB, and the package. Names, addresses and files are those of the recipes. What differs from run to
-run (process numbers, times, revisions) shows an example. On a terminal the first column is red, yellow or green.
+A test (\`test/package/administrator.test.ts\`) writes this transcript and compares it at each run. It has three members of etcd with TLS and logins, made by
+the commands of [tls-and-auth.md](tls-and-auth.md), three nodes of CTDB, and the package. Values that differ from run to run, such as process numbers,
+times and revisions, are examples. On a terminal, the first column is red, yellow or green.
 
 ![check on a terminal](check.svg)`);
   });
