@@ -6,6 +6,8 @@ export interface Output {
   readonly isTerminal: boolean;
   /** True on a terminal, unless NO_COLOR (no-color.org) is set or TERM is `dumb`. */
   readonly hasColor: boolean;
+  /** Characters in a line of the terminal; undefined where that is not known, and where the output is not a terminal. */
+  readonly columns?: number | undefined;
 }
 
 const CODES = { red: 31, green: 32, yellow: 33, bold: 1, dim: 2 } as const;
@@ -46,6 +48,17 @@ export function formatFields(fields: readonly (readonly [label: string, value: s
   return formatColumns(fields)
     .map((line) => `${line}\n`)
     .join('');
+}
+
+/** Puts words, with a space between two of them, into lines of at most `width` characters. A longer word has a line of its own. */
+export function fillLines(words: readonly string[], width: number): string[] {
+  const lines: string[] = [];
+  for (const word of words) {
+    const line = lines.at(-1);
+    if (line === undefined || line.length + 1 + word.length > width) lines.push(word);
+    else lines[lines.length - 1] = `${line} ${word}`;
+  }
+  return lines;
 }
 
 /** A duration in its two largest units: `1 h 5 min`, `3 min 20 s`, `12 s`. */

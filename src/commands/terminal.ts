@@ -1,12 +1,22 @@
 import { writeSync } from 'node:fs';
 import { createInterface } from 'node:readline/promises';
-import { isatty, ReadStream } from 'node:tty';
+import { isatty, ReadStream, WriteStream } from 'node:tty';
 import type { Output } from './output.ts';
 
 const STDIN = 0;
 
 function codeOf(error: unknown): unknown {
   return error instanceof Error && 'code' in error ? error.code : undefined;
+}
+
+/** Undefined for a terminal that does not say how wide it is, such as a serial line. */
+function columnsOf(fd: number): number | undefined {
+  try {
+    const { columns } = new WriteStream(fd);
+    return columns > 0 ? columns : undefined;
+  } catch {
+    return undefined; // ioctl(2) failed
+  }
 }
 
 /** An output on a descriptor. Text is dropped when the reader has closed its end, as `head` does. */
@@ -28,6 +38,7 @@ export function makeOutput(fd: number, env: Readonly<Record<string, string | und
   return {
     write,
     isTerminal,
+    columns: isTerminal ? columnsOf(fd) : undefined,
     hasColor: isTerminal && (noColor === undefined || noColor === '') && env['TERM'] !== 'dumb',
   };
 }

@@ -1,4 +1,4 @@
-import { paint, printable, type Output, type Style } from '../output.ts';
+import { fillLines, paint, printable, type Output, type Style } from '../output.ts';
 
 /** The result for one thing that was checked. */
 export type Verdict = 'ok' | 'note' | 'warning' | 'problem';
@@ -27,6 +27,12 @@ const STYLES: Readonly<Record<Verdict, Style>> = {
 
 const VERDICT_WIDTH = 'problem'.length;
 const AREA_WIDTH = 'permission'.length;
+
+// A narrower column of text is left to the terminal to break.
+const NARROWEST_TEXT = 30;
+
+// A command, or the line for ctdb.conf, is not broken: it is there to be copied.
+const UNBROKEN = /(?:etcdctl|cluster lock =) [^,;)]*[^,;) ][,;)]*|\S+/g;
 
 /**
  * Collects findings and, unless `quiet`, writes each at once. An identifier begins with its area: `tls-days` is about
@@ -110,9 +116,24 @@ export class CheckReport {
   #line({ verdict, area, id, endpoint, text, remedy }: Finding): string {
     const where = endpoint === '' ? '' : `${endpoint.padEnd(this.#endpointWidth)}  `;
     const mark = paint(this.#out, STYLES[verdict], verdict.padEnd(VERDICT_WIDTH));
+    const before = `${area.padEnd(AREA_WIDTH)}  ${where}`;
+    const said = printable(text);
+    const told = remedy === undefined ? said : `${said}; ${printable(remedy)}`;
     // A line with a remedy shows its identifier, under which the failure guide has an entry.
-    const advice = remedy === undefined ? '' : `; ${printable(remedy)} ${paint(this.#out, 'dim', `[${id}]`)}`;
-    return `${mark}  ${area.padEnd(AREA_WIDTH)}  ${where}${printable(text)}${advice}`;
+    const tag = remedy === undefined ? '' : `[${id}]`;
+    const indent = VERDICT_WIDTH + 2 + before.length;
+    const lines = this.#linesOf(told, tag, indent).join(`\n${' '.repeat(indent)}`);
+    const shown = lines.slice(0, lines.length - tag.length);
+    return `${mark}  ${before}${shown}${tag === '' ? '' : paint(this.#out, 'dim', tag)}`;
+  }
+
+  /** On a terminal, lines that fit beside an indent; elsewhere one line, for programs that read it. */
+  #linesOf(text: string, tag: string, indent: number): string[] {
+    const { columns = Infinity } = this.#out;
+    const whole = tag === '' ? text : `${text} ${tag}`;
+    if (whole.length <= columns - indent || columns - indent < NARROWEST_TEXT) return [whole];
+    const words = text.match(UNBROKEN) ?? [];
+    return fillLines(tag === '' ? words : [...words, tag], columns - indent);
   }
 }
 
