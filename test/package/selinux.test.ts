@@ -5,7 +5,7 @@ import { describe, test } from 'node:test';
 import { compilePolicy } from '../../packaging/release/selinux.ts';
 import { EtcdCluster } from '../support/etcd-cluster.ts';
 import { LockBench } from '../support/lock-bench.ts';
-import { helperProgram } from '../support/mutex-parent.ts';
+import { type Helper, helperProgram } from '../support/mutex-parent.ts';
 import { run, temporaryDirectory } from '../support/processes.ts';
 import { CHECKOUT } from './root.ts';
 
@@ -18,6 +18,18 @@ describe('the policy module', () => {
   });
 });
 
+/** The helper under strace, which ends with the helper. */
+function traced(...options: readonly string[]): { program: string; args: readonly string[] } {
+  return { program: '/usr/bin/strace', args: ['-qq', '-f', '-I', '4', ...options, helperProgram()] };
+}
+
+/** Ends the helper under strace. */
+async function endTraced(strace: Helper): Promise<void> {
+  const { stdout } = await run('pgrep', ['--parent', String(strace.pid)]);
+  process.kill(Number(stdout.trim().split('\n')[0]), 'SIGTERM');
+  await strace.exited();
+}
+
 describe('the helper', () => {
   test('maps no memory executable but that of files while it takes, holds and releases the lock', async () => {
     const directory = await temporaryDirectory('strace');
@@ -25,24 +37,8 @@ describe('the helper', () => {
       await using cluster = await EtcdCluster.start();
       await using bench = await LockBench.make(cluster);
       const trace = join(directory, 'trace');
-      // The wrapper ends with the helper, and hands its signals on.
-      const holder = await bench.hold({
-        program: '/usr/bin/strace',
-        args: [
-          '-qq',
-          '-f',
-          '-I',
-          '4',
-          '-o',
-          trace,
-          '-e',
-          'trace=mmap,mprotect,pkey_mprotect',
-          helperProgram(),
-        ],
-      });
-      const { stdout } = await run('pgrep', ['--parent', String(holder.pid)]);
-      process.kill(Number(stdout.trim().split('\n')[0]), 'SIGTERM');
-      await holder.exited();
+      const holder = await bench.hold(traced('-o', trace, '-e', 'trace=mmap,mprotect,pkey_mprotect'));
+      await endTraced(holder);
       const lines = readFileSync(trace, 'utf8').split('\n');
       const executable = lines.filter((line) => line.includes('PROT_EXEC'));
       assert.ok(executable.length > 3, 'libraries are mapped executable');
@@ -59,25 +55,9 @@ describe('the helper', () => {
     await using cluster = await EtcdCluster.start();
     await using bench = await LockBench.make(cluster);
     const refusal = '--inject=io_uring_setup:error=EACCES';
-    const holder = await bench.hold({
-      program: '/usr/bin/strace',
-      args: [
-        '-qq',
-        '-f',
-        '-I',
-        '4',
-        '-o',
-        '/dev/null',
-        '-e',
-        'trace=io_uring_setup',
-        refusal,
-        helperProgram(),
-      ],
-    });
+    const holder = await bench.hold(traced('-o', '/dev/null', '-e', 'trace=io_uring_setup', refusal));
     assert.equal((await cluster.keys(bench.directory)).length, 1);
-    const { stdout } = await run('pgrep', ['--parent', String(holder.pid)]);
-    process.kill(Number(stdout.trim().split('\n')[0]), 'SIGTERM');
-    await holder.exited();
+    await endTraced(holder);
     assert.deepEqual(await cluster.keys(bench.directory), []);
     assert.equal(holder.stderr, '');
   });

@@ -13,6 +13,7 @@ import { DnsCache } from '../../src/connect/dns-cache.ts';
 import { makeLookUp } from '../../src/connect/look-up.ts';
 import { makeMembers } from '../../src/etcd/client.ts';
 import { makeRealClock } from '../../src/process/real-clock.ts';
+import { NO_TLS_KEYS } from './tls-config.ts';
 
 /** What a transport test says about its configuration. */
 export type Wishes = Partial<Omit<Config, 'tls'>> & { readonly tls?: Partial<Config['tls']> };
@@ -39,15 +40,7 @@ export function configWith(wishes: Wishes): Config {
     given: { name: undefined, clusterId: undefined },
     grpcOptions: {},
     ...wishes,
-    tls: {
-      caFile: undefined,
-      certFile: undefined,
-      keyFile: undefined,
-      keyPasswordFile: undefined,
-      serverName: undefined,
-      insecureSkipVerify: false,
-      ...wishes.tls,
-    },
+    tls: { ...NO_TLS_KEYS, ...wishes.tls },
   };
 }
 

@@ -111,32 +111,23 @@ void describe('ClusterGuard', () => {
 
   void it('checks every kind of answer', async () => {
     const { fake, member } = guarded('9');
+    const askEverything = (): Promise<unknown>[] => [
+      member.grant(LEASE, 1, call),
+      member.revoke(LEASE, call),
+      member.keepAlive(LEASE, call),
+      member.timeToLive(LEASE, call),
+      member.readKey('k', call),
+      member.readOldest('d/', call),
+      member.putIfEmpty('d/', 'd/k', 'v', LEASE, call),
+    ];
     fake.onCall = (each) => {
       each.explode(new Error('reached the member'));
     };
-    const questions = [
-      member.grant(LEASE, 1, call),
-      member.revoke(LEASE, call),
-      member.keepAlive(LEASE, call),
-      member.timeToLive(LEASE, call),
-      member.readKey('k', call),
-      member.readOldest('d/', call),
-      member.putIfEmpty('d/', 'd/k', 'v', LEASE, call),
-    ];
-    for (const question of questions) await assert.rejects(question, /reached the member/);
+    for (const question of askEverything()) await assert.rejects(question, /reached the member/);
     fake.onCall = (each) => {
       each.answer(each.name, {});
     };
-    const refused = [
-      member.grant(LEASE, 1, call),
-      member.revoke(LEASE, call),
-      member.keepAlive(LEASE, call),
-      member.timeToLive(LEASE, call),
-      member.readKey('k', call),
-      member.readOldest('d/', call),
-      member.putIfEmpty('d/', 'd/k', 'v', LEASE, call),
-    ];
-    for (const question of refused) await assert.rejects(question, { kind: 'wrongCluster' });
+    for (const question of askEverything()) await assert.rejects(question, { kind: 'wrongCluster' });
   });
 
   void it('hands the rest through', () => {

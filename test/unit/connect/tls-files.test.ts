@@ -9,15 +9,7 @@ import { TlsFileError } from '../../../src/connect/tls-file-error.ts';
 import { TlsFiles } from '../../../src/connect/tls-files.ts';
 import { Authority, encryptKey, replaceFile, type CertificateFiles } from '../../support/certificates.ts';
 import { runChecked, temporaryDirectory } from '../../support/processes.ts';
-
-const NOTHING: TlsConfig = {
-  caFile: undefined,
-  certFile: undefined,
-  keyFile: undefined,
-  keyPasswordFile: undefined,
-  serverName: undefined,
-  insecureSkipVerify: false,
-};
+import { NO_TLS_KEYS } from '../../support/tls-config.ts';
 
 let directory: string;
 let authority: Authority;
@@ -42,7 +34,7 @@ function newFile(content: string | Buffer): string {
 
 function refused(config: Partial<TlsConfig>): TlsFileError {
   try {
-    new TlsFiles({ ...NOTHING, ...config }).context();
+    new TlsFiles({ ...NO_TLS_KEYS, ...config }).context();
   } catch (error) {
     if (error instanceof TlsFileError) return error;
     throw error;
@@ -69,7 +61,7 @@ async function trusts(secureContext: SecureContext, files: CertificateFiles): Pr
 void describe('the files of TLS', () => {
   test('are read once while they stay as they are, and again when they change', async () => {
     const caFile = newFile(readFileSync(authority.certFile));
-    const files = new TlsFiles({ ...NOTHING, caFile });
+    const files = new TlsFiles({ ...NO_TLS_KEYS, caFile });
     const first = files.context();
     assert.equal(files.context(), first);
     assert.equal(await trusts(first, pair), true);
@@ -82,7 +74,7 @@ void describe('the files of TLS', () => {
 
   test('of the same size and time in another place are another file', async () => {
     const caFile = newFile(readFileSync(authority.certFile));
-    const files = new TlsFiles({ ...NOTHING, caFile });
+    const files = new TlsFiles({ ...NO_TLS_KEYS, caFile });
     const first = files.context();
     utimesSync(caFile, 1, 1);
     const second = files.context();
@@ -98,7 +90,7 @@ void describe('the files of TLS', () => {
       certFile: newFile(readFileSync(pair.certFile)),
       keyFile: newFile(readFileSync(pair.keyFile)),
     };
-    const files = new TlsFiles({ ...NOTHING, ...live });
+    const files = new TlsFiles({ ...NO_TLS_KEYS, ...live });
     const first = files.context();
     const whole = readFileSync(otherPair.certFile);
     for (const length of [0, 100, whole.length - 10]) {
@@ -212,7 +204,7 @@ void describe('the files of TLS', () => {
       assert.notEqual(command, '', error.remedy);
       await runChecked('sh', ['-c', command.replace('openssl pkcs12', 'openssl pkcs12 -passin pass:')]);
       const made = / -out ('[^']+'|\S+)/.exec(command)?.[1]?.replaceAll("'", '') ?? config[key];
-      new TlsFiles({ ...NOTHING, ...config, [key]: made }).context();
+      new TlsFiles({ ...NO_TLS_KEYS, ...config, [key]: made }).context();
     }
   });
 
@@ -234,7 +226,7 @@ void describe('the files of TLS', () => {
       assert.match(error.message, new RegExp(`is encrypted with ${name}, which OpenSSL 3 cannot read$`));
       const command = /new file: (.*)$/.exec(error.remedy)?.[1] ?? '';
       await runChecked('sh', ['-c', `${command} -passin pass:keypw -passout pass:keypw`]);
-      new TlsFiles({ ...NOTHING, ...config, keyFile: `${keyFile}.aes` }).context();
+      new TlsFiles({ ...NO_TLS_KEYS, ...config, keyFile: `${keyFile}.aes` }).context();
     }
     const ssh = join(directory, 'ssh-key');
     await runChecked('ssh-keygen', ['-q', '-t', 'ecdsa', '-N', '', '-f', ssh]);
@@ -246,12 +238,12 @@ void describe('the files of TLS', () => {
 
   test('without ca_cert the trust store of the system counts, the first that is there', async () => {
     const stores = [join(directory, 'missing'), authority.certFile, stranger.certFile];
-    const context = new TlsFiles(NOTHING, stores).context();
+    const context = new TlsFiles(NO_TLS_KEYS, stores).context();
     assert.equal(await trusts(context, pair), true);
     assert.equal(await trusts(context, await stranger.issue()), false);
   });
 
   test('without any trust store the list of the runtime counts, which does not know our authority', async () => {
-    assert.equal(await trusts(new TlsFiles(NOTHING, []).context(), pair), false);
+    assert.equal(await trusts(new TlsFiles(NO_TLS_KEYS, []).context(), pair), false);
   });
 });

@@ -4,18 +4,12 @@ import type { EtcdErrorKind } from '../../../src/base/errors.ts';
 import { closedEarly, ConnectError, noHttp2 } from '../../../src/connect/connect-failure.ts';
 import { type ErrorContext, etcdErrorFrom, isLoginWanted, isStaleLogin } from '../../../src/etcd/errors.ts';
 import { SPEAKS_TLS } from '../../../src/connect/tls-errors.ts';
+import { NO_TLS_KEYS } from '../../support/tls-config.ts';
 
 const CONTEXT: ErrorContext = {
   endpoint: 'a:2379',
   isSecure: false,
-  tls: {
-    caFile: undefined,
-    certFile: undefined,
-    keyFile: undefined,
-    keyPasswordFile: undefined,
-    serverName: undefined,
-    insecureSkipVerify: false,
-  },
+  tls: NO_TLS_KEYS,
   username: 'samba',
   key: '/_locks/_ctdb/X/1a',
   closedBecause: undefined,

@@ -30,21 +30,30 @@ function deadlineOf(stage: FakeStage): number {
   return limit - 200;
 }
 
+/** A take whose calls, after the first read, wait until `answerAll` lets etcd serve those that have come. */
+function slowTake(): { stage: FakeStage; startMs: number; answerAll: () => void } {
+  const stage = new FakeStage(1);
+  const etcd = new KindEtcd();
+  const waiting: FakeCall[] = [];
+  stage.fake.onCall = (call) => {
+    if (call.name === 'readOldest') etcd.serve(call);
+    else waiting.push(call);
+  };
+  const startMs = stage.clock.now();
+  stage.takeAndHold();
+  const answerAll = (): void => {
+    waiting.splice(0).forEach(etcd.serve);
+  };
+  return { stage, startMs, answerAll };
+}
+
 void describe('law 1: the deadline is counted from the send', () => {
   void it('a grant and a transaction that took 1.4 s each leave the deadline where the grant was sent', async () => {
-    const stage = new FakeStage(1);
-    const etcd = new KindEtcd();
-    const held: FakeCall[] = [];
-    stage.fake.onCall = (call) => {
-      if (call.name === 'readOldest') etcd.serve(call);
-      else held.push(call);
-    };
-    const startMs = stage.clock.now();
-    stage.takeAndHold();
+    const { stage, startMs, answerAll } = slowTake();
     await stage.clock.advance(1_400);
-    held.splice(0).forEach(etcd.serve);
+    answerAll();
     await stage.clock.advance(1_400);
-    held.splice(0).forEach(etcd.serve);
+    answerAll();
     await settle();
     assert.deepEqual(stage.stdout, [], 'a renewal is tried before the 0');
     await stage.clock.advance(600);
@@ -53,21 +62,13 @@ void describe('law 1: the deadline is counted from the send', () => {
   });
 
   void it('a keepalive after the transaction that took the lock counts from the send of that', async () => {
-    const stage = new FakeStage(1);
-    const etcd = new KindEtcd();
-    const held: FakeCall[] = [];
-    stage.fake.onCall = (call) => {
-      if (call.name === 'readOldest') etcd.serve(call);
-      else held.push(call);
-    };
-    const startMs = stage.clock.now();
-    stage.takeAndHold();
+    const { stage, startMs, answerAll } = slowTake();
     await stage.clock.advance(1_000);
-    held.splice(0).forEach(etcd.serve);
+    answerAll();
     await stage.clock.advance(1_000);
-    held.splice(0).forEach(etcd.serve);
+    answerAll();
     await stage.clock.advance(100);
-    held.splice(0).forEach(etcd.serve);
+    answerAll();
     await settle();
     assert.deepEqual(stage.stdout, ['0']);
     assert.equal(deadlineOf(stage), startMs + 1_000 + 9_000 - 1_500);
