@@ -69,3 +69,26 @@ export function makeSchema(file: string): Schema {
   visit(root);
   return { messages, enums, services };
 }
+
+/**
+ * Fields that etcd sends and etcd3's `rpc.proto` does not have yet, by message: `dbSizeQuota` came with etcd 3.6
+ * (api/etcdserverpb/rpc.proto).
+ */
+const LATER_FIELDS: Readonly<Record<string, readonly string[]>> = {
+  'etcdserverpb.StatusResponse': ['12 dbSizeQuota int64'],
+};
+
+/** `schema` with the later fields. Throws when the client library has come to know one of them. */
+export function withLaterFields(schema: Schema): Schema {
+  const messages: Record<string, string> = { ...schema.messages };
+  for (const [message, later] of Object.entries(LATER_FIELDS)) {
+    const fields = (messages[message] ?? '').split(';');
+    for (const field of later) {
+      const [id = ''] = field.split(' ');
+      if (fields.some((known) => known.startsWith(`${id} `)))
+        throw new Error(`Remove field ${id} of ${message} from LATER_FIELDS: rpc.proto has it now`);
+    }
+    messages[message] = [...fields, ...later].join(';');
+  }
+  return { ...schema, messages };
+}

@@ -8,7 +8,7 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import type { Plugin } from 'esbuild';
-import { makeSchema } from './codec-schema.ts';
+import { makeSchema, withLaterFields } from './codec-schema.ts';
 import { fail } from './report.ts';
 
 const NAME = '@grpc/proto-loader';
@@ -20,7 +20,7 @@ export function versionOf(packageFile: string): string {
 }
 
 export function protoLoader(): Plugin {
-  const schema = makeSchema(join(ETCD3, 'proto/rpc.proto'));
+  const schema = withLaterFields(makeSchema(join(ETCD3, 'proto/rpc.proto')));
   let isUsed = false;
   return {
     name: 'proto-loader',

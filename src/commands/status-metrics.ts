@@ -235,6 +235,12 @@ function memberGauges(members: NonNullable<Observation['members']>): Gauge[] {
       samples: each(({ seen }) => seen.status?.dbSizeBytes),
     },
     {
+      name: `${PREFIX}_member_database_quota_bytes`,
+      help: 'Size of the database at which the member refuses leases; etcd 3.6 and later say it.',
+      unit: 'bytes',
+      samples: each(({ seen }) => seen.status?.dbQuotaBytes),
+    },
+    {
       name: `${PREFIX}_member_info`,
       help: 'Version of the member.',
       samples: members.flatMap(([endpoint, look]) =>

@@ -49,6 +49,14 @@ function alarmsIn(version: string, errors: readonly string[]): readonly Alarm[] 
   });
 }
 
+/** The quota in the answer to a status. etcd3's types do not have the field; the packed codec reads it. */
+function quotaIn(answer: object): number | undefined {
+  const quota = 'dbSizeQuota' in answer ? Number(answer.dbSizeQuota) : 0;
+  if (quota === 0) return undefined;
+  // A negative --quota-backend-bytes disables the quota (etcd, server/storage/quota.go).
+  return quota < 0 ? Number.POSITIVE_INFINITY : quota;
+}
+
 /** One endpoint over the network, with the calls of the administrator's commands. */
 export class EtcdAdminMember implements AdminMember {
   readonly #calls: EndpointCalls;
@@ -94,6 +102,7 @@ export class EtcdAdminMember implements AdminMember {
         raftTerm: BigInt(answer.raftTerm),
         dbSizeBytes: Number(answer.dbSize),
         dbInUseBytes: Number(answer.dbSizeInUse),
+        dbQuotaBytes: quotaIn(answer),
         isLearner: answer.isLearner,
         alarms: alarmsIn(answer.version, answer.errors),
       };

@@ -27,6 +27,8 @@ export interface MemberStatus {
   readonly dbSizeBytes: number;
   /** The part of the file that holds data, in bytes; 0 when the member does not say. */
   readonly dbInUseBytes: number;
+  /** Size at which the member raises NOSPACE, bytes. Infinity without a limit; undefined before etcd 3.6, which does not say. */
+  readonly dbQuotaBytes: number | undefined;
   /** True for a learner: it does not vote and does not answer linearizable reads. */
   readonly isLearner: boolean;
   /** The alarms of the cluster as this member knows them. Undefined before etcd 3.4, which does not report them. */

@@ -6,14 +6,16 @@ import type { CommandContext } from '../context.ts';
 import type { Config } from '../../config/config.ts';
 import { EtcdError } from '../../base/errors.ts';
 import { clusterIdText } from '../../base/ids.ts';
-import type { Alarm } from '../../etcd/admin.ts';
+import type { Alarm, MemberStatus } from '../../etcd/admin.ts';
 import { bugsOf, isAtLeast, isKnownLine, lastOfEndedLine } from '../../etcd/releases.ts';
 
-const GIBIBYTE = 2 ** 30;
+const MEBIBYTE = 2 ** 20;
 // In bytes: the default of etcd's --quota-backend-bytes. At the quota etcd raises NOSPACE and refuses leases. The
 // warning comes at four fifths, which leaves time to act.
-const DEFAULT_QUOTA_BYTES = 2 * GIBIBYTE;
+const DEFAULT_QUOTA_BYTES = 2_048 * MEBIBYTE;
 const LARGE_SHARE = 0.8;
+
+type DatabaseSize = Pick<MemberStatus, 'dbSizeBytes' | 'dbQuotaBytes'>;
 
 /**
  * Checks the cluster behind the endpoints: that it is one cluster, that no member is missing, that it has a raft leader
@@ -32,7 +34,10 @@ export async function checkCluster(
   checkLeader(answered, report);
   await checkMembership(config, seen, answered, world, report);
   await checkAlarms(answered, world, report, onlyReads);
-  checkSize(answered, report);
+  checkSize(
+    answered.flatMap(({ status }) => status ?? []),
+    report,
+  );
   checkVersions(answered, report);
 }
 
@@ -143,20 +148,30 @@ function newestRevision(answered: readonly SeenEndpoint[]): bigint {
     .reduce((newest, revision) => (revision > newest ? revision : newest), 0n);
 }
 
-function checkSize(answered: readonly SeenEndpoint[], report: CheckReport): void {
-  const sizes = answered.flatMap(({ status }) => (status === undefined ? [] : [status.dbSizeBytes]));
-  if (sizes.length === 0) return;
-  const largest = Math.max(...sizes);
-  const text = `${(largest / 2 ** 20).toFixed(1)} MiB on disk`;
-  if (largest < DEFAULT_QUOTA_BYTES * LARGE_SHARE) report.ok('database-ok', text);
-  else {
-    const remedy = 'compact and defragment it, or raise --quota-backend-bytes';
-    report.warning(
-      'database-large',
-      `${text}, and etcd refuses leases at its quota, 2048 MiB by default`,
-      remedy,
-    );
+/** The database that fills the largest share of its quota. */
+export function checkSize(
+  statuses: readonly DatabaseSize[],
+  report: Pick<CheckReport, 'ok' | 'warning'>,
+): void {
+  const shareOf = ({ dbSizeBytes, dbQuotaBytes = DEFAULT_QUOTA_BYTES }: DatabaseSize): number =>
+    dbSizeBytes / dbQuotaBytes;
+  const [fullest] = statuses.toSorted((a, b) => shareOf(b) - shareOf(a) || b.dbSizeBytes - a.dbSizeBytes);
+  if (fullest === undefined) return;
+  const { dbSizeBytes, dbQuotaBytes } = fullest;
+  const text = `${(dbSizeBytes / MEBIBYTE).toFixed(1)} MiB on disk`;
+  if (shareOf(fullest) < LARGE_SHARE) {
+    report.ok('database-ok', text);
+    return;
   }
+  const quota =
+    dbQuotaBytes === undefined
+      ? 'its quota, 2048 MiB by default'
+      : `its quota of ${(dbQuotaBytes / MEBIBYTE).toFixed(1)} MiB`;
+  report.warning(
+    'database-large',
+    `${text}, and etcd refuses leases at ${quota}`,
+    'compact and defragment it, or raise --quota-backend-bytes',
+  );
 }
 
 function checkVersions(answered: readonly SeenEndpoint[], report: CheckReport): void {

@@ -127,8 +127,12 @@ function performanceData(
     ...looks.flatMap(({ seen, http }) => certificatesShown(seen.member.endpoint, http?.tls?.chain ?? [])),
   ].map(({ endsAtMs }) => daysLeft(new Date(endsAtMs).toISOString(), wallNowMs));
   if (ends.length > 0) numbers.push(`tls_days=${Math.min(...ends)};${SHORT_DAYS}:;0:`);
-  const sizes = looks.flatMap(({ seen }) => seen.status?.dbSizeBytes ?? []);
-  if (sizes.length > 0) numbers.push(`database=${Math.max(...sizes)}B;;;0`);
+  const statuses = looks.flatMap(({ seen }) => seen.status ?? []);
+  if (statuses.length > 0) {
+    const quota = Math.min(...statuses.map(({ dbQuotaBytes = Infinity }) => dbQuotaBytes));
+    const largest = Math.max(...statuses.map(({ dbSizeBytes }) => dbSizeBytes));
+    numbers.push(`database=${largest}B;;;0${quota === Infinity ? '' : `;${quota}`}`);
+  }
   const lease = view?.contenders[0]?.lease ?? null;
   if (lease !== null)
     numbers.push(`lease_left=${seconds(lease.remainingMs)}s;;;0;${seconds(lease.grantedTtlMs)}`);

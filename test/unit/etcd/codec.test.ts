@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { loadSync, type MessageTypeDefinition, type ServiceDefinition } from '@grpc/proto-loader';
 import protobuf from 'protobufjs';
-import { makeSchema } from '../../../packaging/build/codec-schema.ts';
+import { makeSchema, withLaterFields } from '../../../packaging/build/codec-schema.ts';
 import { makePackageDefinition } from '../../../packaging/build/codec-services.ts';
 import { Codec } from '../../../packaging/build/codec.ts';
 import { FIRST_SEED, ROUNDS } from '../../support/properties.ts';
@@ -228,4 +228,14 @@ void test('a message nested deeper than the library allows is refused', () => {
   }
   assert.throws(() => libraryDecode(library.lookupType('etcdserverpb.TxnRequest'), bytes), /depth/);
   assert.throws(() => codec.decode('etcdserverpb.TxnRequest', bytes), /inside each other/);
+});
+
+test('the quota in the status of etcd 3.6 is read, and is 0 in that of an older one', () => {
+  const later = new Codec(withLaterFields(schema));
+  const status = { version: '3.6.14', dbSize: '20480', dbSizeQuota: '2147483648' };
+  const bytes = later.encode('etcdserverpb.StatusResponse', status);
+  assert.deepEqual(bytes.subarray(-6), Buffer.from([0x60, 0x80, 0x80, 0x80, 0x80, 0x08])); // field 12, varint
+  assert.equal(later.decode('etcdserverpb.StatusResponse', bytes)['dbSizeQuota'], '2147483648');
+  const older = codec.encode('etcdserverpb.StatusResponse', status);
+  assert.equal(later.decode('etcdserverpb.StatusResponse', older)['dbSizeQuota'], '0');
 });
