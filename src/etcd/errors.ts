@@ -177,7 +177,7 @@ function withoutUser(tls: TlsConfig | undefined): Meaning {
     : {
         id: 'auth-no-cn',
         kind: 'auth',
-        message: `the member wants a login, and does not accept the CN of ${cert} ("${commonName}") for one`,
+        message: `the member wants a login, and does not accept the CN of ${cert} ("${commonName}") as one`,
         remedy: 'start etcd with --client-cert-auth and --trusted-ca-file, or set username and password_file',
       };
 }

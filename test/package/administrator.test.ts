@@ -103,6 +103,15 @@ times and revisions, are examples. On a terminal, the first column is red, yello
     site.copy('ca.pem', node, '/etc/ctdb/etcd-ca.pem', 0o644);
     site.copy('ctdb-password', node, '/etc/ctdb/etcd-password', 0o600);
 
+    const [unset] = (await check()).findings;
+    assert.equal(unset?.id, 'ctdb-unset');
+    const [, line = ''] = /(cluster lock = .*)$/.exec(unset.remedy) ?? [];
+    assert.match(
+      line,
+      /^cluster lock = !\/usr\/libexec\/ctdb\/ctdb_etcd_lock --name FILES --cluster-id [0-9a-f]+$/,
+    );
+    await site.onNode(node, `sed -i 's|# no cluster lock yet|${line}|' /etc/ctdb/ctdb.conf`);
+
     const command = 'ctdb_etcd_lock check';
     const found = await shown(command);
     assert.match(found[1], /^All is well$/m);

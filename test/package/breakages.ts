@@ -53,13 +53,11 @@ const run: Mend = async (remedy, hand) => {
   return typed;
 };
 
-/** `set KEY = VALUE`, in the helper's file or in ctdb.conf. */
+/** `set KEY = VALUE`, in the helper's file. */
 const set: Mend = (remedy, hand) => {
   const [, key = '', value = ''] = /\bset ([a-z_ ]+) = (\S+)/.exec(remedy) ?? [];
   assert.notEqual(key, '', remedy);
-  return key === 'cluster lock'
-    ? type(hand, `sed -i 's|cluster lock = .*|${key} = ${value}|' /etc/ctdb/ctdb.conf`)
-    : type(hand, `echo '${key} = ${value}' >> /etc/ctdb/etcd`);
+  return type(hand, `echo '${key} = ${value}' >> /etc/ctdb/etcd`);
 };
 
 /** A remedy in prose, which must say `says`, and the command that does it. */
@@ -70,10 +68,10 @@ function by(says: RegExp, command: string): Mend {
   };
 }
 
-/** A file of the administrator's to the node, where the remedy or the recipe says. */
-function copying(says: RegExp, file: string, mode: number): Mend {
+/** Copies a file of the administrator to the node, to the place that the recipe names. */
+function copying(says: RegExp, file: string, path: string, mode: number): Mend {
   return async (remedy, { site, node }) => {
-    const [, path = '/etc/ctdb/etcd-password'] = says.exec(remedy) ?? assert.fail(remedy);
+    assert.match(remedy, says);
     site.copy(file, node, path, mode);
     return Promise.resolve(`scp authority:${file} ${path}`);
   };
@@ -95,7 +93,7 @@ export const BREAKAGES: readonly Breakage[] = [
     broken: "sed -i 's/^netbios_name/netbios_nmae/' /etc/ctdb/etcd",
     steps: [
       {
-        id: 'config-refused',
+        id: 'conf-key',
         mend: async (remedy, hand) => {
           const [, word] = /^write (\w+)$/.exec(remedy) ?? assert.fail(remedy);
           return type(hand, `sed -i 's/^netbios_nmae/${word ?? ''}/' /etc/ctdb/etcd`);
@@ -106,14 +104,12 @@ export const BREAKAGES: readonly Breakage[] = [
   {
     what: 'a value makes no sense',
     broken: "echo 'lock_ttl = soon' >> /etc/ctdb/etcd",
-    steps: [
-      { id: 'config-refused', mend: by(/^correct the file$/, "sed -i 's/= soon/= 9/' /etc/ctdb/etcd") },
-    ],
+    steps: [{ id: 'conf-refused', mend: by(/^correct the file$/, "sed -i 's/= soon/= 9/' /etc/ctdb/etcd") }],
   },
   {
     what: 'everybody can read the password',
     broken: 'chmod 644 /etc/ctdb/etcd-password',
-    steps: [{ id: 'config-warning', mend: run }],
+    steps: [{ id: 'warn-secret', mend: run }],
   },
   {
     what: 'the authority is another one',
@@ -129,7 +125,12 @@ export const BREAKAGES: readonly Breakage[] = [
     steps: [
       {
         id: 'tls-authority',
-        mend: copying(/^put the authority that signed it into ca_cert "(.+)"$/, 'ca.pem', 0o644),
+        mend: copying(
+          /^put the certificate of "CN=etcd authority" into ca_cert, /,
+          'ca.pem',
+          '/etc/ctdb/etcd-ca.pem',
+          0o644,
+        ),
       },
     ],
   },
@@ -141,7 +142,7 @@ export const BREAKAGES: readonly Breakage[] = [
       {
         id: 'tls-authority',
         mend: by(
-          /^set ca_cert to the PEM file of the authority that signed it$/,
+          /^set ca_cert to a PEM file with the certificate of "CN=etcd authority", /,
           "echo 'ca_cert = /etc/ctdb/etcd-ca.pem' >> /etc/ctdb/etcd",
         ),
       },
@@ -183,7 +184,12 @@ export const BREAKAGES: readonly Breakage[] = [
     steps: [
       {
         id: 'auth-wrong',
-        mend: copying(/^correct username and password_file or password$/, 'ctdb-password', 0o600),
+        mend: copying(
+          /^correct username and password_file or password$/,
+          'ctdb-password',
+          '/etc/ctdb/etcd-password',
+          0o600,
+        ),
       },
     ],
   },
@@ -214,7 +220,7 @@ export const BREAKAGES: readonly Breakage[] = [
       {
         id: 'net-silent',
         mend: async (remedy, { site }) => {
-          assert.match(remedy, /^check that etcd runs there/);
+          assert.match(remedy, /^check (that etcd runs there|the member)/);
           await site.startMembers([3]);
           return '(etcd3 is switched on again)';
         },
@@ -260,7 +266,8 @@ export const BREAKAGES: readonly Breakage[] = [
       {
         id: 'ctdb-unset',
         mend: async (remedy, hand) => {
-          const [, line = ''] = /^add to section \[cluster\]: (.*)$/.exec(remedy) ?? assert.fail(remedy);
+          const [, line = ''] =
+            /^add to section \[cluster\], on every node: (.*)$/.exec(remedy) ?? assert.fail(remedy);
           return type(hand, `sed -i '0,/^.cluster./s|^.cluster.$|&\\n${line}|' /etc/ctdb/ctdb.conf`);
         },
       },
@@ -269,6 +276,14 @@ export const BREAKAGES: readonly Breakage[] = [
   {
     what: 'ctdb.conf has another path',
     broken: "sed -i 's|/usr/libexec/ctdb/|/usr/lib/ctdb/|' /etc/ctdb/ctdb.conf",
-    steps: [{ id: 'ctdb-program', mend: set }],
+    steps: [
+      {
+        id: 'ctdb-program',
+        mend: by(
+          /correct the path of the cluster lock$/,
+          "sed -i 's|/usr/lib/ctdb/|/usr/libexec/ctdb/|' /etc/ctdb/ctdb.conf",
+        ),
+      },
+    ],
   },
 ];

@@ -117,7 +117,7 @@ export const LOGIN_CAUSES: readonly Cause[] = [
   {
     group: 'Logins',
     what: 'the member does not look at the CN of client certificates',
-    said: /the member wants a login, and does not accept the CN of cert ".*" \("samba"\) for one; start etcd with --client-cert-auth and --trusted-ca-file, or /,
+    said: /the member wants a login, and does not accept the CN of cert ".*" \("samba"\) as one; start etcd with --client-cert-auth and --trusted-ca-file, or /,
     provoke: (tools) => withCertificateFor(tools, 'samba', []),
   },
   {
