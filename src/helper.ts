@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
-import { type UptimeClock, whenAborted } from './base/clock.ts';
+import { type Clock, type UptimeClock, whenAborted } from './base/clock.ts';
+import type { RunCommand } from './base/command.ts';
 import { ClusterGuard } from './cluster/cluster-guard.ts';
 import { spawnWatchdogProcess } from './process/watchdog-process.ts';
 import { ConnectionFiles } from './connect/connection-files.ts';
@@ -16,7 +17,8 @@ import { EXIT, takeAndHold, type ExitStatus } from './lock/lifecycle.ts';
 import { makeLinuxHost } from './process/linux-host.ts';
 import { inspectProcfs, type Procfs } from './process/procfs.ts';
 import { findLockName } from './config/lock-name.ts';
-import type { Log } from './base/log.ts';
+import type { Log, Notice } from './base/log.ts';
+import type { Member } from './cluster/member.ts';
 import { Members } from './cluster/members.ts';
 import { FileWatch } from './lock/file-watch.ts';
 import { MemberWatch } from './lock/member-watch.ts';
@@ -24,6 +26,7 @@ import { lockDirectory } from './lock/lock-key.ts';
 import { makeRealClock, uptimeReader } from './process/real-clock.ts';
 import { makeCommands } from './process/run-command.ts';
 import { boundLookUps, endProcess } from './process/end-process.ts';
+import { terminationSignal } from './process/termination.ts';
 import type { AnswerPipe } from './lock/answer-pipe.ts';
 import { timingOf } from './config/timing.ts';
 import { lookForV2Lock } from './etcd/v2-lock.ts';
@@ -32,33 +35,6 @@ import { lookForV2Lock } from './etcd/v2-lock.ts';
 // is freed only by a full collection, which a holder has no other reason to run. This cost 2.6 kB for each renewal, up
 // to 4 MB. Blocks of 4 KiB are freed earlier.
 const BUFFER_POOL_BYTES = 4_096;
-
-// CTDB sends SIGTERM to a helper whose stdout has ended. When another process asks the helper to end, it closes stdout
-// first, so that SIGTERM follows. This second request must not end the release early, because the lock would then stay
-// taken until the lease ends.
-const SAME_REQUEST_MS = 500;
-
-/** Aborted by the first request to end. A second request that comes more than 500 ms later ends the process at once. */
-function terminationSignal(status: AnswerPipe): AbortSignal {
-  const terminated = new AbortController();
-  let requestedAtMs = 0;
-  const onRequest = (): void => {
-    if (!terminated.signal.aborted) {
-      requestedAtMs = performance.now();
-      terminated.abort('over');
-    } else if (performance.now() - requestedAtMs > SAME_REQUEST_MS) {
-      status.close();
-      endProcess(process, EXIT.released);
-    }
-  };
-  process.on('SIGTERM', onRequest);
-  process.on('SIGINT', onRequest);
-  // CTDB ignores SIGPIPE, and its children inherit that. A terminal that closes (SIGHUP) is no reason to release a lock
-  // either.
-  process.on('SIGPIPE', () => undefined);
-  process.on('SIGHUP', () => undefined);
-  return terminated.signal;
-}
 
 function makeRealWatchdog(
   config: Config,
@@ -94,6 +70,36 @@ function warnOfProcfs({ foreignBecause, noUptimeBecause }: Procfs, log: Log): vo
     );
 }
 
+function nameOfLock(config: Config, hostName: string, run: RunCommand): Promise<string> {
+  const configPath = config.file ?? configPathOf({ configFile: undefined }, process.env);
+  const sources = { netbiosName: config.netbiosName, givenName: config.given.name, configPath, hostName };
+  return findLockName(sources, run);
+}
+
+/**
+ * The members of the configuration; undefined when this process was told to end first. With `srv_domain` a silent DNS
+ * server can take long, and a request to end needs no clean-up yet.
+ */
+async function findMembers(
+  config: Config,
+  { clock, names, log }: { readonly clock: Clock; readonly names: DnsCache; readonly log: Log },
+  terminated: AbortSignal,
+): Promise<readonly Member[] | undefined> {
+  const onWarning = ({ id, text }: Notice): void => {
+    log.warning(id, text);
+  };
+  const making = makeMembers(config, { clock, names, onWarning });
+  making.catch(() => undefined); // awaited below, unless this process is told to end before
+  return (await Promise.race([making, whenAborted(terminated)])) ?? undefined;
+}
+
+/** Adds the check of each answer to a member. All members share what has been seen of the cluster. */
+function guardOf({ expectedClusterId, given }: Config): (member: Member) => Member {
+  const expectedBy = given.clusterId === undefined ? 'expected_cluster_id' : '--cluster-id';
+  const guard = new ClusterGuard(expectedClusterId, expectedBy);
+  return (member) => guard.guard(member);
+}
+
 /** Connects the real parts and runs the helper with them. */
 export async function helpCtdb(
   config: Config,
@@ -109,44 +115,26 @@ export async function helpCtdb(
   const clock = makeRealClock(undefined, uptimeReader(procfs));
   const startedAtMs = clock.now() - performance.now();
   const timing = timingOf(config);
-  const terminated = terminationSignal(status);
+  const terminated = terminationSignal(process, () => {
+    status.close();
+    endProcess(process, EXIT.released);
+  });
   const hasNames = config.srvDomain !== undefined || config.endpoints.some(({ host }) => isIP(host) === 0);
   boundLookUps(process.env, hasNames);
   const host = makeLinuxHost(process, procfs.foreignBecause);
   const { run, stopAll } = makeCommands(clock, process.env);
   process.once('exit', stopAll);
 
-  const name = findLockName(
-    {
-      netbiosName: config.netbiosName,
-      givenName: config.given.name,
-      configPath: config.file ?? configPathOf({ configFile: undefined }, process.env),
-      hostName: host.hostName,
-    },
-    run,
-  );
+  const name = nameOfLock(config, host.hostName, run);
   const directory = name.then((found) => lockDirectory(config.lockPrefix, config.locksDir, found));
   directory.catch(() => undefined); // looked at when the members are known
 
-  const guard = new ClusterGuard(
-    config.expectedClusterId,
-    config.given.clusterId === undefined ? 'expected_cluster_id' : '--cluster-id',
-  );
   // Before the members read the files, so that no change is missed.
   const fileWatch = new FileWatch(new ConnectionFiles(config), { clock, log });
   const names = new DnsCache(makeLookUp(clock));
-  const making = makeMembers(config, {
-    clock,
-    names,
-    onWarning: ({ id, text }) => {
-      log.warning(id, text);
-    },
-  });
-  making.catch(() => undefined); // looked at below, unless nobody waits for the lock any more
-  // With `srv_domain` a silent DNS server can take long. A request to end needs no clean-up yet.
-  const made = await Promise.race([making, whenAborted(terminated)]);
-  if (made === undefined) return EXIT.released;
-  const members = made.map((member) => guard.guard(member));
+  const found = await findMembers(config, { clock, names, log }, terminated);
+  if (found === undefined) return EXIT.released;
+  const members = found.map(guardOf(config));
   members[0]?.connect();
 
   let written: HolderRecord | undefined;
