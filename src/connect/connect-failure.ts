@@ -46,6 +46,20 @@ export function closedEarly(isSecure: boolean): ConnectError {
   });
 }
 
+/**
+ * The member ended a TLS connection that was complete. etcd does that when its list of revoked certificates has the client's.
+ *
+ * @param isRepeated true when it has happened to the connection before as well. A member that is being stopped does it once.
+ */
+export function closedAfterCertificate(certFile: string, isRepeated: boolean): ConnectError {
+  return new ConnectError({
+    id: 'tls-revoked',
+    kind: isRepeated ? 'tls' : 'unavailable',
+    message: `the member closed the connection after it got the client certificate of cert "${certFile}"`,
+    remedy: "see etcd's log: if the certificate is revoked (--client-crl-file), issue a new one",
+  });
+}
+
 /** The first line of a text from the other side, cut for a message. */
 export function firstLine(text: string): string {
   return (text.split('\n', 1)[0] ?? '').slice(0, 200).trim();

@@ -2,7 +2,7 @@ import type { Socket } from 'node:net';
 import type { ChannelOptions } from '@grpc/grpc-js';
 import type { Clock, Disposer } from '../base/clock.ts';
 import type { Endpoint } from '../config/config.ts';
-import { ConnectError } from './connect-failure.ts';
+import { closedAfterCertificate, ConnectError } from './connect-failure.ts';
 import { EtcdChannel, type Greet } from './channel.ts';
 import { errorText } from '../base/errors.ts';
 import { peerOf, type TlsSuspects } from './probe.ts';
@@ -18,6 +18,8 @@ export interface Dial {
   readonly names: DnsCache;
   readonly secure: Secure;
   readonly suspects: TlsSuspects;
+  /** The client certificate, when one is configured. */
+  readonly certFile?: string | undefined;
 }
 
 /** The result of a dial, once: a channel on which calls can start, or the reason why there is none. */
@@ -121,18 +123,26 @@ class Dialler {
       onReady: () => {
         this.#channels.delete(channel);
         this.stop();
+        this.#dial.suspects.answered(endpoint);
         this.#events.onReady(channel);
       },
       onFailure: (error) => {
         this.#channels.delete(channel);
         if (this.#isOver) return;
-        this.#lastError = error;
+        this.#lastError = explainHangUp(error, this.#dial);
         this.#next();
       },
       onEnd: this.#events.onEnd,
     });
     this.#channels.add(channel);
   }
+}
+
+/** The same error, unless the client certificate is a likely reason. */
+function explainHangUp(error: Error, { endpoint, certFile, suspects }: Dial): Error {
+  const isHangUp = error instanceof ConnectError && error.failure.id === 'net-plain';
+  if (!isHangUp || !endpoint.secure || certFile === undefined) return error;
+  return closedAfterCertificate(certFile, suspects.hungUp(endpoint));
 }
 
 /** Makes TLS of the TCP connection, when it is configured. */

@@ -18,6 +18,7 @@ export function makeConnectors(
     names,
     secure: makeSecure(tls, new TlsFiles(tls)),
     suspects: new TlsSuspects(),
+    certFile: tls.certFile,
   };
   const authority = tls.serverName === undefined ? {} : { 'grpc.default_authority': tls.serverName };
   const options = { clock, dialTimeoutMs, grpcOptions: { ...authority, ...config.grpcOptions } };

@@ -56,6 +56,7 @@ export function speaksTls({ host, port }: Peer): Promise<boolean> {
  */
 export class TlsSuspects {
   readonly #found = new Set<string>();
+  readonly #hungUp = new Set<string>();
 
   /** Watches how `socket`, a plain connection to `endpoint`, ends. */
   watch({ host, port }: Endpoint, socket: Socket, peer: Peer, signal: AbortSignal): void {
@@ -66,6 +67,19 @@ export class TlsSuspects {
         if (isTls) this.#found.add(`${host} ${port}`);
       });
     });
+  }
+
+  /** Notes that the member ended a TLS connection without a word of HTTP/2. True when the one before it ended so too. */
+  hungUp({ host, port }: Endpoint): boolean {
+    const name = `${host} ${port}`;
+    const isRepeated = this.#hungUp.has(name);
+    this.#hungUp.add(name);
+    return isRepeated;
+  }
+
+  /** Notes that a connection to the endpoint stands. */
+  answered({ host, port }: Endpoint): void {
+    this.#hungUp.delete(`${host} ${port}`);
   }
 
   /** True once for each time that TLS was found, because the member may have changed since. */

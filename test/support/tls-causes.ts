@@ -106,6 +106,17 @@ export const TLS_CAUSES: readonly Cause[] = [
   },
   {
     group: 'TLS',
+    what: 'the client certificate is revoked',
+    said: /the member closed the connection after it got the client certificate of cert ".*"; see etcd's log: if the certificate is revoked \(--client-crl-file\), issue a new one$/,
+    provoke: async (tools) => {
+      const { certFile, keyFile } = await tools.authority.issue();
+      const args = [`--client-crl-file=${await tools.authority.revoke([certFile])}`];
+      const { settings } = await etcdWithTls(tools, {}, { clientCertAuth: true, args });
+      return { ...settings, cert: certFile, key: keyFile };
+    },
+  },
+  {
+    group: 'TLS',
     what: 'ca_cert names a file that is not there',
     begins: 'Cannot read config',
     said: /: line \d: ca_cert is ".*", want an existing file$/,
