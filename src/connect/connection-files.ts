@@ -5,7 +5,10 @@ import { stampLater, stampOf } from './file-stamp.ts';
 import { TlsFileError } from './tls-file-error.ts';
 import { TlsFiles } from './tls-files.ts';
 
-/** The files that the configuration names for connections and logins: `ca_cert`, `cert`, `key` and the two password files. */
+/**
+ * The files that the configuration names for connections and logins: `ca_cert`, `cert`, `key` and the two password
+ * files.
+ */
 export class ConnectionFiles {
   readonly #config: Pick<Config, 'tls' | 'login'>;
   readonly #paths: readonly string[];
@@ -22,18 +25,21 @@ export class ConnectionFiles {
     return this.#paths.length > 0;
   }
 
-  /** Changes whenever one of the files does. Blocks while a file system hangs: for the start, before the lock is held. */
+  /**
+   * A text that changes whenever one of the files changes. It blocks while a file system hangs, so it is used only
+   * before the lock is held.
+   */
   stampsNow(): string {
     return this.#paths.map((path) => stampOf(path) ?? '').join('\n');
   }
 
-  /** The same, for a holder: a file system that hangs keeps only the answer waiting, not the process. */
+  /** Like `stampsNow`, but does not block the process while a file system hangs. Used by a holder. */
   async stamps(): Promise<string> {
     const stamps = await Promise.all(this.#paths.map(stampLater));
     return stamps.map((stamp) => stamp ?? '').join('\n');
   }
 
-  /** Why the files, as they are on disk, do not serve for a connection or a login; undefined when they do. */
+  /** Why the files as they are on disk cannot be used for a connection or a login; undefined when they can. */
   problem(): Notice | undefined {
     const { tls, login } = this.#config;
     try {

@@ -34,7 +34,7 @@ function isSame(a: readonly string[], b: readonly string[]): boolean {
   return a.length === b.length && a.every((address) => b.includes(address));
 }
 
-/** One look-up, and those who want its first addresses. */
+/** A running look-up, and the callers that want its first addresses. */
 interface UnderWay {
   readonly whole: Promise<readonly string[]>;
   readonly onFirst: Set<(addresses: readonly string[]) => void>;
@@ -90,7 +90,7 @@ export class DnsCache {
     });
   }
 
-  /** For `net.connect`: the same addresses, as soon as any are known. */
+  /** For `net.connect`: the addresses of `look`, as soon as there are any. */
   readonly socketLookup: LookupFunction = (host, _options, done) => {
     let isDone = false;
     this.look(
@@ -139,7 +139,7 @@ export class DnsCache {
     this.#known.set(host, [address, ...known.filter((other) => other !== address)]);
   }
 
-  /** One look-up per name at a time: each occupies threads for as long as DNS is silent. */
+  /** Looks a name up, one request at a time: each request occupies threads while DNS is silent. */
   #refresh(host: string): UnderWay {
     const running = this.#underWay.get(host);
     if (running !== undefined) return running;
@@ -147,7 +147,8 @@ export class DnsCache {
     const whole = this.#lookUp(host, (first) => {
       const known = this.#known.get(host) ?? [];
       if (first.every((address) => known.includes(address))) return;
-      // These may be of one family only, so what is known stays until everything has been answered.
+      // The first addresses may be of one family only. So the known addresses are kept until every question has been
+      // answered.
       const together = [...new Set([...first, ...known])];
       this.#known.set(host, together);
       for (const tell of onFirst) tell(together);

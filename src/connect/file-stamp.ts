@@ -5,8 +5,8 @@ function stampIn({ dev, ino, size, mtimeNs, ctimeNs }: BigIntStats): string {
 }
 
 /**
- * A text that changes whenever the file changes, even when another file of the same size and time replaces it. Undefined
- * when the system refuses to look at it.
+ * A text that changes whenever the file changes, even when another file of the same size and time replaces it.
+ * Undefined when the system refuses access.
  */
 export function stampOf(path: string): string | undefined {
   try {
@@ -16,7 +16,7 @@ export function stampOf(path: string): string | undefined {
   }
 }
 
-/** The same, without blocking the process while a file system hangs. Never rejects. */
+/** Like `stampOf`, but does not block the process while a file system hangs. Never rejects. */
 export function stampLater(path: string): Promise<string | undefined> {
   return new Promise((resolve) => {
     stat(path, { bigint: true }, (error, stats) => {

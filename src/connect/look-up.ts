@@ -2,37 +2,40 @@ import { promises as dns } from 'node:dns';
 import type { Clock } from '../base/clock.ts';
 
 /**
- * Finds the addresses of a host name, in the order in which to try them. Resolves to all of them once every question has been
- * answered; rejects with Node's error when one was not, whatever `onFirst` was told, or when there are no addresses.
- *
- * @param onFirst told of the first addresses as soon as there are any; others may still be asked for
+ * Finds the addresses of a host name, in the order in which they are tried. Resolves to all addresses when every
+ * question has been answered. Rejects with Node's error when a question failed, even after a call of `onFirst`, or when
+ * there are no addresses.
+ * @param onFirst called with the first addresses as soon as there are any, while other questions may still be open
  */
 export type LookUp = (
   host: string,
   onFirst: (addresses: readonly string[]) => void,
 ) => Promise<readonly string[]>;
 
-/** The addresses of one family, or of both (0); as the system's resolver has them. Rejects with Node's error. */
+/** The addresses of one family, or of both (0), by the system's resolver. Rejects with Node's error. */
 export type AskSystem = (host: string, family: 0 | 4 | 6) => Promise<readonly string[]>;
 
-// A name server that answers at all does so within a few milliseconds; one that is far away within 50 ms (RFC 8305, section 3).
+// A name server that answers at all needs a few milliseconds, a distant one 50 ms (RFC 8305, section 3).
 const EACH_FAMILY_AFTER_MS = 100;
 
-/** By getaddrinfo, so that /etc/hosts and nsswitch.conf count, in the order that the system prefers (RFC 6724). */
+/**
+ * Uses getaddrinfo, so that /etc/hosts and nsswitch.conf count. The addresses are in the order that the system prefers
+ * (RFC 6724).
+ */
 const askSystem: AskSystem = async (host, family) => {
   const found = await dns.lookup(host, { all: true, order: 'verbatim', family });
   return found.map(({ address }) => address);
 };
 
-/** The name has no such addresses: an answer too. */
+/** True when the error says that the name has no such addresses. That is an answer too. */
 function isAbsent(error: unknown): boolean {
   return error instanceof Error && 'code' in error && error.code === 'ENOTFOUND';
 }
 
 /**
- * Asks for both families in one question first, whose answer has the order of the system. Some name servers drop the question
- * for one family, and that answer then comes after the resolver's whole wait, or never. So when it has not come within 100 ms,
- * or is a failure, each family is asked for by itself.
+ * Asks for both families in one question first, because its answer has the order of the system. Some name servers drop
+ * the question for one family. The common answer then comes after the resolver's whole waiting time, or never. So after
+ * 100 ms without an answer, or after a failure, each family is asked for separately.
  */
 export function makeLookUp(clock: Clock, ask: AskSystem = askSystem): LookUp {
   return async (host, onFirst) => {

@@ -1,11 +1,11 @@
 import type { Clock, Disposer } from '../base/clock.ts';
 import type { Log, Notice } from '../base/log.ts';
 
-/** The files that are watched, as `ConnectionFiles` gives them. */
+/** The watched files. `ConnectionFiles` implements it. */
 export interface WatchedFiles {
-  /** False: there is nothing to watch. */
+  /** False when there is no file to watch. */
   readonly areAny: boolean;
-  /** Another text after each change. */
+  /** Returns a text that is different after each change of a file. */
   stampsNow(): string;
   stamps(): Promise<string>;
   /** Why the files cannot be used as they are now; undefined when they can. */
@@ -17,20 +17,26 @@ export interface FileWatchTools {
   readonly log: Pick<Log, 'warning'>;
 }
 
-/** Between two looks, milliseconds. Each costs one stat(2) for each file; files are read only after a change. */
+/** Between two looks, in milliseconds. A look costs one stat(2) for each file. Files are read only after a change. */
 export const LOOK_MS = 30_000;
-/** A certificate and its key are replaced one after the other, so a pair that does not match is looked at once more. */
+/**
+ * In milliseconds. A certificate and its key are replaced one after the other. So files that do not match are checked
+ * once more after this time.
+ */
 export const SECOND_LOOK_MS = 5_000;
 
 /**
- * Looks at the files of TLS and of the login while the lock is held. A connection that stands reads none of them, so a
- * rotation that went wrong would show at the next connection only. Warns once when changed files cannot be used, and once
- * when they can again. Nothing else depends on it.
+ * Watches the files for TLS and the login while the lock is held. An open connection reads none of them, so a failed
+ * rotation would show only at the next connection. Warns once when changed files cannot be used, and reports once when
+ * they can be used again. The result has no effect on the lock.
  */
 export class FileWatch {
   readonly #files: WatchedFiles;
   readonly #tools: FileWatchTools;
-  /** The stamps of files that could be used: at the start those before the first connection, which reads them. */
+  /**
+   * The stamps of the last files that could be used. At the start: those before the first connection, which reads the
+   * files.
+   */
   #usedStamps: string;
   #isWarned = false;
   #isLooking = false;
@@ -43,7 +49,10 @@ export class FileWatch {
     this.#usedStamps = files.stampsNow();
   }
 
-  /** Begins to look, until it is stopped. */
+  /**
+   * Starts the watch.
+   * @returns the function that stops it
+   */
   start(): Disposer {
     if (!this.#files.areAny) return () => undefined;
     const stopLooks = this.#tools.clock.every(LOOK_MS, () => void this.#look(false));
@@ -55,7 +64,7 @@ export class FileWatch {
   }
 
   async #look(isSecond: boolean): Promise<void> {
-    // One that hangs is waited for: a second one beside it would hang as well.
+    // A look can hang with its file system. The next one waits for it, because it would hang too.
     if (this.#isLooking) return;
     this.#isLooking = true;
     const stamps = await this.#files.stamps();

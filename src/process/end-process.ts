@@ -4,17 +4,19 @@ import { accessSync, constants, openSync, readFileSync } from 'node:fs';
 // is longer than the whole time for an answer. One dead name server before a good one would then be an error.
 const RESOLVER_OPTIONS = 'timeout:1 attempts:2';
 
-// libuv gives look-ups half of its threads, two of four; two names on silent name servers would make all others wait. A name
-// takes three at most (connect/look-up.ts), so this is room for five silent ones. Thirty threads take 0.2 MB more than four
-// (Private_Dirty, Node 24.21).
+// The number of libuv's threads. libuv uses half of its threads for look-ups, which is two of the default four. Two
+// names with silent name servers would then block all other look-ups. A name needs up to three threads
+// (connect/look-up.ts), so fifteen serve five silent names. Thirty threads take 0.2 MB more than four (Private_Dirty,
+// Node 24.21).
 const POOL_THREADS = '30';
 
-// A thread reserves 8 MB of address space. Where that is bounded, the runtime aborts when it cannot have a thread.
+// A thread reserves 8 MB of address space. When address space is limited, the runtime may fail to start a thread, and
+// then aborts.
 const HAS_FREE_ADDRESS_SPACE = /^Max address space +unlimited/m;
 
 const SHELL = '/bin/sh';
 
-// What keeps a thread busy: a look-up, a stat of a file.
+// The activities that keep a thread busy: a look-up, a stat of a file.
 const BUSY_THREADS = ['GetAddrInfoReqWrap', 'FSReqCallback'];
 
 function mayHaveThreads(): boolean {
@@ -26,10 +28,10 @@ function mayHaveThreads(): boolean {
 }
 
 /**
- * Makes the system's resolver give up in time. The C library reads the variable at each look-up. Several names do not wait for each
- * other. Has to be called before the first look-up, because the runtime makes its threads then.
- *
- * @param hasNames whether names are looked up at all; threads for addresses would be wasted
+ * Makes the system's resolver give up in time, and keeps the look-ups of several names independent of each other. The C
+ * library reads its variable at each look-up. The runtime starts its threads at the first look-up, so this must be
+ * called before it.
+ * @param hasNames false when no name is looked up; more threads are then not needed
  */
 export function boundLookUps(env: NodeJS.ProcessEnv, hasNames: boolean): void {
   if (hasNames && mayHaveThreads()) env['UV_THREADPOOL_SIZE'] = POOL_THREADS;
