@@ -24,7 +24,7 @@ import { FileWatch } from './lock/file-watch.ts';
 import { MemberWatch } from './lock/member-watch.ts';
 import { lockDirectory } from './lock/lock-key.ts';
 import { makeRealClock, uptimeReader } from './process/real-clock.ts';
-import { makeCommands } from './process/run-command.ts';
+import { makeCommands, WATCHDOG_SHELL } from './process/run-command.ts';
 import { boundLookUps, endProcess } from './process/end-process.ts';
 import { terminationSignal } from './process/termination.ts';
 import type { AnswerPipe } from './lock/answer-pipe.ts';
@@ -123,7 +123,11 @@ export async function helpCtdb(
   boundLookUps(process.env, hasNames);
   const host = makeLinuxHost(process, procfs.foreignBecause);
   const { run, stopAll } = makeCommands(clock, process.env);
-  process.once('exit', stopAll);
+  const whileHolding = makeCommands(clock, process.env, WATCHDOG_SHELL);
+  process.once('exit', () => {
+    stopAll();
+    whileHolding.stopAll();
+  });
 
   const name = nameOfLock(config, host.hostName, run);
   const directory = name.then((found) => lockDirectory(config.lockPrefix, config.locksDir, found));
@@ -155,7 +159,8 @@ export async function helpCtdb(
   };
   // Started only after the answer: a start of the command takes 3 ms, and a refused contender needs no number.
   const laterValue = async (): Promise<string | undefined> => {
-    const pnn = await ctdbPnn(run);
+    // Without the watchdog nothing has loaded its shell, and the start could wait for a disk.
+    const pnn = config.watchdog ? await ctdbPnn(whileHolding.run) : undefined;
     return pnn === undefined || written === undefined ? undefined : formatHolder({ ...written, pnn });
   };
 

@@ -18,7 +18,9 @@ function searchPath(path: string | undefined): string[] {
 
 // The shell finds the program in PATH and executes it. If this process searched PATH, a directory that hangs (a network
 // file system) would stop it, and a holder that is stopped loses its lock. The shell can be killed.
-const SHELL = '/bin/sh';
+const SHELL: readonly string[] = ['/bin/sh'];
+/** The shell that already runs as the watchdog, so that no disk is needed to start it. With -p it ignores BASH_ENV. */
+export const WATCHDOG_SHELL: readonly string[] = ['/bin/bash', '-p'];
 const BECOME = 'exec "$0" "$@"';
 /** The exit status of a shell that does not find the program, and of one that may not execute it. */
 const NOT_FOUND = 127;
@@ -47,8 +49,15 @@ export interface Commands {
 /**
  * Makes an object that runs commands in the environment `env`. They are searched in its PATH, then in the usual
  * directories.
+ *
+ * Node waits until the kernel has loaded the shell (libuv, uv_spawn), and a disk that hangs stops this process then.
+ * A holder therefore uses `WATCHDOG_SHELL`.
  */
-export function makeCommands(clock: Clock, env: Readonly<Record<string, string | undefined>>): Commands {
+export function makeCommands(
+  clock: Clock,
+  env: Readonly<Record<string, string | undefined>>,
+  [shell = '', ...options] = SHELL,
+): Commands {
   const directories = searchPath(env['PATH']);
   const childEnv = { ...env, PATH: directories.join(':') };
   const running = new Set<ChildProcess>();
@@ -57,7 +66,7 @@ export function makeCommands(clock: Clock, env: Readonly<Record<string, string |
     const { promise, resolve } = Promise.withResolvers<CommandOutcome>();
     let child: ChildProcess;
     try {
-      child = spawn(SHELL, ['-c', BECOME, command, ...args], {
+      child = spawn(shell, [...options, '-c', BECOME, command, ...args], {
         env: childEnv,
         cwd: '/',
         stdio: ['ignore', 'pipe', 'pipe'],

@@ -1,7 +1,7 @@
 // The packed binary where /proc, PATH or the parent is not what it is on a plain host: in containers, and beside a hung mount.
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, mkdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { LOOK_MS } from '../../src/lock/file-watch.ts';
@@ -130,6 +130,28 @@ void describe('in a container', () => {
     assert.ok(performance.now() - askedAtMs < 3_000, `${performance.now() - askedAtMs} ms`);
     assert.deepEqual(await bench.leftovers(), []);
   });
+
+  for (const [what, path] of [
+    ['a shell', realpathSync('/bin/sh')],
+    ['a ctdb', '/usr/bin/ctdb'],
+  ] as const) {
+    test(`${what} that hangs on its disk costs a holder nothing, and nothing is left behind`, async (t) => {
+      if (!existsSync(path)) {
+        writeFileSync(path, '');
+        t.after(() => {
+          rmSync(path);
+        });
+      }
+      const pidFile = join(folder, basename(path));
+      await using bench = await LockBench.make(cluster, { lock_ttl: TTL_S }, withFuseOn(path, pidFile));
+      await hang(pidFile);
+      const holder = await bench.hold();
+      await twoTtl();
+      assert.equal(holder.endOfFileAtMs, undefined, holder.stderr);
+      assert.equal((await holder.release()).status, 0);
+      assert.deepEqual([holder.stderr, await bench.leftovers()], ['', []]);
+    });
+  }
 
   test('a directory of PATH that hangs costs a holder nothing', async () => {
     const pidFile = join(folder, 'path');

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { makeRealClock } from '../../../src/process/real-clock.ts';
 import type { CommandOutcome } from '../../../src/base/command.ts';
-import { makeCommands } from '../../../src/process/run-command.ts';
+import { makeCommands, WATCHDOG_SHELL } from '../../../src/process/run-command.ts';
 
 const LONG_MS = 20_000;
 const clock = makeRealClock();
@@ -136,4 +136,16 @@ test('of a flood of output only the first 4 KiB are kept', async () => {
   script('flood', 'head -c 10000000 /dev/zero | tr "\\0" x');
   const outcome = await run('flood');
   assert.equal(stdoutOf(outcome).length, 4_096);
+});
+
+test("the watchdog's shell runs commands as the other one does, and nothing that BASH_ENV names", async () => {
+  script('say', 'printf "%s|" "$@"; exit 3');
+  writeFileSync(join(directory, 'bash-env'), 'echo from BASH_ENV\n');
+  writeFileSync(join(directory, 'not-executable'), 'x', { mode: 0o644 });
+  const env = { PATH: directory, BASH_ENV: join(directory, 'bash-env') };
+  const runs = makeCommands(clock, env, WATCHDOG_SHELL).run;
+  const outcome = await runs('say', ['a b', "$(c)';", ''], LONG_MS);
+  assert.deepEqual(outcome, { kind: 'exited', code: 3, stdout: "a b|$(c)';||", stderr: '' });
+  assert.deepEqual(await runs('no-such-command', [], LONG_MS), { kind: 'missing' });
+  assert.equal((await runs('not-executable', [], LONG_MS)).kind, 'failed');
 });
