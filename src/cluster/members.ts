@@ -2,7 +2,8 @@ import type { Clock, Disposer } from '../base/clock.ts';
 import type { EtcdError } from '../base/errors.ts';
 import type { Member } from './member.ts';
 import { Preference } from './preference.ts';
-import { type Ask, type Askable, type AskTiming, Question } from './question.ts';
+import type { Askable } from './candidate.ts';
+import { type Ask, type AskTiming, Question } from './question.ts';
 
 /**
  * The members of the cluster, and the only way to ask them (see `Question`). The member whose answer was taken is asked

@@ -1,7 +1,8 @@
 import type { Clock, Disposer } from '../base/clock.ts';
 import { EtcdError } from '../base/errors.ts';
-import type { AbortReason, CallOptions, Member } from './member.ts';
-import { asEtcdError, meaningOf, silence, summary } from './member-failures.ts';
+import { type Askable, type Attempt, Candidate, leastTried } from './candidate.ts';
+import type { CallOptions } from './member.ts';
+import { asEtcdError, meaningOf, summary } from './member-failures.ts';
 
 /** The durations of one question, in milliseconds, from the timing of the configuration. */
 export interface AskTiming {
@@ -14,9 +15,6 @@ export interface AskTiming {
   /** From the failure of a member until it is asked again. */
   readonly retryDelayMs: number;
 }
-
-/** The part of a member that a question needs. */
-export type Askable = Pick<Member, 'endpoint' | 'close' | 'waitsFor'>;
 
 /** Asks one member. It can be called again, on the same or another member, whatever the result of earlier calls. */
 export type Ask<M extends Askable, T> = (member: M, call: CallOptions) => Promise<T>;
@@ -38,67 +36,6 @@ export interface QuestionOptions<M extends Askable> {
   readonly onAnswer: (member: M) => void;
   /** Called for each attempt that fails while the question is open. */
   readonly onFailure: (error: EtcdError) => void;
-}
-
-/** One call to one member. */
-interface Attempt {
-  readonly controller: AbortController;
-  readonly startedAtMs: number;
-  stopTimer: Disposer;
-}
-
-/** The state of one member within one question. */
-class Candidate<M extends Askable> {
-  readonly member: M;
-  attempt: Attempt | undefined;
-  tries = 0;
-  /** Not asked before this instant, on the scale of `Clock.now()`. */
-  notBeforeMs = -Infinity;
-  /** The member can never answer this question: wrong certificate, wrong cluster, not etcd. */
-  ruledOut = false;
-  #failure: EtcdError | undefined;
-
-  constructor(member: M) {
-    this.member = member;
-  }
-
-  /** The failure of the last attempt that failed. When none has failed yet: no answer until `nowMs`. */
-  failureAt(nowMs: number): EtcdError {
-    const silentMs = this.attempt === undefined ? undefined : nowMs - this.attempt.startedAtMs;
-    return this.silenceWithin(silentMs, true);
-  }
-
-  /**
-   * The error for an attempt without an answer.
-   * @param withinMs how long the last attempt lasted; undefined when there was none
-   * @param wasCutShort true: the attempt had less than its full time, so an earlier failure tells more
-   */
-  silenceWithin(withinMs: number | undefined, wasCutShort: boolean): EtcdError {
-    const known = wasCutShort ? this.#failure : undefined;
-    if (known !== undefined) return known;
-    const { endpoint } = this.member;
-    return withinMs === undefined
-      ? new EtcdError('timeout', endpoint, 'no answer')
-      : silence(endpoint, withinMs, this.member.waitsFor?.());
-  }
-
-  failed(error: EtcdError): void {
-    this.endAttempt();
-    this.#failure = error;
-  }
-
-  /** Forgets the attempt, which has ended. */
-  endAttempt(): void {
-    this.attempt?.stopTimer();
-    this.attempt = undefined;
-  }
-
-  /** Aborts the attempt, if one is running. */
-  giveUp(reason: AbortReason): void {
-    const { attempt } = this;
-    this.endAttempt();
-    attempt?.controller.abort(reason);
-  }
 }
 
 /**
@@ -264,12 +201,4 @@ export class Question<M extends Askable, T> {
       candidate.giveUp(silentMs >= timing.hedgeDelayMs ? 'outrun' : 'unwanted');
     }
   }
-}
-
-/** The first of the members that were asked least often. */
-function leastTried<M extends Askable>(candidates: readonly Candidate<M>[]): Candidate<M> | undefined {
-  return candidates.reduce<Candidate<M> | undefined>(
-    (best, candidate) => (best === undefined || candidate.tries < best.tries ? candidate : best),
-    undefined,
-  );
 }
