@@ -1,6 +1,6 @@
-import { X509Certificate } from 'node:crypto';
-import { readSmallFile } from '../base/small-file.ts';
 import type { TlsConfig } from '../config/config.ts';
+import { readPemFile, readTlsFile } from '../connect/pem-file.ts';
+import { TlsFileError } from '../connect/tls-file-error.ts';
 
 /** A certificate that the lock needs, and when it expires. */
 export interface CertificateEnd {
@@ -13,8 +13,6 @@ export interface CertificateEnd {
   /** Milliseconds of wall-clock time since 1970. */
   readonly endsAtMs: number;
 }
-
-const LARGEST_FILE_BYTES = 4 * 1024 * 1024;
 
 /**
  * The certificates in the files of the configuration. A file that cannot be read gives none; `check` reports the
@@ -29,20 +27,19 @@ export function certificatesOf({ caFile, certFile }: TlsConfig): CertificateEnd[
 }
 
 function inFile(kind: 'ca_cert' | 'cert', path: string): CertificateEnd[] {
-  const file = readSmallFile(path, LARGEST_FILE_BYTES);
-  if (file.kind !== 'file') return [];
-  const blocks = Buffer.from(file.bytes)
-    .toString('latin1')
-    .match(/-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g);
-  return (blocks ?? []).flatMap((block) => {
-    try {
-      const { subject, validTo } = new X509Certificate(block);
-      const name = /^CN=(.*)$/m.exec(subject)?.[1] ?? subject.replaceAll('\n', ', ');
-      return [{ kind, where: path, subject: name, endsAtMs: Date.parse(validTo) }];
-    } catch {
-      return [];
-    }
-  });
+  try {
+    const wanted = kind === 'cert' ? 'certificate' : 'authorities';
+    const { certificates } = readPemFile(kind, path, readTlsFile(kind, path), wanted);
+    return certificates.map(({ certificate: { subject, validTo } }) => ({
+      kind,
+      where: path,
+      subject: /^CN=(.*)$/m.exec(subject)?.[1] ?? subject.replaceAll('\n', ', '),
+      endsAtMs: Date.parse(validTo),
+    }));
+  } catch (error) {
+    if (error instanceof TlsFileError) return [];
+    throw error;
+  }
 }
 
 /** A certificate of the other side, as Node's TLS returns it. */
