@@ -18,7 +18,7 @@ export function replaceSection(file: string, name: string, text: string): void {
   writeFileSync(file, `${page.slice(0, from + start.length)}\n\n${text.trim()}\n\n${page.slice(to)}`);
 }
 
-function startChart({ contestants, rounds }: Results): string {
+export function startChart({ contestants, rounds }: Results): string {
   return dotChart(
     `Milliseconds, each of ${rounds} rounds`,
     contestants,
@@ -30,12 +30,13 @@ function startChart({ contestants, rounds }: Results): string {
       },
       { title: 'SIGTERM to gone', dots: contestants.map(({ start }) => start.goneMs) },
     ],
-    { lowest: 0.5, highest: 2_000, ticks: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000], unit: 'ms' },
+    { lowest: 0.5, highest: 2_000, ticks: [0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000], unit: 'ms' },
   );
 }
 
-function growthChart({ growth }: Results): string {
-  const endS = Math.ceil((growth.memory.at(-1)?.atS ?? 60) / 60) * 60;
+export function growthChart({ growth }: Results): string {
+  // The last look comes a moment after the last whole minute.
+  const endS = Math.max(1, Math.round((growth.memory.at(-1)?.atS ?? 60) / 60)) * 60;
   const minutes = (atS: number): number => Math.min(atS, endS) / 60;
   const highest = Math.max(...growth.memory.map(({ rssKb }) => megabytesOf(rssKb)));
   return lineChart(

@@ -6,11 +6,11 @@ import { parseArgs } from 'node:util';
 import { setTimeout as delay } from 'node:timers/promises';
 import { runChecked } from '../support/processes.ts';
 import { Bed } from './support/bed.ts';
-import { dotChart } from '../support/dot-chart.ts';
 import { CtdbCluster } from './support/cluster.ts';
 import { handOver, LEADER_EVENTS } from './support/events.ts';
 import type { LeaderEvent } from './support/events.ts';
 import type { CtdbNode } from './support/node.ts';
+import { handOverChart } from './support/handover-chart.ts';
 import { handOverReport, KINDS, readTrials } from './support/handover-report.ts';
 import type { Kind, Trial } from './support/handover-report.ts';
 
@@ -145,26 +145,4 @@ await writeFile(
   join(values.out, 'handover.md'),
   handOverReport(found, kinds, events, { version, trials, clusters, limitS, note: values.note }),
 );
-await writeFile(
-  join(values.out, 'handover.svg'),
-  dotChart(
-    'Seconds from the event to "Took cluster lock"',
-    kinds,
-    events.map(({ name, title }) => ({
-      title,
-      dots: kinds.map((kind) => {
-        const dots = found
-          .filter((trial) => trial.kind === kind.name && trial.event === name)
-          .map(({ tookS }) => tookS);
-        return dots.length === 0 ? undefined : dots;
-      }),
-    })),
-    {
-      lowest: 0.05,
-      highest: limitS,
-      ticks: [0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50],
-      unit: 's',
-      never: `none in ${limitS} s`,
-    },
-  ),
-);
+await writeFile(join(values.out, 'handover.svg'), handOverChart(found, kinds, events, limitS));

@@ -15,6 +15,7 @@ esac
 
 node test/support/write-options.ts
 node test/support/write-messages.ts
+node test/support/write-charts.ts
 if [ "${1-}" = --etcd ]; then
   WRITE_ERROR_TABLE=1 test/run.sh test/conformance/errors-of-etcd.test.ts
 fi

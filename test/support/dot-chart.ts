@@ -28,55 +28,61 @@ export interface Axis {
 const LEFT = 210;
 const PLOT = 560;
 const RIGHT = 90;
-const TOP = 74;
+const LEGEND_Y = 42;
+// About half of a letter in a label of the axis, and the space between two labels.
+const HALF_LETTER = 3.4;
+const LABEL_GAP = 6;
 const LANE = 13;
 const ROW_GAP = 14;
 
-/** A chart of dots on a logarithmic axis, one lane per series, one row per thing that was measured. */
+/** A chart of dots on a logarithmic axis: one row for each thing that was measured, with a lane for each series that measured it. */
 export function dotChart(title: string, series: readonly Series[], rows: readonly Row[], axis: Axis): string {
   const { lowest, highest } = axis;
   const x = (value: number): number =>
     LEFT + (Math.log(Math.max(value, lowest) / lowest) / Math.log(highest / lowest)) * PLOT;
-  const rowHeight = LANE * series.length + ROW_GAP;
   const width = LEFT + PLOT + RIGHT;
-  const bottom = TOP + rowHeight * rows.length;
   const neverX = LEFT + PLOT + RIGHT / 2;
-  const parts: string[] = [
-    `<text x="${LEFT}" y="22" font-size="15">${escapeText(title)}</text>`,
-    ...legend(series, 20, 42),
-  ];
-  for (const tick of axis.ticks.filter((value) => value < highest)) {
-    const at = x(tick).toFixed(1);
-    parts.push(`<line x1="${at}" x2="${at}" y1="${TOP - 6}" y2="${bottom}" stroke="#ddd"/>`);
-    parts.push(
-      `<text x="${at}" y="${bottom + 16}" text-anchor="middle" fill="#555">${tick} ${axis.unit}</text>`,
+  const names = legend(series, 20, width, LEGEND_Y);
+  const top = LEGEND_Y + names.height + ROW_GAP;
+  const marks: string[] = [];
+  let y = top;
+  for (const row of rows) {
+    const lanes = row.dots.flatMap((dots, index) =>
+      dots === undefined ? [] : [{ dots, colour: series[index]?.colour ?? 'black' }],
     );
-  }
-  if (axis.never !== undefined) {
-    parts.push(
-      `<text x="${neverX}" y="${bottom + 16}" text-anchor="middle" fill="#555">${escapeText(axis.never)}</text>`,
+    marks.push(
+      `<line x1="8" x2="${width - 8}" y1="${y - 7}" y2="${y - 7}" stroke="#bbb"/>`,
+      `<text x="${LEFT - 12}" y="${y + (LANE * lanes.length) / 2 + 4}" text-anchor="end">${escapeText(row.title)}</text>`,
     );
-  }
-  for (const [index, row] of rows.entries()) {
-    const y = TOP + index * rowHeight;
-    parts.push(`<line x1="8" x2="${width - 8}" y1="${y - 7}" y2="${y - 7}" stroke="#bbb"/>`);
-    parts.push(
-      `<text x="${LEFT - 12}" y="${y + (rowHeight - ROW_GAP) / 2 + 4}" text-anchor="end">${escapeText(row.title)}</text>`,
-    );
-    for (const [lane, dots] of row.dots.entries()) {
+    for (const [lane, { dots, colour }] of lanes.entries()) {
       const laneY = y + lane * LANE + LANE / 2;
-      const colour = series[lane]?.colour ?? 'black';
-      if (dots === undefined) {
-        parts.push(`<text x="${LEFT}" y="${laneY + 4}" fill="#999" font-size="10">not measured</text>`);
-      }
-      for (const [nth, dot] of (dots ?? []).entries()) {
-        parts.push(
+      for (const [nth, dot] of dots.entries()) {
+        marks.push(
           dot === undefined
             ? `<circle cx="${neverX - 20 + nth * 10}" cy="${laneY}" r="4" fill="none" stroke="${colour}" stroke-width="1.5"/>`
             : `<circle cx="${x(dot).toFixed(1)}" cy="${laneY}" r="4" fill="${colour}" fill-opacity="0.6"/>`,
         );
       }
     }
+    y += LANE * lanes.length + ROW_GAP;
   }
-  return svg(width, bottom + 40, parts);
+  const bottom = y;
+  const label = (at: number, text: string): string =>
+    `<text x="${at.toFixed(1)}" y="${bottom + 16}" text-anchor="middle" fill="#555">${escapeText(text)}</text>`;
+  const grid: string[] = [];
+  let labelledTo = -Infinity;
+  for (const tick of axis.ticks.filter((value) => value >= lowest && value < highest)) {
+    const at = x(tick);
+    grid.push(
+      `<line x1="${at.toFixed(1)}" x2="${at.toFixed(1)}" y1="${top - 6}" y2="${bottom}" stroke="#ddd"/>`,
+    );
+    const text = `${tick} ${axis.unit}`;
+    const half = HALF_LETTER * text.length;
+    if (at - half < labelledTo + LABEL_GAP) continue;
+    labelledTo = at + half;
+    grid.push(label(at, text));
+  }
+  if (axis.never !== undefined) grid.push(label(neverX, axis.never));
+  const head = `<text x="20" y="22" font-size="15">${escapeText(title)}</text>`;
+  return svg(width, bottom + 30, [head, ...names.parts, ...grid, ...marks]);
 }

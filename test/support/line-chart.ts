@@ -32,7 +32,7 @@ export function lineChart(title: string, lines: readonly Line[], xAxis: LineAxis
   const bottom = TOP + PLOT_HEIGHT;
   const parts = [
     `<text x="${LEFT}" y="22" font-size="15">${escapeText(title)}</text>`,
-    ...legend(lines, LEFT, 42),
+    ...legend(lines, LEFT, LEFT + PLOT_WIDTH, 42).parts,
     ...xAxis.ticks.flatMap((tick) => [
       `<line x1="${x(tick)}" x2="${x(tick)}" y1="${TOP}" y2="${bottom}" stroke="#eee"/>`,
       `<text x="${x(tick)}" y="${bottom + 16}" text-anchor="middle" fill="#555">${tick}</text>`,

@@ -9,19 +9,28 @@ export function svg(width: number, height: number, parts: readonly string[]): st
   return [head, '<rect width="100%" height="100%" fill="white"/>', ...parts, '</svg>', ''].join('\n');
 }
 
-/** Coloured dots with names, in one line from `left` on. */
+// About the mean width of a letter, and the height of a line, in the font of `svg`.
+const LETTER = 6.6;
+const LEGEND_LINE = 18;
+
+/** Dots with names in the colors of the series, in as many lines as fit between `left` and `right`. */
 export function legend(
   series: readonly { readonly title: string; readonly colour: string }[],
   left: number,
+  right: number,
   y: number,
-): string[] {
-  let x = left;
-  return series.flatMap(({ title, colour }) => {
-    const at = x;
-    x += 35 + 6.6 * title.length;
-    return [
-      `<circle cx="${at + 5}" cy="${y}" r="5" fill="${colour}"/>`,
-      `<text x="${(at + 15).toFixed(0)}" y="${y + 4}">${escapeText(title)}</text>`,
-    ];
-  });
+): { readonly parts: string[]; readonly height: number } {
+  const parts: string[] = [];
+  let [x, line] = [left, 0];
+  for (const { title, colour } of series) {
+    const width = 35 + LETTER * title.length;
+    if (x > left && x + width > right) [x, line] = [left, line + 1];
+    const atY = y + line * LEGEND_LINE;
+    parts.push(
+      `<circle cx="${(x + 5).toFixed(0)}" cy="${atY}" r="5" fill="${colour}"/>`,
+      `<text x="${(x + 15).toFixed(0)}" y="${atY + 4}">${escapeText(title)}</text>`,
+    );
+    x += width;
+  }
+  return { parts, height: (line + 1) * LEGEND_LINE };
 }
