@@ -52,11 +52,7 @@ export function sourcesOf(line: string, messages: readonly Message[]): Message[]
 
 /** docs/messages.md: every message with its identifier, and where the guide has it. */
 export function catalogue(): string {
-  const row = ({ id, lines, section }: GuideEntry): string => {
-    const anchor = section
-      .toLowerCase()
-      .replace(/[^\w\- ]/g, '')
-      .replaceAll(' ', '-');
+  const row = ({ id, lines, section, anchor }: GuideEntry): string => {
     const said = lines.map((line) => `\`${line}\``).join('<br>');
     return `| \`${id}\` | ${said} | [${section}](failure-guide.md#${anchor}) |`;
   };
