@@ -1,10 +1,11 @@
-/** Draws the charts of docs/ anew from what was measured, without measuring anything. */
+/** Draws the pictures of docs/ anew, from what was measured and from the timing, without measuring anything. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { growthChart, startChart } from '../bench/publish.ts';
 import type { Results } from '../bench/results.ts';
 import { LEADER_EVENTS } from '../ctdb/support/events.ts';
 import { handOverChart } from '../ctdb/support/handover-chart.ts';
 import { KINDS, readTrials } from '../ctdb/support/handover-report.ts';
+import { failoverTimeline } from './timeline.ts';
 
 /** The limit of `npm run bench:ctdb` unless it is given, in seconds. */
 const LIMIT_S = 45;
@@ -16,3 +17,4 @@ writeFileSync(docs('handover.svg'), handOverChart(trials, KINDS, LEADER_EVENTS, 
 const results = JSON.parse(readFileSync(docs('benchmarks.json'), 'utf8')) as Results;
 writeFileSync(docs('benchmarks-start.svg'), startChart(results));
 writeFileSync(docs('benchmarks-growth.svg'), growthChart(results));
+writeFileSync(docs('failover.svg'), failoverTimeline());
