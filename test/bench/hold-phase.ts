@@ -92,7 +92,8 @@ interface Reading {
 }
 
 async function read({ contestant, helper }: Holding): Promise<Reading> {
-  if (!isRunning(helper.pid)) throw new Error(`${contestant.title} has ended: ${helper.stderr}`);
+  if (!isRunning(helper.pid))
+    throw new Error(`${contestant.title} has ended with ${JSON.stringify(helper.exit)}: ${helper.stderr}`);
   const member = contestant.etcd?.member(0);
   return { work: familyWorkOf(helper.pid), counts: member && (await countsOf(member)) };
 }
