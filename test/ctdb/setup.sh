@@ -23,7 +23,7 @@ test/setup.sh "${setup_options[@]}"
 exec 8>"$cache/ctdb.lock"
 flock 8
 . test/setup/apt.sh
-install_debian_packages debootstrap debian-archive-keyring podman runc util-linux
+install_debian_packages debootstrap debian-archive-keyring util-linux
 
 # Makes .cache/ctdb/CODENAME, a root file system with ctdb.
 # Reads and sets `keyring`, because each release of Debian ships the keys that sign the next.
