@@ -1,7 +1,7 @@
 /** What a terminal shows, as a picture: text with the few colours that the commands use. */
 
 /** Characters in a line of the terminal. */
-export const COLUMNS = 110;
+export const COLUMNS = 140;
 const CHARACTER = 7.2;
 const LINE = 16;
 const COLOURS: Readonly<Record<string, string>> = {
