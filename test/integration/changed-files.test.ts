@@ -50,7 +50,7 @@ void describe('files that are changed under a holder', () => {
     const [line = ''] = await said(holder, 1);
     assert.equal(
       line,
-      `Warning: The files of TLS were changed and cannot be used: the private key in key "${key}" does not belong to the certificate in cert "${cert}"; this holder goes on with the old ones, another helper cannot connect; set cert and key to a pair [warn-files]`,
+      `Warning: The files of TLS were changed and cannot be used: the private key in key "${key}" does not belong to the certificate in cert "${cert}"; this holder goes on with the old ones, another helper cannot connect; set cert and key to a matching pair [warn-files]`,
     );
     const contender = await bench.run();
     assert.equal(await contender.answer(), '3');
