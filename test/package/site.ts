@@ -12,7 +12,7 @@ import { Root } from './root.ts';
 
 const MEMBERS = [1, 2, 3] as const;
 const HOSTS = MEMBERS.map((i) => `192.0.2.1${i} etcd${i}.example.com etcd${i}\n`).join('');
-const RELEASE = '3.5-trixie';
+const RELEASE = '3.5-forky';
 const SUBNET = '10.66.1';
 /**
  * The one member whose database can be filled. Each member over its quota raises an alarm of its own, in a race with the alarm
