@@ -8,7 +8,7 @@ const VARIABLE: readonly (readonly [RegExp, string])[] = [
   [/\b[0-9a-f]{15,16}\b/g, '4bbbec7f6b8560d4'],
   [/(?<=\bcompact )\d+/g, '1234'],
   [/(?<=(Revision +|revision ))\d+/g, '1234'],
-  [/\b(?<=ID |expected_cluster_id = )\d+/g, '14841639068965178418'],
+  [/\b(?<=ID |expected_cluster_id = )\d+\b/g, '14841639068965178418'],
   [/(?<=round trip )[\d.]+ m?s/g, '1.4 ms'],
   [/(?<=a renewal takes )[\d.]+ m?s, the slowest [\d.]+ m?s/g, '3.1 ms, the slowest 4.6 ms'],
   [/[\d.]+ MiB/g, '0.1 MiB'],
