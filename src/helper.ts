@@ -1,3 +1,7 @@
+/**
+ * The wiring of the helper: makes the real clock, members, host and watchdog, and passes them to `lock/lifecycle.ts`.
+ * Nothing is decided here.
+ */
 import { isIP } from 'node:net';
 import { type Clock, type UptimeClock, whenAborted } from './base/clock.ts';
 import type { RunCommand } from './base/command.ts';

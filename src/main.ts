@@ -1,3 +1,7 @@
+/**
+ * Start-up: reads the command line, runs the helper or one of the administrator's commands, and ends the process with
+ * its status. When something fails before the helper has begun, the line and the byte for CTDB are written here.
+ */
 import { closeSync, writeFileSync, writeSync } from 'node:fs';
 import { isatty } from 'node:tty';
 import { parseArgs, helpText, versionText, wantsPlugin, type Args, type BuildInfo } from './commands/cli.ts';

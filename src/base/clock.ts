@@ -1,3 +1,10 @@
+/**
+ * The folder `base` has what every other folder may use: the clock, the log, errors, and functions for text and small
+ * files. It imports no other folder. This file declares the clock; `process/real-clock.ts` implements it.
+ *
+ * It decides nothing about the lock, opens no connection and starts no program.
+ */
+
 /** Stops a timer. A second call, or a call after the timer has fired, has no effect. */
 export type Disposer = () => void;
 

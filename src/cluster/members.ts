@@ -1,3 +1,11 @@
+/**
+ * The folder `cluster` asks a cluster of several members one question, as if the cluster were one server. It also
+ * declares the port to one member (`member.ts`).
+ *
+ * It guarantees the answer of one member, or an error that says how each member failed. It does not guarantee which
+ * member answers, nor that a question is carried out only once, nor that an answer is up to date. What an answer proves
+ * about the lock is decided in `lock`.
+ */
 import type { Clock, Disposer } from '../base/clock.ts';
 import type { EtcdError } from '../base/errors.ts';
 import type { Member } from './member.ts';
@@ -6,9 +14,9 @@ import type { Askable } from './candidate.ts';
 import { type Ask, type AskTiming, Question } from './question.ts';
 
 /**
- * The members of the cluster, and the only way to ask them (see `Question`). The member whose answer was taken is asked
- * first from then on. The class promises an answer from one member, or an error that names what each member said. It
- * does not say which member answers, and a question can be carried out more than once.
+ * The members of the cluster. `ask` puts one question to as many of them as it takes (see `Question`). The member whose
+ * answer was taken is asked first from then on. Code that wants the answer of a certain member calls that member
+ * itself.
  */
 export class Members<M extends Askable = Member> {
   readonly #members: readonly M[];

@@ -1,3 +1,10 @@
+/**
+ * The folder `commands` has the command line, and what `check`, `status` and `release` do. A helper that CTDB starts
+ * loads only its `cli.ts`.
+ *
+ * A command shows the lock as it was when etcd answered. It does not guarantee that nothing has changed since, nor that
+ * the next helper takes the lock.
+ */
 import type { CommandArgs, CommandName } from './cli.ts';
 import { whenAborted } from '../base/clock.ts';
 import { commandCheck } from './check/check.ts';

@@ -55,8 +55,8 @@ function valueOf(text: string): string | { readonly problem: string } {
   return (comment < 0 ? text : text.slice(0, comment)).trim();
 }
 
-// Quotes that word processors and web pages write instead of " and '. Only a password can contain one, and then
-// straight quotes around it keep it.
+// Quotes that word processors and web pages write instead of " and '. A value that begins with one is refused, because
+// it is most likely a mistake. A password that begins with one needs straight quotes around it.
 const CURLY_QUOTE = /^[\u00ab\u00bb\u2018-\u201f\u2039\u203a\u300c-\u300f\uff02\uff07]/;
 
 // In characters: longer than every key of the helper and of gRPC. A longer word in front of `=` may be a secret, so it

@@ -1,3 +1,10 @@
+/**
+ * The folder `config` reads the configuration file, checks each value and all of them together, and derives the times
+ * of the lock. This file makes the `Config`.
+ *
+ * It guarantees that a `Config` is complete and that its values do not contradict each other. It does not try them: it
+ * connects to no endpoint, and a certificate or a password can still be wrong. The command `check` tries them.
+ */
 import type { Config, Endpoint, Identity, LoginConfig, TlsConfig } from './config.ts';
 import { configError, readEntries } from './config-file.ts';
 import { KEYS, MEANINGLESS_KEYS } from './config-keys.ts';

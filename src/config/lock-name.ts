@@ -98,7 +98,10 @@ export async function findLockName(sources: LockNameSources, run: RunCommand): P
   throw new SetupError('name-missing', `Cannot name the lock: ${reason}; ${remedy}`);
 }
 
-/** What smb.conf sets the name to, without spaces and before Samba puts anything for a %. Undefined: it does not set it. */
+/**
+ * The value of `netbios name` as smb.conf writes it, without spaces, and with its variables (%) as they are. Undefined
+ * when smb.conf does not set it.
+ */
 async function settingOf(run: RunCommand): Promise<string | undefined> {
   const outcome = await run('sh', ['-c', FIND_SETTING], TESTPARM_LIMIT_MS);
   return outcome.kind === 'exited' ? /^netbiosname=(.*)$/im.exec(outcome.stdout)?.[1] : undefined;

@@ -162,7 +162,7 @@ export class EtcdChannel {
       }
     });
     const address: Address = { ...peer, signal };
-    // The target appears only in logs. The authority of calls is an option.
+    // The target appears only in logs. The authority of calls is the option `grpc.default_authority`.
     this.channel = new Channel(`${SCHEME}:member`, credentials, {
       ...options,
       ...FIXED_OPTIONS,

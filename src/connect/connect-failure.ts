@@ -37,6 +37,7 @@ export function noHttp2(isSecure: boolean): ConnectError {
   });
 }
 
+/** The member ended the connection before it sent anything of HTTP/2. */
 export function closedEarly(isSecure: boolean): ConnectError {
   return new ConnectError({
     id: 'net-plain',
@@ -47,9 +48,9 @@ export function closedEarly(isSecure: boolean): ConnectError {
 }
 
 /**
- * The member ended a TLS connection that was complete. etcd does that when its list of revoked certificates has the client's.
- *
- * @param isRepeated true when it has happened to the connection before as well. A member that is being stopped does it once.
+ * The member ended a complete TLS connection before HTTP/2 began. etcd does that when its list of revoked certificates
+ * contains the client's.
+ * @param isRepeated true when the last connection ended in the same way. A member that is being stopped does it once.
  */
 export function closedAfterCertificate(certFile: string, isRepeated: boolean): ConnectError {
   return new ConnectError({

@@ -1,3 +1,10 @@
+/**
+ * The folder `connect` makes connections, each to one endpoint: the addresses of the name, TCP, TLS with its files,
+ * HTTP/2, and the reason when one of them fails. This file has one connection, from the dial to the end.
+ *
+ * It guarantees that two calls with the same connection ID went over the same TCP connection. It does not guarantee
+ * that etcd is at the other end, nor that a connection that is open still answers.
+ */
 import { type Channel, status } from '@grpc/grpc-js';
 import type { Clock, Disposer } from '../base/clock.ts';
 import type { EtcdChannel } from './channel.ts';

@@ -51,8 +51,8 @@ export function speaksTls({ host, port }: Peer): Promise<boolean> {
 }
 
 /**
- * The plain endpoints that turned out to speak TLS. gRPC gets a plain connection before that can be known, so the
- * result is used by the next dial.
+ * What the end of a connection has shown about its endpoint, for the next dial: a plain endpoint that turned out to
+ * speak TLS, and an endpoint that ended a complete TLS connection. gRPC gets the connection before that can be known.
  */
 export class TlsSuspects {
   readonly #found = new Set<string>();
@@ -69,7 +69,10 @@ export class TlsSuspects {
     });
   }
 
-  /** Notes that the member ended a TLS connection without a word of HTTP/2. True when the one before it ended so too. */
+  /**
+   * Notes that the member ended a complete TLS connection before HTTP/2 began.
+   * @returns true when that has happened before, with no working connection since
+   */
   hungUp({ host, port }: Endpoint): boolean {
     const name = `${host} ${port}`;
     const isRepeated = this.#hungUp.has(name);
@@ -77,12 +80,12 @@ export class TlsSuspects {
     return isRepeated;
   }
 
-  /** Notes that a connection to the endpoint stands. */
+  /** Notes that a connection to the endpoint works. */
   answered({ host, port }: Endpoint): void {
     this.#hungUp.delete(`${host} ${port}`);
   }
 
-  /** True once for each time that TLS was found, because the member may have changed since. */
+  /** True when the plain endpoint turned out to speak TLS. Forgets it, because the member may change. */
   take({ host, port }: Endpoint): boolean {
     return this.#found.delete(`${host} ${port}`);
   }

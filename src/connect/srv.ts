@@ -54,7 +54,7 @@ function endpointsFrom(records: readonly SrvRecord[], secure: boolean): Endpoint
   );
 }
 
-/** Why DNS has no such records; undefined when the question failed. */
+/** True when the error says that there are no such records. After any other error that is unknown. */
 function isAbsent(error: unknown): boolean {
   const code = error instanceof Error && 'code' in error ? error.code : undefined;
   return code === 'ENOTFOUND' || code === 'ENODATA';

@@ -1,3 +1,7 @@
+/**
+ * The second port to etcd: what the administrator's commands ask of one member, in addition to the lock's own port
+ * (`cluster/member.ts`). `etcd/admin-client.ts` implements it. The helper does not use it.
+ */
 import type { EtcdError } from '../base/errors.ts';
 import type { Endpoint } from '../config/config.ts';
 import type {
@@ -9,11 +13,6 @@ import type {
   TimeToLiveAnswer,
 } from '../cluster/member.ts';
 import type { Token } from './token.ts';
-
-/**
- * The second port to etcd: what the administrator's commands ask of one member, in addition to the lock's own port
- * (`cluster/member.ts`). `etcd/admin-client.ts` implements it. The helper does not use it.
- */
 
 /** What a member says about itself. */
 export interface MemberStatus {

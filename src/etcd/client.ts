@@ -1,3 +1,11 @@
+/**
+ * The folder `etcd` implements the port of `cluster/member.ts` over the network. It puts each question into etcd's
+ * messages, adds the login, and turns etcd's errors into those of the failure guide. What the administrator's commands
+ * ask besides has a port of its own (`admin.ts`).
+ *
+ * It sets no time limit and repeats no call, except once with a new login. Its callers do both, most of them through
+ * `cluster/question.ts`. A call that failed may still have taken effect in etcd.
+ */
 import type { Clock } from '../base/clock.ts';
 import type { Notice } from '../base/log.ts';
 import type { Config, Endpoint } from '../config/config.ts';

@@ -48,6 +48,7 @@ interface Meaning {
   readonly remedy?: string;
 }
 
+/** The member cannot serve the call now. The message is etcd's own text, unless another one is added. */
 const silence: Meaning = { kind: 'unavailable' };
 
 /**
@@ -188,7 +189,8 @@ function directoryOf(key: string | undefined): string {
 
 const NOT_ETCD = 'check that hosts and port lead to etcd 3.3 or newer';
 
-// HTTP statuses of a gateway in front of etcd that can pass.
+// The statuses with which a gateway in front of etcd reports a state that ends by itself: too many requests, bad
+// gateway, unavailable, timeout (RFC 9110; 429: RFC 6585).
 const PASSING_HTTP_STATUS = new Set(['429', '502', '503', '504']);
 
 /**

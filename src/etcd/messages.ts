@@ -126,6 +126,7 @@ export function lockRequest(directory: string, key: string, value: string, lease
   };
 }
 
+/** One transaction: replaces the value of the key, if it is still the one that was created in `createRevision`. */
 export function describeRequest(key: string, value: string, createRevision: bigint): ITxnRequest {
   const bytes = Buffer.from(key);
   return {
@@ -135,17 +136,20 @@ export function describeRequest(key: string, value: string, createRevision: bigi
   };
 }
 
+/** The transaction of `Member.confirmKey`. */
 export function confirmRequest(key: string, createRevision: bigint): ITxnRequest {
   const bytes = Buffer.from(key);
   const read = { request_range: keyRequest(key) };
   return {
     compare: [{ key: bytes, target: 'Create', result: 'Equal', create_revision: createRevision.toString() }],
     success: [read],
-    // A key below the lock's key, so that a user who may write the lock's key may delete this one too.
+    // The delete makes the transaction an entry of the raft log; a transaction that only reads is none. Its key never
+    // exists. It is below the lock's key, so that a user who may write there may also send this delete.
     failure: [{ request_delete_range: { key: Buffer.from(`${key}/never`) } }, read],
   };
 }
 
+/** Both branches of the transaction end with the read of the key. */
 export function confirmAnswerFrom({ header, responses }: ITxnResponse): Unconnected<ConfirmAnswer> {
   return { header: headerFrom(header), found: oldestIn(responses.at(-1)?.response_range) };
 }

@@ -63,7 +63,7 @@ function oldestIn(node: V2Node): V2Lock | null {
   return null;
 }
 
-// Without API v2 there is no such page. Without a lock there is no such key.
+// The status when there is no lock (no such key), and of a member that has no API v2 (no such page).
 const NO_SUCH_KEY = '404';
 
 function statusOf(answer: string): string | undefined {
@@ -166,7 +166,7 @@ async function ask(
     });
     tcp.on('error', fail);
   } else {
-    // Read without a stream, because a stream would double the time of all of this at a start.
+    // `onread` passes the bytes on without a stream. A stream would double the time that this question adds to a start.
     const buffer = Buffer.allocUnsafe(READ_BYTES);
     const onread = { buffer, callback: (length: number) => answer.add(buffer.subarray(0, length)) };
     tcp = connect({ ...where, onread }, () => tcp.write(question));
@@ -184,8 +184,8 @@ async function ask(
 
 /**
  * Looks for a lock of Samba's Python helper, which uses API v2, where v3 does not show it. All members are asked at
- * once, and the first clear answer counts. Undefined when there is no lock, when no member has API v2, or when no
- * member answers in time: then nobody can hold a lock there. Never rejects.
+ * once, and the first clear answer counts. Undefined when there is no lock, or when no member answers within 0.4 s;
+ * that does not prove that there is no lock. Never rejects.
  */
 export async function findV2Lock(
   endpoints: readonly Endpoint[],

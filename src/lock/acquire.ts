@@ -77,7 +77,7 @@ export async function acquire(
         const granting = granted === undefined ? session.grant(byMs, signal) : Promise.resolve(granted);
         entry.prepare();
         const deadline = await granting;
-        const old = await looking;
+        const old = await looking; // a holder in API v2
         if (old !== undefined) return { kind: 'contended', holder: old };
         const { leaseId } = session;
         const place = lockPlace(directory, leaseId);

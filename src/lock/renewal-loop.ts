@@ -157,8 +157,8 @@ export class RenewalLoop {
   }
 
   /**
-   * The beat before `atMs`, unless that is early in comparison with `refresh`. The holder wakes up at each beat anyway,
-   * so the renewal needs no extra wake-up.
+   * The last beat at or before `atMs`. The holder wakes up at each beat anyway, so the renewal needs no extra wake-up.
+   * With a `refresh` shorter than two beats it is `atMs` itself, because the beat could come at half the interval.
    */
   #onBeat(atMs: number): number {
     const { refreshMs, parentCheckMs } = this.#tools.timing;
@@ -175,6 +175,7 @@ export class RenewalLoop {
     return signal.aborted || this.#deadline.hasPassed();
   }
 
+  /** The reason when the deadline has passed before a renewal was proven. */
   #overtaken(): EndReason {
     return { kind: 'deadlinePassed', how: this.#lastFailure ?? 'this process was paused' };
   }

@@ -1,8 +1,8 @@
 import type { Clock } from '../base/clock.ts';
 
 // When the wall clock gains this much on the monotonic clock between two looks, it was stepped, or the machine was
-// paused without its monotonic clock noticing (a paused virtual machine). NTP slews by at most 500 ppm, which is far
-// less.
+// paused without its monotonic clock noticing (a paused virtual machine). A time service that slews moves both clocks
+// alike (clock_gettime(2)).
 const JUMP_MS = 1_000;
 
 /** Notices when more time may have passed than the monotonic clock shows. */

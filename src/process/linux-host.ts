@@ -1,3 +1,11 @@
+/**
+ * The folder `process` is the machine below the helper: /proc, descriptors, signals, other programs, the clock of the
+ * kernel, standard error, and the process of the watchdog. It implements ports that `lock` and `base` declare. This
+ * file implements `LocalHost`.
+ *
+ * It does not guarantee an answer. When /proc does not show what is needed, `isDead` and `isEnding` are false, so that
+ * no living process is taken for a dead one.
+ */
 import { lstatSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { hostname } from 'node:os';
 import type { LocalHost, ProcessIdentity } from '../lock/local-host.ts';

@@ -77,7 +77,10 @@ async function askOne<T>(
   }
 }
 
-/** None for a number, and for a name without any: the connection says so, in better words. */
+/**
+ * The addresses of a host name. Empty when `host` is an address itself, and when the look-up fails: the connection to
+ * the endpoint then fails as well, with a message that names the remedy.
+ */
 function addressesOf(host: string, names: DnsCache): Promise<readonly string[]> {
   if (isIP(host) !== 0) return Promise.resolve([]);
   return new Promise((resolve) => {

@@ -147,7 +147,11 @@ async function step({ lock, world }: Bench, ask: Ask): Promise<void> {
   await lock.ask(ask, world.clock.now() + STEP_LIMIT_MS);
 }
 
-/** One renewal as the helper does it: a keepalive, then a read that needs a quorum, both on the same member. */
+/**
+ * Two calls to one member, as in a renewal: a keepalive, and a read that needs a quorum. The helper's own renewal has a
+ * transaction instead of the read (`lock/renewal.ts`), which also waits for the disks of a quorum. So it takes longer
+ * than what is measured here.
+ */
 async function renew(member: Member, call: Parameters<Ask>[1], leaseId: LeaseId, key: string): Promise<void> {
   await member.keepAlive(leaseId, call);
   await member.readKey(key, call);

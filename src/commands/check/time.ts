@@ -5,7 +5,7 @@ import type { CallOptions } from '../../cluster/member.ts';
 export const CALL_LIMIT_MS = 3_000;
 
 /**
- * Runs `call` with a signal that is aborted after 3 s.
+ * Runs `call` with a signal that is aborted after `limitMs`.
  * @param onLimit called just before the abort
  */
 export async function limited<T>(
@@ -26,7 +26,7 @@ export async function limited<T>(
   }
 }
 
-/** `0.8 ms`, `12 ms`, `1.2 s` */
+/** A duration for the report: `0.8 ms`, `12 ms`, `1.2 s`. */
 export function formatLatency(ms: number): string {
   if (ms >= 1_000) return `${(ms / 1000).toFixed(1)} s`;
   return ms < 10 ? `${ms.toFixed(1)} ms` : `${Math.round(ms)} ms`;
