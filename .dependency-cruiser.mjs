@@ -10,7 +10,7 @@ export const ARROWS = {
   etcd: ['connect', 'cluster', 'config', 'base'],
   lock: ['cluster', 'config', 'base'],
   process: ['lock', 'base'],
-  commands: ['lock', 'etcd', 'connect', 'cluster', 'config', 'process', 'base'],
+  commands: ['lock', 'etcd', 'connect', 'cluster', 'config', 'base'],
 };
 
 const arrows = Object.entries(ARROWS).map(([folder, targets]) => ({

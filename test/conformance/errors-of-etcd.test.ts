@@ -16,7 +16,7 @@ import { temporaryDirectory } from '../support/processes.ts';
 const PAGE = new URL('../../docs/error-table.md', import.meta.url);
 const RELEASE = LATEST_RELEASE;
 
-// design.md, section 5: the first byte, whatever happens, and what a busy machine may add to it.
+// src/config/timing.ts: the first byte, whatever happens, and what a busy machine may add to it.
 const ANSWER_MS = 4_000;
 const SLACK_MS = 300;
 

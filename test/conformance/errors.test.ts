@@ -11,7 +11,7 @@ import { helperProgram } from '../support/mutex-parent.ts';
 import { inPidNamespace } from '../support/namespaces.ts';
 import { TcpProxy } from '../support/tcp-proxy.ts';
 
-// design.md, section 5: the first byte, whatever happens, and what a busy machine may add to it.
+// src/config/timing.ts: the first byte, whatever happens, and what a busy machine may add to it.
 const ANSWER_MS = 4_000;
 const SLACK_MS = 300;
 

@@ -14,7 +14,7 @@ import { temporaryDirectory } from '../support/processes.ts';
 
 const ROUNDS = Number(process.env['HOSTILE_ROUNDS'] ?? '1');
 
-// design.md, section 5, and what a busy machine may add to it.
+// src/config/timing.ts, and what a busy machine may add to it.
 const ANSWER_MS = 4_000;
 const SLACK_MS = 500;
 const LOOK_EVERY_MS = 10;

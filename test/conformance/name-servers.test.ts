@@ -12,7 +12,7 @@ import { inOwnMounts, withOwnFile } from '../support/namespaces.ts';
 import { testWithOwnNames } from '../support/own-names.ts';
 import { temporaryDirectory } from '../support/processes.ts';
 
-// design.md, section 5, and what a busy machine may add to it.
+// src/config/timing.ts, and what a busy machine may add to it.
 const ANSWER_MS = 4_000;
 const SLACK_MS = 300;
 // What half an answer may cost beside a whole one.

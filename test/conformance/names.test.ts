@@ -16,7 +16,7 @@ import { waitFor } from '../support/wait.ts';
 const DIRECTORY = '/_locks/_ctdb/NAMES/';
 const SERVICE = '_etcd-client._tcp.cluster.test';
 
-// design.md, section 5, and what a busy machine may add to it.
+// src/config/timing.ts, and what a busy machine may add to it.
 const ANSWER_MS = 4_000;
 const SLACK_MS = 300;
 // A silent DNS is waited for by nobody who ends. The resolver would take 12 s for three servers and a domain to search in.

@@ -13,7 +13,7 @@ import { SETUPS, type Setup } from '../support/supported-setups.ts';
 
 const PAGE = new URL('../../docs/tls-and-auth.md', import.meta.url);
 
-// design.md, section 5.
+// src/config/timing.ts.
 const ANSWER_MS = 4_300;
 
 let directory: string;

@@ -7,7 +7,7 @@ import { TcpProxy } from '../support/tcp-proxy.ts';
 import type { Direction } from '../support/tcp-proxy.ts';
 import { waitFor } from '../support/wait.ts';
 
-// The hedge delay is 250 ms (design.md, section 5); a start and a busy machine come on top of it.
+// The hedge delay is 250 ms (src/config/timing.ts); a start and a busy machine come on top of it.
 const HEDGED_ANSWER_MS = 1_500;
 
 void describe('behind a faulty network', () => {

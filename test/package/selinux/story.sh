@@ -1,5 +1,5 @@
 #!/bin/bash
-# Runs inside the guest of test/package/selinux-guest.sh, as root, once the system is up; speaks on the second serial line.
+# Runs inside the guest of test/package/selinux/run.sh, as root, once the system is up; speaks on the second serial line.
 # Lines that start with "ok" and "not ok" are the outcome, the rest is evidence.
 exec >/dev/ttyS0 2>&1 </dev/null
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 ETCDCTL_API=3
