@@ -5,7 +5,15 @@ import type { Members } from '../cluster/members.ts';
 import type { Timing } from '../config/timing.ts';
 import { type Deadline, deadlineMsOf } from './deadline.ts';
 import type { TakenKey } from './lock-key.ts';
-import { askStore, ifDecisive, inspectEndpoint, isAtHome, requireFit } from './one-store.ts';
+import {
+  askStore,
+  ifDecisive,
+  inspectEndpoint,
+  isAtHome,
+  requireFit,
+  unclearStore,
+  unknownMembers,
+} from './one-store.ts';
 import { type HeldKey, provenTtlMs } from './renewal.ts';
 
 export interface EntryTools {
@@ -22,8 +30,9 @@ const PROXY_MS = 600;
  * The checks before the `0`: that no proxy answers instead of a member, that all endpoints lead to the same store, and
  * a first renewal, whose first half is the lock's transaction.
  *
- * An endpoint that is silent does not stop the lock. The checks wait for it no longer than a hedge delay, and for the
- * preferred member 600 ms.
+ * An endpoint that is silent does not stop the lock while the member list shows that it belongs to the cluster. The
+ * checks wait for it no longer than a hedge delay, and for the preferred member 600 ms. They wait longer, and the lock
+ * is refused in the end, when there is no member list, or when an endpoint was read without the key.
  */
 export class EntryCheck {
   readonly #tools: EntryTools;
@@ -61,6 +70,9 @@ export class EntryCheck {
     const foreign = new Set<string>();
     /** The errors of endpoints that do not have the key, without those where no endpoint has it any more. */
     const denials = new Set<EtcdError>();
+    /** The endpoints that were read without the key, and whose log has not answered. */
+    const missing = new Set<string>();
+    const vouched = new AbortController();
     let restartedAtMs = held.restartedAtMs;
     let list: MemberList | undefined;
 
@@ -75,25 +87,37 @@ export class EntryCheck {
     };
     const inspect = async (): Promise<void> => {
       list = await this.#inspect(homeMember);
+      if (list !== undefined) vouched.abort('listed');
     };
     const confirm = async (member: Member): Promise<void> => {
-      const answer = await ifDecisive(askStore(member, call, held), (error) => {
+      const onMissing = (): void => {
+        missing.add(member.endpoint);
+      };
+      const answer = await ifDecisive(askStore(member, call, held, onMissing), (error) => {
         if (error.kind === 'wrongCluster') foreign.add(member.endpoint);
       });
       if (answer === undefined) return;
+      missing.delete(member.endpoint);
       if (answer.isSame) {
         confirmed.set(member.endpoint, answer.header.memberId);
+        if (answer.header.memberId !== held.home.memberId) vouched.abort('confirmed');
         return;
       }
       denials.add(answer.error);
       if (!(await isAtHome(members, call, held))) denials.delete(answer.error);
       else throw answer.error;
     };
+    const atHome = [renew(), inspect()];
+    const elsewhere = others.map(confirm);
     await Promise.all([
-      this.#within([renew(), inspect()], Math.min(nowMs + PROXY_MS, byMs)),
-      this.#within(others.map(confirm), Math.min(nowMs + timing.hedgeDelayMs, byMs)),
+      this.#within(atHome, Math.min(nowMs + PROXY_MS, byMs)),
+      this.#within(elsewhere, Math.min(nowMs + timing.hedgeDelayMs, byMs)),
     ]);
+    if (!vouched.signal.aborted && others.length > 0)
+      await this.#within([...atHome, ...elsewhere], byMs, vouched.signal);
+    if (missing.size > 0) await this.#within(elsewhere, byMs);
     for (const denial of denials) throw denial;
+    for (const endpoint of missing) throw unclearStore(endpoint, held.home);
     const isConfirmed = [...confirmed.values()].some((memberId) => memberId !== held.home.memberId);
     const endpoints = members.all
       .map(({ endpoint }) => endpoint)
@@ -101,7 +125,8 @@ export class EntryCheck {
     const silent = endpoints.filter(
       (endpoint) => endpoint !== held.home.endpoint && !confirmed.has(endpoint),
     );
-    if (!isConfirmed && silent.length > 0 && list !== undefined) {
+    if (!isConfirmed && silent.length > 0) {
+      if (list === undefined) throw unknownMembers(held.home, silent);
       requireFit(held.home, list, endpoints, silent);
     }
     return { ...held, restartedAtMs };
@@ -120,11 +145,12 @@ export class EntryCheck {
     return inspection;
   }
 
-  /** Waits until all tasks are done or the time is up. Rejects with the first task that does. */
-  async #within(tasks: readonly Promise<void>[], untilMs: number): Promise<void> {
+  /** Waits until all tasks are done, `enough` is aborted, or the time is up. Rejects with the first task that does. */
+  async #within(tasks: readonly Promise<void>[], untilMs: number, enough?: AbortSignal): Promise<void> {
     const done = new AbortController();
+    const signal = enough === undefined ? done.signal : AbortSignal.any([done.signal, enough]);
     try {
-      await Promise.race([Promise.all(tasks), sleepUntil(this.#tools.clock, untilMs, done.signal)]);
+      await Promise.race([Promise.all(tasks), sleepUntil(this.#tools.clock, untilMs, signal)]);
     } finally {
       done.abort('over');
     }

@@ -30,6 +30,18 @@ function otherStore(endpoint: string, header: Header | undefined, home: Home): E
   );
 }
 
+/** For an endpoint that was read without the key and whose log then did not answer. */
+export function unclearStore(endpoint: string, home: Home): EtcdError {
+  const what = `does not show the key of the lock, and then did not answer, so it may be another store than ${home.endpoint}`;
+  return new EtcdError('otherStore', endpoint, what, ONE_CLUSTER);
+}
+
+/** For a member that does not show its member list while no other endpoint confirms the key. */
+export function unknownMembers(home: Home, silent: readonly string[]): EtcdError {
+  const what = `does not show its member list, and ${silent.join(', ')} did not answer, so they may be of another cluster`;
+  return new EtcdError('otherStore', home.endpoint, what, ONE_CLUSTER);
+}
+
 /** What an endpoint shows of the held key. */
 export type StoreAnswer =
   | { readonly isSame: true; readonly header: Header }
@@ -41,11 +53,18 @@ export type StoreAnswer =
  * has been changed in the meantime; `isAtHome` shows that. Rejects with `EtcdError` when the member does not answer.
  *
  * A read without the key may come from an old state (etcd #20418), so it is repeated through the raft log.
+ * @param onMissing called when the read was answered without the key, before the log is asked
  */
-export async function askStore(member: Member, call: CallOptions, held: HeldKey): Promise<StoreAnswer> {
+export async function askStore(
+  member: Member,
+  call: CallOptions,
+  held: HeldKey,
+  onMissing: () => void = () => undefined,
+): Promise<StoreAnswer> {
   try {
     const { header, oldest } = await member.readKey(held.key, call);
     if (isHeld(oldest, held)) return { isSame: true, header };
+    onMissing();
   } catch (error) {
     if (!(error instanceof EtcdError && error.kind === 'stale')) throw error;
   }

@@ -168,7 +168,7 @@ export const RULE_MUTATIONS: readonly PlannedMutation[] = [
     also: [
       {
         file: 'src/lock/entry-check.ts',
-        find: `if (!isConfirmed && silent.length > 0 && list !== undefined) {`,
+        find: `if (!isConfirmed && silent.length > 0) {`,
         replace: `if (list === null) {`,
       },
       {

@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import type { LeaseId } from '../../../src/cluster/member.ts';
 import { EXIT } from '../../../src/lock/lifecycle.ts';
 import { settle } from '../../support/fake-clock.ts';
-import { type FakeCall, KindEtcd } from '../../support/fake-member.ts';
+import { type FakeCall, headerOf, KindEtcd } from '../../support/fake-member.ts';
 import { FakeStage, LEASE } from '../../support/fake-stage.ts';
 
 /** A member with a store of its own, and its own name in the member list. */
@@ -105,6 +105,78 @@ void describe('before the 0', () => {
       stage.errors.join(),
       /etcd0:2379 did not answer, and cannot be a member of the cluster of etcd1:2379: the configuration names more endpoints \(2\) than its members have \(1\)/,
     );
+  });
+
+  void it('an endpoint that is read without the key, and whose log is silent, is waited for and answers 3', async () => {
+    const { byte, stage, tookMs } = await answered([
+      new KindEtcd().serve,
+      except('confirmKey', lonely().serve),
+    ]);
+    assert.equal(byte, '3');
+    assert.ok(tookMs > 1_000, `${tookMs} ms`);
+    assert.match(
+      stage.errors.join(),
+      /etcd1:2379: does not show the key of the lock, and then did not answer, so it may be another store than etcd0:2379; list only members of one cluster in hosts$/,
+    );
+  });
+
+  void it('an old read whose log answers late, with the key, costs time, not the lock', async () => {
+    const etcd = new KindEtcd();
+    const stage = new FakeStage(2);
+    const [first, second] = stage.fakes;
+    assert.ok(first !== undefined && second !== undefined);
+    first.onCall = etcd.serve;
+    second.onCall = (call) => {
+      if (call.name === 'readKey') call.answer('readKey', { oldest: null });
+      else if (call.name === 'confirmKey')
+        stage.clock.at(stage.clock.now() + 1_000, () => {
+          etcd.serve(call);
+        });
+      else etcd.serve(call);
+    };
+    stage.takeAndHold();
+    const tookMs = await stage.clock.advanceUntil(() => stage.stdout.length > 0, 4_000);
+    assert.equal(stage.stdout[0], '0');
+    assert.ok(tookMs >= 1_000 && tookMs <= 1_100, `${tookMs} ms`);
+  });
+
+  const refusesList = (serve: (call: FakeCall) => void) => (call: FakeCall) => {
+    if (call.name === 'listMembers') call.refuse('permission');
+    else serve(call);
+  };
+
+  void it('without a member list, others that are silent are waited for and answer 3', async () => {
+    for (const other of [
+      () => undefined,
+      (call: FakeCall) => {
+        call.refuse('unavailable');
+      },
+    ]) {
+      const { byte, stage } = await answered([refusesList(lonely().serve), other]);
+      assert.equal(byte, '3');
+      assert.match(
+        stage.errors.join(),
+        /etcd0:2379: does not show its member list, and etcd1:2379 did not answer, so they may be of another cluster; list only members of one cluster in hosts$/,
+      );
+    }
+  });
+
+  void it('without a member list, one other member that has the key is enough, however late', async () => {
+    const etcd = new KindEtcd();
+    const stage = new FakeStage(3);
+    const [first, second] = stage.fakes;
+    assert.ok(first !== undefined && second !== undefined);
+    first.onCall = refusesList(etcd.serve);
+    second.onCall = (call) => {
+      stage.clock.at(stage.clock.now() + 1_000, () => {
+        if (call.name !== 'readKey') refusesList(etcd.serve)(call);
+        else call.answer('readKey', { header: headerOf({ memberId: '2' }), oldest: etcd.key });
+      });
+    };
+    stage.takeAndHold();
+    const tookMs = await stage.clock.advanceUntil(() => stage.stdout.length > 0, 4_000);
+    assert.equal(stage.stdout[0], '0');
+    assert.ok(tookMs >= 1_000 && tookMs <= 1_100, `${tookMs} ms`);
   });
 
   void it('a transaction that was sent to two stores answers 3, though it put the same key in both', async () => {
