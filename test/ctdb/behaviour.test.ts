@@ -244,10 +244,11 @@ void describe('CTDB 4.17 with its lock in etcd', () => {
     const fromMs = Date.now();
     old.killEverything();
     const seconds = await tookAfter(fromMs, ctdb.others(old));
-    // The lease has 9 s at most, etcd takes half a second to notice, CTDB's next try comes 5 s after the last.
-    assert.ok(seconds < 11.5, `${seconds} s`);
     await ctdb.allOk(ctdb.others(old));
     await old.startCtdb();
+    // The lease has 9 s at most, etcd takes half a second to notice, CTDB's next try comes 5 s after the last, and the
+    // members' disk may be busy.
+    assert.ok(seconds < 16, `${seconds} s`);
     // Whoever waited for the end of the lease took longer than the second at which CTDB begins to complain.
     await settle(/High RECLOCK latency [0-3]\..* recd reclock/);
   });
