@@ -24,7 +24,7 @@ void it('a node that was upgraded leaves the lock to the Python helper, and take
   const [said] = upgraded.log.grep(/Lock is held in etcd v2/);
   assert.match(
     said?.text ?? '',
-    /by the Python helper on node 0, key \/_locks\/_ctdb\/FSCLUSTER\/\d+; all nodes/,
+    /by the Python helper on node 0, key \/_locks\/_ctdb\/FSCLUSTER\/\d+; run the same helper on all nodes/,
   );
   assert.deepEqual(upgraded.log.grep(/Took cluster lock|able to take recovery lock/), []);
   // Neither does it leave anything behind in v3.
