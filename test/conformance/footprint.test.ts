@@ -27,7 +27,11 @@ const MAY_OPEN: readonly [who: string, path: RegExp][] = [
     /^\/proc\/(uptime|thread-self\/stat|sys\/kernel\/(hostname|random\/boot_id))$|^\/etc\/localtime$/,
   ],
   ['the number of the lease', /^\/dev\/urandom$/],
-  ['bash, the watchdog', /^\/dev\/tty$|^\/etc\/passwd$|^\/usr\/share\/locale\//],
+  ['the descriptors of its parent, which tell what was inherited', /^\/proc\/\d+\/fd$/],
+  [
+    'bash, as the watchdog and as the shell that looks for ctdb, in the locale of CTDB',
+    /^\/dev\/tty$|^\/etc\/passwd$|^\/usr\/(share|lib)\/locale\/|^\/usr\/lib\/[\w-]+\/gconv\//,
+  ],
 ];
 
 test('one take, one renewal and one release open nothing and connect to nothing unexpected', async () => {
