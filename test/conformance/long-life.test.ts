@@ -168,9 +168,11 @@ void describe('a holder', { concurrency: 2 }, () => {
       assert.equal((await helper.release()).status, 0);
       assert.equal(helper.bytes, '0');
       assert.deepEqual(await cluster.keys(DIRECTORY, asAdministrator), []);
-      // It was started before authentication was enabled, and has nothing else to say.
-      assert.equal(helper.stderrLines.length, 1, helper.stderr);
-      assert.match(helper.stderr, /^Warning: etcd at .*: authentication is not enabled/);
+      // It was started before authentication was enabled.
+      // Files that are half written for 30 s are said as well, and that they are whole again.
+      const lines = helper.stderrLines.filter((line) => !line.trimEnd().endsWith('[warn-files]'));
+      assert.equal(lines.length, 1, helper.stderr);
+      assert.match(lines.join(), /^Warning: etcd at .*: authentication is not enabled/);
     });
   }
 });
