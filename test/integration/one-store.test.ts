@@ -32,6 +32,15 @@ function orders<T>(items: readonly T[]): T[][] {
 const IS_ANOTHER =
   /^Cannot take the cluster lock: etcd at .+: is another store( \(cluster cdf818194e3a8c32, member 8e9e05c52164694d\))? than .+, which has the key of the lock; list only members of one cluster in hosts \[etcd-stores\]$/m;
 
+/**
+ * A grant that was not answered within 250 ms is put to another member as well. Where that is another store, the lease
+ * that was not revoked ends by itself.
+ */
+async function nothingIsLeft(etcds: readonly EtcdCluster[]): Promise<void> {
+  for (const etcd of etcds)
+    await waitFor('no lease is left', async () => (await etcd.leases()).length === 0, { withinMs: 15_000 });
+}
+
 for (const release of ETCD_RELEASES) {
   void describe(`three etcds ${etcdPackageVersion(release)} that were never made one cluster`, () => {
     let etcds: EtcdCluster[];
@@ -55,7 +64,7 @@ for (const release of ETCD_RELEASES) {
         await helper.exited();
         assert.match(helper.stderr, IS_ANOTHER);
       }
-      for (const etcd of etcds) assert.deepEqual(await etcd.leases(), []);
+      await nothingIsLeft(etcds);
     });
 
     test('nobody gets it when one or two of them are frozen', async () => {
@@ -113,7 +122,7 @@ for (const release of ETCD_RELEASES) {
           /^Cannot take the cluster lock: etcd at \S+: belongs to etcd cluster [\da-fx]+, and \S+ to [\da-fx]+; list only members of one cluster in hosts \[etcd-stores\]$/m,
         );
       }
-      for (const cluster of clusters) assert.deepEqual(await cluster.leases(), []);
+      await nothingIsLeft(clusters);
     });
 
     test('nobody gets it while the other is frozen either', async () => {
