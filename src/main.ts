@@ -4,7 +4,8 @@
  */
 import { closeSync, writeFileSync, writeSync } from 'node:fs';
 import { isatty } from 'node:tty';
-import { parseArgs, helpText, versionText, wantsPlugin, type Args, type BuildInfo } from './commands/cli.ts';
+import { parseArgs, wantsPlugin, type Args } from './commands/cli.ts';
+import { helpText, versionText, type BuildInfo } from './commands/program-text.ts';
 import { DnsCache } from './connect/dns-cache.ts';
 import { makeLookUp } from './connect/look-up.ts';
 import { loadConfig } from './config/loader.ts';

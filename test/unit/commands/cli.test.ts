@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type Args, helpText, parseArgs, versionText } from '../../../src/commands/cli.ts';
+import { type Args, parseArgs } from '../../../src/commands/cli.ts';
+import { helpText, versionText } from '../../../src/commands/program-text.ts';
 import { UsageError } from '../../../src/base/errors.ts';
 import type { Identity } from '../../../src/config/config.ts';
 
