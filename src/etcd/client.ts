@@ -23,14 +23,14 @@ import type {
   TimeToLiveAnswer,
   WatchHandlers,
 } from '../cluster/member.ts';
-import { callKeepAlive, callUnary, callUnaryAnswered } from './call.ts';
+import { type Answered, callKeepAlive, callUnary, callUnaryAnswered } from './call.ts';
 import { EndpointCalls } from './endpoint-calls.ts';
 import { followRecords } from '../connect/discovery.ts';
 import type { DnsCache } from '../connect/dns-cache.ts';
 import type { EndpointConnector } from '../connect/endpoint-connector.ts';
 import { makeConnectors } from '../connect/endpoint-connectors.ts';
 import * as messages from './messages.ts';
-import type { CallMetadata } from './methods.ts';
+import type { CallMetadata, UnaryAnswer, UnaryRequest } from './methods.ts';
 import { EtcdVersion } from './version.ts';
 import { watchRange } from './watch.ts';
 import { discover, makeResolveSrv } from '../connect/srv.ts';
@@ -140,13 +140,7 @@ class EtcdMember implements Member {
   confirmKey(key: string, createRevision: bigint, { signal }: CallOptions): Promise<ConfirmAnswer> {
     const request = messages.confirmRequest(key, createRevision);
     return this.#ask(key, signal, async (metadata) => {
-      const { message, connection } = await callUnaryAnswered(
-        this.#connector,
-        signal,
-        'txn',
-        request,
-        metadata,
-      );
+      const { message, connection } = await this.#transact(signal, request, metadata);
       return { ...messages.confirmAnswerFrom(message), connection };
     });
   }
@@ -175,15 +169,18 @@ class EtcdMember implements Member {
     const request = messages.lockRequest(directory, key, value, leaseId);
     return this.#ask(directory, signal, async (metadata) => {
       await this.#version.check(signal);
-      const { message, connection } = await callUnaryAnswered(
-        this.#connector,
-        signal,
-        'txn',
-        request,
-        metadata,
-      );
+      const { message, connection } = await this.#transact(signal, request, metadata);
       return { ...messages.lockAnswerFrom(message), connection };
     });
+  }
+
+  /** A transaction, with the connection over which its answer came. */
+  #transact(
+    signal: AbortSignal,
+    request: UnaryRequest<'txn'>,
+    metadata: CallMetadata,
+  ): Promise<Answered<UnaryAnswer<'txn'>>> {
+    return callUnaryAnswered(this.#connector, signal, 'txn', request, metadata);
   }
 
   updateValue(

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Config } from '../../../src/config/config.ts';
 import { CONFIG_NAME, configErrorOf, configOf } from '../../support/config-text.ts';
+import { NO_TLS_KEYS } from '../../support/tls-config.ts';
 
 const DEFAULTS: Config = {
   file: CONFIG_NAME,
@@ -16,14 +17,7 @@ const DEFAULTS: Config = {
   locksDir: '_ctdb',
   netbiosName: undefined,
   watchdog: true,
-  tls: {
-    caFile: undefined,
-    certFile: undefined,
-    keyFile: undefined,
-    keyPasswordFile: undefined,
-    serverName: undefined,
-    insecureSkipVerify: false,
-  },
+  tls: NO_TLS_KEYS,
   login: undefined,
   readTimeoutMs: undefined,
   dialTimeoutMs: undefined,
