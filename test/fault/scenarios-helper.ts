@@ -58,7 +58,7 @@ export const HELPER_SCENARIOS: readonly Scenario[] = [
   {
     name: 'helper-killed',
     expectation:
-      'SIGKILL of the helper on a node that lives: the lock is taken within 1.5 s and no TTL is waited for',
+      'SIGKILL of the helper alone: another helper takes the lock within 1.5 s, without waiting for the TTL',
     run: (world) =>
       inTurn(world, 4, 7_000, (holder) => {
         holder.signalHolder('SIGKILL');
@@ -101,7 +101,7 @@ export const HELPER_SCENARIOS: readonly Scenario[] = [
   {
     name: 'parent-killed',
     expectation:
-      'SIGKILL of the process that started the helper: the lock is let go within 3 s and nothing is left',
+      "SIGKILL of the helper's parent: the helper releases the lock within 3 s and leaves nothing behind",
     run: (world) =>
       inTurn(world, 2, 7_000, (holder) => {
         holder.killParentOfHolder();

@@ -53,7 +53,7 @@ export class Duties {
     const localMs = contender.process.machine.localMs(nowMs);
     const isGrant = what.startsWith('grant');
     if (contender.knowsItIsUnwanted && (isGrant || what.startsWith('lock')))
-      this.#violated('who is not wanted any more goes on', `${contender.name} sends ${what}`);
+      this.#violated('a contender goes on after SIGTERM', `${contender.name} sends ${what}`);
     if (what.startsWith('confirmKey') || what.startsWith('lock')) {
       asked.renewalMs = nowMs;
       asked.renewalLocalMs = localMs;

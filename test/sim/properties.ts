@@ -14,7 +14,7 @@ export const PROPERTIES = {
   'the answer is late':
     'it comes within 4 s, without the time for which the process was frozen; 0.5 s later when the machine was paused',
   'the exit is late': 'within 2 s of SIGTERM, and 3 s of the death of the parent',
-  'who is not wanted any more goes on': 'no grant and no transaction is sent after SIGTERM',
+  'a contender goes on after SIGTERM': 'no grant and no transaction is sent after SIGTERM',
   'who lets go does not say so': 'a helper that exits by itself has revoked every lease that it asked for',
   'something is left behind': 'when a helper has exited and etcd answered, nothing of it is in etcd',
   'nobody gets the lock': 'once all faults have ended, a helper holds the lock within a bound',

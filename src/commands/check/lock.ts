@@ -31,7 +31,7 @@ interface Bench {
   readonly report: CheckReport;
 }
 
-/** Reads who holds the lock. Returns undefined when it may not be read; the failure has then been reported. */
+/** Reads the holder of the lock. When etcd refuses the read, this reports the failure and returns undefined. */
 export async function checkHolder(
   directory: string,
   admin: Members<AdminMember>,

@@ -80,7 +80,7 @@ function isForbidden(path: string): boolean {
   }
 }
 
-/** The texts of problems, then of warnings. Without any, the text says who holds the lock. */
+/** The texts of problems, then of warnings. Without any, the text names the holder of the lock. */
 function textsOf(report: CheckReport, facts: CheckFacts): string[] {
   const of = (verdict: Finding['verdict']): Finding[] =>
     report.findings.filter((finding) => finding.verdict === verdict);
