@@ -48,7 +48,11 @@ const PRINT_AND_STAY = `require('fs').writeSync(1,'0');setInterval(()=>{},1e9)`;
 
 /** One member, with API v2, for the helper in Python; the others get the same. */
 export function startEtcd(): Promise<EtcdCluster> {
-  return EtcdCluster.start({ release: releaseThatTakes('--enable-v2'), args: ['--enable-v2'] });
+  return EtcdCluster.start({
+    release: releaseThatTakes('--enable-v2'),
+    args: ['--enable-v2'],
+    onDisk: true,
+  });
 }
 
 /** Writes a config file and returns the CTDB_BASE, as seen on the stage, that leads to it. */

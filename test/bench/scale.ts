@@ -162,7 +162,7 @@ class Rig {
 }
 
 async function measure(): Promise<ScaleResults> {
-  const rig = new Rig(await EtcdCluster.start({ members: 3, release }));
+  const rig = new Rig(await EtcdCluster.start({ members: 3, release, onDisk: true }));
   const startedAt = new Date().toISOString();
   const { result: levels, busyness } = await watchBusyness(async () => {
     const found: Level[] = [];

@@ -111,11 +111,7 @@ void describe('in a container', () => {
     const path = join(folder, 'password-file');
     writeFileSync(path, '', { mode: 0o600 });
     const login = { username: 'samba', password_file: path };
-    await using bench = await LockBench.make(
-      cluster,
-      { lock_ttl: TTL_S, ...login },
-      withFuseOn(path, pidFile),
-    );
+    await using bench = await LockBench.make(cluster, { ...login }, withFuseOn(path, pidFile));
     const holder = await bench.hold();
     await hang(pidFile);
     const fromMs = performance.now();

@@ -1,7 +1,9 @@
 import type { ChildProcess } from 'node:child_process';
 import { createWriteStream, readFileSync, rmSync } from 'node:fs';
 import { once } from 'node:events';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { dataParent } from './data-parent.ts';
 import { DEFAULT_RELEASE, etcdProgram, etcdTakes, type EtcdRelease, hasProgram } from './etcd-programs.ts';
 import { freePort } from './ports.ts';
 import { removeTemporaryDirectory, run, runChecked, spawnTied, temporaryDirectory } from './processes.ts';
@@ -38,6 +40,12 @@ export interface ClusterOptions {
   readonly separate?: 'unnamed' | 'named';
   /** The address of the member with this index; 127.0.0.1 unless said otherwise. */
   readonly address?: (index: number) => string;
+  /**
+   * Keeps the data on the disk that other temporary files are on, for measurements that include its fsync. Otherwise
+   * the data is in memory where there is room: the disk of a busy machine can stall for seconds, which is longer than
+   * the leases of most tests allow.
+   */
+  readonly onDisk?: boolean;
   /** A command in front of the member's own, which has to exec it, such as `['ip', 'netns', 'exec', NAME]`. */
   readonly wrap?: (index: number) => readonly string[];
 }
@@ -185,7 +193,7 @@ export class EtcdCluster implements AsyncDisposable {
   /** Starts all members and resolves when every one of them is healthy. */
   static async start(options: ClusterOptions = {}): Promise<EtcdCluster> {
     const release = options.release ?? DEFAULT_RELEASE;
-    const directory = await temporaryDirectory('etcd');
+    const directory = await temporaryDirectory('etcd', options.onDisk === true ? tmpdir() : dataParent());
     const places = await Promise.all(
       Array.from({ length: options.members ?? 1 }, async (_, index) => {
         const address = options.address?.(index) ?? '127.0.0.1';

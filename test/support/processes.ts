@@ -32,8 +32,8 @@ export function spawnTied(command: string, args: readonly string[], options: Spa
 }
 
 /** Makes an empty directory that is removed when this process exits, unless it is killed. */
-export async function temporaryDirectory(purpose: string): Promise<string> {
-  const directory = await mkdtemp(join(tmpdir(), `ctdb-etcd-lock-${purpose}-`));
+export async function temporaryDirectory(purpose: string, parent = tmpdir()): Promise<string> {
+  const directory = await mkdtemp(join(parent, `ctdb-etcd-lock-${purpose}-`));
   directories.add(directory);
   return directory;
 }
