@@ -214,7 +214,7 @@ void describe('the alerts', () => {
   test('are rules, about metrics that there are', async () => {
     const { status, stdout, stderr } = await promtool(['check', 'rules', ALERTS]);
     assert.equal(status, 0, stdout + stderr);
-    const source = readFileSync(new URL('../../src/commands/status-metrics.ts', import.meta.url), 'utf8');
+    const source = readFileSync(new URL('../../src/commands/lock-metrics.ts', import.meta.url), 'utf8');
     const names = [...readFileSync(ALERTS, 'utf8').matchAll(/ctdb_etcd_lock_(\w+)/g)].map(
       ([, name = '']) => name,
     );

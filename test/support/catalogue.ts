@@ -5,7 +5,7 @@ import { messagesOf, type Message } from './messages.ts';
 // the manual page, the metrics in monitoring.md. The relations between times are a fault of the program when they do not hold. What gRPC and HTTP/2 say
 // of a call are words like etcd's own: the guide has what they become.
 const ELSEWHERE =
-  /^(config\/(config-keys|value-checks|grpc-keys|config-key|timing)|commands\/(ctdb-options|help|openmetrics|status-metrics))$/;
+  /^(config\/(config-keys|value-checks|grpc-keys|config-key|timing)|commands\/(ctdb-options|help|openmetrics|lock-metrics))$/;
 
 /** Texts of the source that nobody reads. */
 const NOT_PRINTED: readonly RegExp[] = [
