@@ -2,7 +2,7 @@ import { readEntries } from '../../src/config/config-file.ts';
 import type { Notice } from '../../src/base/log.ts';
 import type { Config, Identity } from '../../src/config/config.ts';
 import { NO_IDENTITY } from '../../src/config/config.ts';
-import { makeConfig } from '../../src/config/loader.ts';
+import { makeConfig } from '../../src/config/make-config.ts';
 import { ConfigError } from '../../src/base/errors.ts';
 import { FileValues } from '../../src/config/file-values.ts';
 
