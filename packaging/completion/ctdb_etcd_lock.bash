@@ -1,4 +1,4 @@
-# Completion of ctdb_etcd_lock's commands and options for bash. A test compares it with src/cli.ts.
+# Completion of ctdb_etcd_lock's commands and options for bash. A test compares it with src/commands/options.ts.
 
 _ctdb_etcd_lock() {
   local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} command= at options

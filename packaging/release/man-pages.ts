@@ -1,7 +1,7 @@
 /** Fills the templates of the manual pages (packaging/man) with what the code knows. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { COMMANDS, type CommandName } from '../../src/commands/cli.ts';
+import { COMMANDS, type CommandName } from '../../src/commands/options.ts';
 import { helpText } from '../../src/commands/program-text.ts';
 import { commandHelp } from '../../src/commands/help.ts';
 import { KEYS, MEANINGLESS_KEYS } from '../../src/config/config-keys.ts';

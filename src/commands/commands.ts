@@ -5,7 +5,8 @@
  * A command shows the lock as it was when etcd answered. It does not guarantee that nothing has changed since, nor that
  * the next helper takes the lock.
  */
-import type { CommandArgs, CommandName } from './cli.ts';
+import type { CommandArgs } from './cli.ts';
+import type { CommandName } from './options.ts';
 import { whenAborted } from '../base/clock.ts';
 import { commandCheck } from './check/check.ts';
 import { pluginLine } from './check/plugin.ts';

@@ -1,4 +1,4 @@
-import type { CommandName } from './cli.ts';
+import type { CommandName } from './options.ts';
 
 const CONFIG = `  -c, --config FILE  read FILE; without this option $CTDB_BASE/etcd, or
                      /etc/ctdb/etcd if CTDB_BASE is not set

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { KEY_EXAMPLES } from '../../packaging/release/key-examples.ts';
 import { manPage, optionsOf, PAGES, partsOf } from '../../packaging/release/man-pages.ts';
-import { COMMANDS } from '../../src/commands/cli.ts';
+import { COMMANDS } from '../../src/commands/options.ts';
 import { helpText } from '../../src/commands/program-text.ts';
 import { commandHelp } from '../../src/commands/help.ts';
 import { KEYS } from '../../src/config/config-keys.ts';

@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { COMMANDS, OPTIONS_OF } from '../../../src/commands/cli.ts';
+import { COMMANDS, OPTIONS_OF } from '../../../src/commands/options.ts';
 import { commandHelp } from '../../../src/commands/help.ts';
 
 const BASH = fileURLToPath(new URL('../../../packaging/completion/ctdb_etcd_lock.bash', import.meta.url));

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { test } from 'node:test';
-import { COMMANDS } from '../../../src/commands/cli.ts';
+import { COMMANDS } from '../../../src/commands/options.ts';
 import { bugsOf, isAtLeast, isKnownLine, lastOfEndedLine } from '../../../src/etcd/releases.ts';
 import { defaultRefreshMs, longestRefreshMs, marginMsOf } from '../../../src/config/timing.ts';
 
