@@ -82,7 +82,7 @@ export async function findLockName(sources: LockNameSources, run: RunCommand): P
   if (isSubstituted) {
     throw new SetupError(
       'name-own',
-      `Cannot name the lock: smb.conf sets netbios name to ${quote(setting)}, where Samba puts something else for each % on each node, so that each node would take a lock of its own; ${remedy}, the same on all nodes`,
+      `Cannot name the lock: smb.conf sets netbios name to ${quote(setting)}, and Samba replaces each % by another text on each node, so each node would take another lock; ${remedy}, the same on all nodes`,
     );
   }
   if (name !== undefined) {

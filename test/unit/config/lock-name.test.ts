@@ -103,8 +103,8 @@ for (const [setting, printed] of [
       assert.equal(error.id, 'name-own');
       assert.equal(
         error.message,
-        `Cannot name the lock: smb.conf sets netbios name to "${setting}", where Samba puts something else for each % on each node, ` +
-          'so that each node would take a lock of its own; set netbios_name in "/etc/ctdb/etcd", the same on all nodes',
+        `Cannot name the lock: smb.conf sets netbios name to "${setting}", and Samba replaces each % by another text on each node, ` +
+          'so each node would take another lock; set netbios_name in "/etc/ctdb/etcd", the same on all nodes',
       );
       return true;
     });
