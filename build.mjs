@@ -30,7 +30,7 @@ async function main() {
     closeEnvironment(base);
     await bundle('src/main.ts', program);
     relabelBuiltinCache(base, program);
-    await train(program, join(work, 'program.cache'));
+    await train(base, program, join(work, 'program.cache'));
     await pack({ directory: work, base: 'base', program: 'program.cjs', cache: 'program.cache' }, finished);
     verify(finished);
     rmSync(base);

@@ -1,4 +1,7 @@
-/** A small etcd for the training run: one member, in memory, on loopback; its leases never end by themselves. */
+/**
+ * A small etcd for the training run: one member, in memory, on loopback; its leases never end by themselves. It answers late,
+ * so that what the program does besides is over by then, and each run calls the same functions.
+ */
 import { createRequire } from 'node:module';
 import {
   Server,
@@ -19,9 +22,23 @@ type Handler<Request, Response> = (
 
 const PROTO_FILE = createRequire(import.meta.url).resolve('etcd3/proto/rpc.proto');
 
-function unary<Request, Response>(answer: (request: Request) => Response): Handler<Request, Response> {
+// In milliseconds. Long enough for a busy machine to do what else there is to do: to start the watchdog, to be refused by
+// API v2.
+const USUAL_MS = 400;
+// The transaction has to wait for the version, which is asked for together with the lease.
+const STATUS_MS = 800;
+// The watchdog ends before the helper does.
+const REVOKE_MS = 1_000;
+
+function unary<Request, Response>(
+  answer: (request: Request) => Response,
+  delayMs = USUAL_MS,
+): Handler<Request, Response> {
   return ({ request }, reply) => {
-    reply(null, answer(request));
+    const response = answer(request);
+    setTimeout(() => {
+      reply(null, response);
+    }, delayMs);
   };
 }
 
@@ -111,7 +128,7 @@ function servicesOf(store: Store): Record<string, Record<string, UntypedHandleCa
       LeaseRevoke: unary(({ ID }: rpc.ILeaseRevokeRequest): rpc.ILeaseRevokeResponse => {
         store.revoke(String(ID));
         return { header: header() };
-      }),
+      }, REVOKE_MS),
       LeaseTimeToLive: unary(({ ID }: rpc.ILeaseTimeToLiveRequest): rpc.ILeaseTimeToLiveResponse => {
         const ttl = store.ttlOf.get(String(ID)) ?? '-1';
         return { header: header(), ID: String(ID), TTL: ttl, grantedTTL: ttl, keys: [] };
@@ -120,8 +137,10 @@ function servicesOf(store: Store): Record<string, Record<string, UntypedHandleCa
         call: ServerDuplexStream<rpc.ILeaseKeepAliveRequest, rpc.ILeaseKeepAliveResponse>,
       ): void => {
         call.on('data', ({ ID }: rpc.ILeaseKeepAliveRequest) => {
-          store.keepAlives += 1;
-          call.write({ header: header(), ID: String(ID), TTL: store.ttlOf.get(String(ID)) ?? '0' });
+          setTimeout(() => {
+            store.keepAlives += 1;
+            call.write({ header: header(), ID: String(ID), TTL: store.ttlOf.get(String(ID)) ?? '0' });
+          }, USUAL_MS);
         });
         call.on('end', () => {
           call.end();
@@ -142,12 +161,14 @@ function servicesOf(store: Store): Record<string, Record<string, UntypedHandleCa
       }),
     },
     Maintenance: {
-      Status: unary((): Partial<rpc.IStatusResponse> => ({ header: header(), version: '3.5.16' })),
+      Status: unary((): Partial<rpc.IStatusResponse> => ({ header: header(), version: '3.5.16' }), STATUS_MS),
     },
     Watch: {
       Watch: (call: ServerDuplexStream<rpc.IWatchRequest, Partial<rpc.IWatchResponse>>): void => {
         call.on('data', () => {
-          call.write({ header: header(), watch_id: '0', created: true });
+          setTimeout(() => {
+            call.write({ header: header(), watch_id: '0', created: true });
+          }, USUAL_MS);
         });
         call.on('end', () => {
           call.end();

@@ -8,7 +8,6 @@ import { once } from 'node:events';
 import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { BASE } from './base.ts';
 import { startFakeEtcd, type FakeEtcd } from './fake-etcd.ts';
 import { RUNTIME_FLAGS } from './flags.ts';
 import { fail, kilobytes, say } from './report.ts';
@@ -17,13 +16,10 @@ const CHILD = join(import.meta.dirname, 'train-child.cjs');
 // Two renewals show the way that all later ones go.
 const RENEWALS = 2;
 const RUNS_MOST = 8;
-// The runtime of another machine runs under qemu, where a start takes a good part of the time that the helper has to answer.
-const IS_EMULATED = process.env['BUILD_ARCH'] !== undefined;
-// Many times what the whole run takes on a busy machine.
-const LIMIT_MS = IS_EMULATED ? 300_000 : 60_000;
-const ATTEMPTS = IS_EMULATED ? 40 : 12;
-// Once it holds the lock, a slow renewal must not end it.
-const TTL_S = IS_EMULATED ? 60 : 5;
+// From the last renewal until the request to end: the renewal is over by then, and the next one is not due.
+const SETTLE_MS = 1_000;
+// Many times what one run takes on a busy machine, or under qemu.
+const LIMIT_MS = 300_000;
 
 interface Run {
   /** The first byte on stdout. */
@@ -32,12 +28,12 @@ interface Run {
   end(): Promise<void>;
 }
 
-function start(program: string, cacheIn: string, cacheOut: string, ctdbBase: string): Run {
+function start(base: string, program: string, cacheIn: string, cacheOut: string, ctdbBase: string): Run {
   // The seed makes the cache the same each time; V8 does not bind the cache to it. The program has no arguments, as when
   // CTDB runs it.
   const args = [...RUNTIME_FLAGS, '--random-seed=1', CHILD, program, cacheIn, cacheOut];
   const signal = AbortSignal.timeout(LIMIT_MS);
-  const child = spawn(BASE.file, args, {
+  const child = spawn(base, args, {
     env: { PATH: '/nonexistent', CTDB_BASE: ctdbBase },
     stdio: ['ignore', 'pipe', 'pipe'],
     signal,
@@ -64,21 +60,6 @@ function start(program: string, cacheIn: string, cacheOut: string, ctdbBase: str
   };
 }
 
-/**
- * A run that answers `wanted`. On a busy machine it can be too slow for the helper's own limits; then it is tried again, from
- * the beginning, so that the cache is the same however often it took.
- */
-async function startUntil(wanted: string, ...args: Parameters<typeof start>): Promise<Run> {
-  for (let attempt = 1; attempt < ATTEMPTS; attempt += 1) {
-    const run = start(...args);
-    if ((await run.answer) === wanted) return run;
-    await run.end().catch(() => undefined);
-  }
-  const run = start(...args);
-  await expectAnswer(run, wanted);
-  return run;
-}
-
 async function expectAnswer(run: Run, wanted: string): Promise<void> {
   const answer = await run.answer;
   if (answer === wanted) return;
@@ -93,11 +74,13 @@ async function renewals({ store }: FakeEtcd): Promise<void> {
     if (limit.aborted) fail(`The training run renewed its lease ${store.keepAlives} times, want ${enough}`);
     await delay(20);
   }
+  await delay(SETTLE_MS);
 }
 
 /**
- * Runs until two runs have written the same: on a busy machine a timer fires here or there that otherwise does not, its
- * functions get into the cache, and the build would not be the same again.
+ * Runs until two runs have written the same. The cache has the functions that were called, in the order of their first
+ * call, so it depends on the order of events. The program's slow time (train-child.cjs) and the late answers of the etcd
+ * fix that order. This tells when they do not.
  */
 async function untilRepeated(file: string, run: () => Promise<void>): Promise<void> {
   const seen = new Set<string>();
@@ -108,12 +91,12 @@ async function untilRepeated(file: string, run: () => Promise<void>): Promise<vo
     seen.add(hash);
   }
   say(
-    `The machine is too busy to build the same bytes again: ${RUNS_MOST} training runs gave ${seen.size} code caches`,
+    `The next build will not give the same bytes: ${RUNS_MOST} training runs gave ${seen.size} code caches`,
   );
 }
 
-/** Writes the code cache of `program`, and beside it the list of the runtime's modules that it loads. */
-export async function train(program: string, cacheFile: string): Promise<void> {
+/** Writes the code cache of `program` on `base`, and beside it the list of the runtime's modules that it loads. */
+export async function train(base: string, program: string, cacheFile: string): Promise<void> {
   const etcd = await startFakeEtcd();
   try {
     const ctdbBase = `${cacheFile}.base`;
@@ -121,23 +104,27 @@ export async function train(program: string, cacheFile: string): Promise<void> {
     const settings = [
       `hosts = 127.0.0.1:${etcd.port}`,
       'netbios_name = TRAINING',
-      'refresh = 1',
-      `lock_ttl = ${TTL_S}`,
+      // By the program's slow time, and long enough for the look at the parent in between.
+      'refresh = 0.7',
+      'lock_ttl = 60',
     ];
     writeFileSync(join(ctdbBase, 'etcd'), `${settings.join('\n')}\n`);
 
     const held = `${cacheFile}.held`;
     await untilRepeated(held, async () => {
-      const holder = await startUntil('0', program, '', held, ctdbBase);
+      const holder = start(base, program, '', held, ctdbBase);
+      await expectAnswer(holder, '0');
       await renewals(etcd);
       await holder.end();
       if (etcd.store.keys.size !== 0) fail('The training run left its key behind');
     });
 
     const contended = `${cacheFile}.contended`;
-    const holder = await startUntil('0', program, '', `${cacheFile}.unused`, ctdbBase);
+    const holder = start(base, program, '', `${cacheFile}.unused`, ctdbBase);
+    await expectAnswer(holder, '0');
     await untilRepeated(contended, async () => {
-      const contender = await startUntil('1', program, held, contended, ctdbBase);
+      const contender = start(base, program, held, contended, ctdbBase);
+      await expectAnswer(contender, '1');
       await contender.end();
     });
     await holder.end();

@@ -11,7 +11,7 @@ const work = process.argv[2] ?? fail('Usage: foreign-build.ts DIRECTORY');
 const binary = join(work, 'ctdb_etcd_lock');
 closeEnvironment(join(work, 'base'));
 relabelBuiltinCache(join(work, 'base'), join(work, 'program.cjs'));
-await train(join(work, 'program.cjs'), join(work, 'program.cache'));
+await train(join(work, 'base'), join(work, 'program.cjs'), join(work, 'program.cache'));
 await pack({ directory: work, base: 'base', program: 'program.cjs', cache: 'program.cache' }, binary);
 const report = JSON.parse(execFileSync(binary, ['--boot-report'], { encoding: 'utf8', env: {} })) as {
   cachedDataRejected?: boolean;

@@ -110,10 +110,7 @@ export class Alarms {
         first.fire(nowMs);
       }
     } finally {
-      if (dueCount > 1)
-        setImmediate(() => {
-          this.#wake();
-        });
+      if (dueCount > 1) setImmediate(this.#onTimer);
       // The clock is read again. A process that was frozen in `fire` has missed alarms that became due meanwhile, such
       // as the deadline.
       else if (this.#pending.length > 0) this.#arm();
