@@ -1,4 +1,4 @@
-// `npm run faults:document -- DIR…`: puts what the runs in DIR… found (their results.json) into docs/safety.md.
+// `npm run faults:document -- DIR…`: puts what the runs in DIR… found (their results.json) into docs/safety-tests.md.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { writeSafetyPart } from '../support/safety-document.ts';

@@ -15,7 +15,7 @@ look for it. A mistake that is not found within its number of schedules means th
   --only TEXT  only mutations whose name contains TEXT
   --jobs J     worker threads (one per processor)
   --seed S     seed of the first schedule (1)
-  --write      put the tables of properties and mutations into docs/safety.md; with --only those rows alone`;
+  --write      put the tables of properties and mutations into docs/safety-tests.md; with --only those rows alone`;
 
 const { values } = parseArgs({
   options: {
@@ -88,7 +88,7 @@ function tableOf(rows: readonly string[]): string {
   ].join('\n');
 }
 
-/** The rows of `findings`, and for the other mutations those that docs/safety.md has. */
+/** The rows of `findings`, and for the other mutations those that docs/safety-tests.md has. */
 function rowsWith(findings: ReadonlyMap<PlannedMutation, Finding>): string[] {
   const present = new Map(
     rowsOf(readSafetyPart('mutations')).map((cells) => [cells[0], `| ${cells.join(' | ')} |`]),

@@ -1,4 +1,4 @@
-/** What must hold in every schedule, each named after how it is violated; docs/safety.md has the same list. */
+/** What must hold in every schedule, each named after how it is violated; docs/safety-tests.md has the same list. */
 export const PROPERTIES = {
   'two claims overlap': 'nobody is granted the lock while a helper claims it, frozen or not',
   'a claim outlives its key':
@@ -39,7 +39,7 @@ export interface Violation {
   readonly text: string;
 }
 
-/** The properties as docs/safety.md shows them. */
+/** The properties as docs/safety-tests.md shows them. */
 export function propertiesTable(): string {
   const rows = Object.entries(PROPERTIES).map(([name, meaning]) => `| ${name} | ${meaning} |`);
   return ['| violation | what must hold |', '| --- | --- |', ...rows, ''].join('\n');

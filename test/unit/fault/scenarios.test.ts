@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { SCENARIOS } from '../../fault/scenarios.ts';
 import { readSafetyPart, rowsOf } from '../../support/safety-document.ts';
 
-test('docs/safety.md shows what came of each scenario on each release of etcd', () => {
+test('docs/safety-tests.md shows what came of each scenario on each release of etcd', () => {
   const rows = rowsOf(readSafetyPart('fault runs').replace(/^[^]*(?=^\| scenario )/m, ''));
   assert.deepEqual(
     rows.map(([name, expectation]) => [name, expectation]),

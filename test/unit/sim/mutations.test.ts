@@ -20,7 +20,7 @@ test('no two mutations are the same, and each has a name and a limit of its own'
   assert.ok(MUTATIONS.length >= 40);
 });
 
-test('docs/safety.md shows each mutation as found, by a property that there is, within its limit', () => {
+test('docs/safety-tests.md shows each mutation as found, by a property that there is, within its limit', () => {
   const rows = rowsOf(readSafetyPart('mutations'));
   assert.deepEqual(
     rows.map(([name, file, , , limit]) => [name, file, limit]),
@@ -33,6 +33,6 @@ test('docs/safety.md shows each mutation as found, by a property that there is, 
   }
 });
 
-test('docs/safety.md shows the properties as they are', () => {
+test('docs/safety-tests.md shows the properties as they are', () => {
   assert.equal(readSafetyPart('properties').trim(), propertiesTable().trim());
 });
