@@ -1,4 +1,5 @@
-// TLS with real members: what is accepted, what is refused and in which words, and files that change meanwhile.
+// TLS with real members: what is accepted, what is refused, and files that change in the meantime. The words for each
+// refusal are in test/conformance/errors-of-etcd.test.ts.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -85,21 +86,8 @@ void describe('a member with a good certificate', () => {
     assert.deepEqual(warnings, []);
   });
 
-  test('of an authority that we do not know is refused', async () => {
-    assert.match(
-      await tryTo(cluster, { caFile: stranger.certFile }),
-      /^tls: the member's certificate is signed by "CN=.*", which is not in ca_cert ".*stranger/,
-    );
-  });
-
-  test('that the system does not trust is refused without ca_cert', async () => {
-    assert.match(
-      await tryTo(cluster, { caFile: undefined }),
-      /^tls: the member's certificate is signed by "CN=.*", which is not one of the system's authorities, .*; set ca_cert to a PEM file/,
-    );
-  });
-
-  test('is taken whatever it shows with insecure_skip_verify', async () => {
+  test('of an unknown authority is refused, and taken with insecure_skip_verify', async () => {
+    assert.match(await tryTo(cluster, { caFile: stranger.certFile }), /^tls: /);
     assert.equal(await tryTo(cluster, { caFile: stranger.certFile, insecureSkipVerify: true }), 'ok');
   });
 
@@ -142,30 +130,15 @@ void describe('a member with a good certificate', () => {
   });
 });
 
-void describe('a member whose certificate', () => {
-  const cases = [
-    [
-      'has expired',
-      { validFromDays: -9, validToDays: -2 },
-      /^tls: the member's certificate has expired; renew/,
-    ],
-    [
-      'is from the future',
-      { validFromDays: 2, validToDays: 9 },
-      /^tls: .* is not yet valid; correct .* clock/,
-    ],
-    [
-      'is for somebody else',
-      { names: ['DNS:elsewhere.example', 'IP:10.1.2.3'] },
-      /^tls: .* is not for "127\.0\.0\.1", but for DNS:elsewhere\.example, IP:10\.1\.2\.3; .*server_name/,
-    ],
-  ] as const;
-  for (const [what, wishes, said] of cases) {
-    test(`${what} is refused`, async () => {
-      await using cluster = await start(await authority.issue(wishes));
-      assert.match(await tryTo(cluster), said);
-      assert.equal(await tryTo(cluster, { insecureSkipVerify: true }), 'ok');
-    });
+test('insecure_skip_verify takes a certificate that has expired, is not yet valid, or is for another name', async () => {
+  for (const wishes of [
+    { validFromDays: -9, validToDays: -2 },
+    { validFromDays: 2, validToDays: 9 },
+    { names: ['DNS:elsewhere.example', 'IP:10.1.2.3'] },
+  ]) {
+    await using cluster = await start(await authority.issue(wishes));
+    assert.match(await tryTo(cluster), /^tls: /);
+    assert.equal(await tryTo(cluster, { insecureSkipVerify: true }), 'ok');
   }
 });
 

@@ -1,8 +1,8 @@
-// Host names and SRV records, as the system resolves them, from a name server of our own.
+// Host names and SRV records, resolved by the system from a name server of the test: what the transport does with them.
+// test/conformance/names.test.ts has the packed helper and a name server that fails.
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, test } from 'node:test';
 import type { Clock } from '../../src/base/clock.ts';
-import { SetupError } from '../../src/base/errors.ts';
 import { makeMembers } from '../../src/etcd/client.ts';
 import { makeRealClock } from '../../src/process/real-clock.ts';
 import { Authority } from '../support/certificates.ts';
@@ -74,44 +74,6 @@ function inside(): void {
       assert.ok(Math.max(...later) < 200, times.join());
     });
 
-    test('with IPv6 addresses only', async () => {
-      dns.zones.set('six.test', { addresses: ['::1'] });
-      await using sixth = await EtcdCluster.start({ address: () => '[::1]' });
-      using member = await reach(`six.test:${sixth.member(0).clientPort}`);
-      await member.readKey(KEY, withinMs());
-      using direct = await reach(`::1:${sixth.member(0).clientPort}`);
-      assert.equal(direct.endpoint, `[::1]:${sixth.member(0).clientPort}`);
-      await direct.readKey(KEY, withinMs());
-    });
-
-    test('that does not exist, and a name server that fails or is silent, are told apart', async () => {
-      using nobody = await reach(`nobody.test:${port()}`);
-      const absent = await errorOf(nobody.readKey(KEY, withinMs()));
-      assert.deepEqual([absent.kind, absent.message], ['unavailable', 'host name not found']);
-      for (const mood of ['fails', 'silent'] as const) {
-        dns.mood = mood;
-        using member = await reach(`name-${mood}.test:${port()}`);
-        const error = await errorOf(member.readKey(KEY, withinMs()));
-        assert.deepEqual([error.kind, error.message], ['unavailable', 'no answer from DNS about this host']);
-      }
-    });
-
-    test('that stops resolving while we hold on is still dialed', async () => {
-      dns.zones.set('fading.test', { addresses: ['127.0.0.1'] });
-      using member = await reach(`fading.test:${port()}`);
-      await member.readKey(KEY, withinMs());
-      for (const mood of ['silent', 'fails', 'answers'] as const) {
-        dns.zones.clear();
-        dns.mood = mood;
-        await cluster.member(0).stop();
-        cluster.member(0).start();
-        await cluster.member(0).healthy();
-        await waitFor(`the member answers while DNS ${mood}`, () =>
-          member.readKey(KEY, withinMs(1_500)).catch(() => undefined),
-        );
-      }
-    });
-
     test('that moves is followed', async () => {
       dns.zones.set('moving.test', { addresses: ['127.0.0.2'] });
       using member = await reach(`moving.test:${port()}`);
@@ -160,43 +122,6 @@ function inside(): void {
       assert.equal(member?.endpoint, `m1.cluster.test:${secure.member(0).clientPort}`);
       await member.readKey(KEY, withinMs());
       member.close();
-    });
-
-    test('knows the two old names', async () => {
-      for (const service of ['_etcd-ssl._tcp', '_etcd._tcp']) {
-        dns.zones.clear();
-        dns.zones.set(`${service}.cluster.test`, { srv: [{ host: 'old.test', port: 1234 }] });
-        assert.deepEqual(
-          (await find()).map((member) => member.endpoint),
-          ['old.test:1234'],
-        );
-      }
-    });
-
-    test('without records, with a name server that fails or is silent: an error in time that says what to do', async () => {
-      for (const [mood, said] of [
-        [
-          'answers',
-          /^Cannot find etcd: srv_domain "cluster\.test" has no SRV records \(_etcd-client-ssl\._tcp, .*set hosts/,
-        ],
-        [
-          'fails',
-          /^Cannot find etcd: no answer from DNS about the SRV records of _etcd-client-ssl\._tcp\.cluster\.test \(ESERVFAIL\); check DNS/,
-        ],
-        [
-          'silent',
-          /^Cannot find etcd: no answer from DNS about the SRV records of .* \((ETIMEOUT|ECANCELLED)\); check DNS/,
-        ],
-      ] as const) {
-        dns.mood = mood;
-        const startedAtMs = performance.now();
-        await assert.rejects(find(), (error: unknown) => {
-          assert.ok(error instanceof SetupError);
-          assert.match(error.message, said);
-          return true;
-        });
-        assert.ok(performance.now() - startedAtMs < 2_500, mood);
-      }
     });
 
     test('follows records that change once the old member is in trouble, and not before', async () => {

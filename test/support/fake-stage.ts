@@ -7,8 +7,9 @@ import { SILENT_LOG, type Log } from '../../src/base/log.ts';
 import { Members } from '../../src/cluster/members.ts';
 import { makeAnswerPipe } from '../../src/lock/answer-pipe.ts';
 import { timingOf, type Timing } from '../../src/config/timing.ts';
-import { FakeClock } from './fake-clock.ts';
-import { FakeMember } from './fake-member.ts';
+import assert from 'node:assert/strict';
+import { FakeClock, settle } from './fake-clock.ts';
+import { FakeMember, KindEtcd } from './fake-member.ts';
 
 export const DIRECTORY = '/_locks/_ctdb/NAME/';
 export const LEASE = '26' as LeaseId;
@@ -28,7 +29,7 @@ export function holderValue(process: ProcessIdentity, timing: Timing, via = 'etc
   });
 }
 
-/** Everything that `live` needs, in the hands of a test. */
+/** Everything that `takeAndHold` needs, in the hands of a test. */
 export class FakeStage {
   readonly clock = new FakeClock();
   readonly timing: Timing;
@@ -138,4 +139,15 @@ export class FakeStage {
   serveAll(serve: FakeMember['onCall']): void {
     for (const fake of this.fakes) fake.onCall = serve;
   }
+}
+
+/** A stage on which the lock has just been taken, and the etcd behind its members. */
+export async function stageThatHolds(members = 1): Promise<{ stage: FakeStage; etcd: KindEtcd }> {
+  const stage = new FakeStage(members);
+  const etcd = new KindEtcd();
+  stage.serveAll(etcd.serve);
+  stage.takeAndHold();
+  await settle();
+  assert.deepEqual(stage.stdout, ['0']);
+  return { stage, etcd };
 }

@@ -3,17 +3,7 @@ import { describe, it } from 'node:test';
 import { EXIT } from '../../../src/lock/lifecycle.ts';
 import { settle } from '../../support/fake-clock.ts';
 import { KindEtcd } from '../../support/fake-member.ts';
-import { FakeStage, LEASE } from '../../support/fake-stage.ts';
-
-async function holding(members = 1): Promise<{ stage: FakeStage; etcd: KindEtcd }> {
-  const stage = new FakeStage(members);
-  const etcd = new KindEtcd();
-  stage.serveAll(etcd.serve);
-  stage.takeAndHold();
-  await settle();
-  assert.deepEqual(stage.stdout, ['0']);
-  return { stage, etcd };
-}
+import { FakeStage, LEASE, stageThatHolds } from '../../support/fake-stage.ts';
 
 function sent(stage: FakeStage, name: string): number {
   return stage.allCalls.filter((call) => call.name === name).length;
@@ -21,7 +11,7 @@ function sent(stage: FakeStage, name: string): number {
 
 void describe('a holder', () => {
   void it('renews at its pace and feeds the watchdog with each proof', async () => {
-    const { stage } = await holding();
+    const { stage } = await stageThatHolds();
     await stage.clock.advance(8_000);
     const keepAlives = stage.fake.callsOf('keepAlive').filter(({ leaseId }) => leaseId === LEASE);
     // One more before the `0`.
@@ -49,7 +39,7 @@ void describe('a holder', () => {
   });
 
   void it('lets go at SIGTERM: stdout first, then the watchdog, then the lease', async () => {
-    const { stage, etcd } = await holding();
+    const { stage, etcd } = await stageThatHolds();
     let openAtRevoke: boolean | undefined;
     stage.serveAll((call) => {
       if (call.name === 'revoke') openAtRevoke = !stage.stdout.includes('closed');
@@ -63,7 +53,7 @@ void describe('a holder', () => {
   });
 
   void it('is gone within 2 s of SIGTERM even when etcd is silent', async () => {
-    const { stage } = await holding(3);
+    const { stage } = await stageThatHolds(3);
     stage.serveAll(() => undefined);
     stage.termination.abort();
     const tookMs = await stage.clock.advanceUntil(() => stage.exitStatus !== undefined, 3_000);
@@ -72,7 +62,7 @@ void describe('a holder', () => {
   });
 
   void it('lets go when its parent is another', async () => {
-    const { stage, etcd } = await holding();
+    const { stage, etcd } = await stageThatHolds();
     stage.parentPid = 1;
     const tookMs = await stage.clock.advanceUntil(() => stage.exitStatus !== undefined, 3_000);
     assert.ok(tookMs <= 510, `${tookMs} ms`);
@@ -80,7 +70,7 @@ void describe('a holder', () => {
   });
 
   void it('proves the lock at once when somebody writes to its key', async () => {
-    const { stage } = await holding();
+    const { stage } = await stageThatHolds();
     await stage.clock.advance(100);
     stage.fake.watches[0]?.onPut();
     await settle();
@@ -88,7 +78,7 @@ void describe('a holder', () => {
   });
 
   void it('opens a watch anew that broke, from the last proof on, and is none the worse for it', async () => {
-    const { stage, etcd } = await holding();
+    const { stage, etcd } = await stageThatHolds();
     assert.equal(stage.fake.watches[0]?.fromRevision, 12n);
     etcd.revision = 40n;
     await stage.clock.advance(2_100);
@@ -101,7 +91,7 @@ void describe('a holder', () => {
   });
 
   void it('watches where answers come from', async () => {
-    const { stage, etcd } = await holding(2);
+    const { stage, etcd } = await stageThatHolds(2);
     const [first, second] = stage.fakes;
     assert.ok(first !== undefined && second !== undefined);
     first.onCall = () => undefined;
@@ -116,7 +106,7 @@ void describe('a holder', () => {
 
   void it('proves the lock anew within two attempts, or gives it up, when the wall clock jumps ahead', async () => {
     for (const isServed of [true, false]) {
-      const { stage, etcd } = await holding();
+      const { stage, etcd } = await stageThatHolds();
       stage.serveAll(isServed ? etcd.serve : () => undefined);
       stage.clock.wallOffsetMs += 60_000;
       await stage.clock.advance(500 + 3_000 + 10);
@@ -125,7 +115,7 @@ void describe('a holder', () => {
   });
 
   void it('does not mind a wall clock that is set back', async () => {
-    const { stage } = await holding();
+    const { stage } = await stageThatHolds();
     const before = stage.fed.length;
     stage.clock.wallOffsetMs -= 3_600_000;
     await stage.clock.advance(1_000);
@@ -146,7 +136,7 @@ void describe('a holder', () => {
   });
 
   void it('is ended by a refusal only when that lasts until the deadline', async () => {
-    const { stage } = await holding();
+    const { stage } = await stageThatHolds();
     stage.serveAll((call) => {
       call.refuse('permission', 'permission denied');
     });
@@ -158,7 +148,7 @@ void describe('a holder', () => {
   });
 
   void it('leaves no timer, no watch and no watchdog behind', async () => {
-    const { stage } = await holding(3);
+    const { stage } = await stageThatHolds(3);
     await stage.clock.advance(5_000);
     stage.termination.abort();
     await settle();

@@ -7,21 +7,10 @@ import type { ConnectionId } from '../../../src/cluster/member.ts';
 import { EXIT } from '../../../src/lock/lifecycle.ts';
 import { KindEtcd, headerOf, type FakeCall } from '../../support/fake-member.ts';
 import { settle } from '../../support/fake-clock.ts';
-import { DIRECTORY, FakeStage, holderValue, LEASE } from '../../support/fake-stage.ts';
+import { DIRECTORY, FakeStage, holderValue, LEASE, stageThatHolds } from '../../support/fake-stage.ts';
 import { waitFor } from '../../support/wait.ts';
 
 const KEY = `${DIRECTORY}1a`;
-
-/** A stage on which the lock has just been taken, and the etcd behind it. */
-async function taken(members = 1): Promise<{ stage: FakeStage; etcd: KindEtcd }> {
-  const stage = new FakeStage(members);
-  const etcd = new KindEtcd();
-  stage.serveAll(etcd.serve);
-  stage.takeAndHold();
-  await settle();
-  assert.deepEqual(stage.stdout, ['0']);
-  return { stage, etcd };
-}
 
 /** The instant at which the watchdog kills the helper: 200 ms after the deadline. */
 function deadlineOf(stage: FakeStage): number {
@@ -75,7 +64,7 @@ void describe('law 1: the deadline is counted from the send', () => {
   });
 
   void it('a renewal whose answer took 1.4 s moves the deadline only from its send', async () => {
-    const { stage, etcd } = await taken();
+    const { stage, etcd } = await stageThatHolds();
     const startMs = stage.clock.now();
     const held: FakeCall[] = [];
     stage.fake.onCall = (call) => void held.push(call);
@@ -107,7 +96,7 @@ void describe('law 1: the deadline is counted from the send', () => {
 
 void describe('law 2: the deadline is a one-way door', () => {
   void it('a renewal that is answered while we are frozen past the deadline moves nothing', async () => {
-    const { stage, etcd } = await taken();
+    const { stage, etcd } = await stageThatHolds();
     const deadlineMs = deadlineOf(stage);
     const held: FakeCall[] = [];
     stage.fake.onCall = (call) => void held.push(call);
@@ -122,7 +111,7 @@ void describe('law 2: the deadline is a one-way door', () => {
   });
 
   void it('no renewal is sent after a freeze past the deadline, whichever timer fires first', async () => {
-    const { stage } = await taken();
+    const { stage } = await stageThatHolds();
     const before = stage.fake.callsOf('keepAlive').length;
     await stage.clock.stall(60_000);
     assert.equal(stage.fake.callsOf('keepAlive').length, before);
@@ -130,7 +119,7 @@ void describe('law 2: the deadline is a one-way door', () => {
   });
 
   void it('a freeze that ends before the deadline is survived', async () => {
-    const { stage } = await taken();
+    const { stage } = await stageThatHolds();
     await stage.clock.stall(7_000);
     await stage.clock.advance(5_000);
     assert.deepEqual(stage.stdout, ['0']);
@@ -139,7 +128,7 @@ void describe('law 2: the deadline is a one-way door', () => {
 
 void describe('law 3: the deadline has its own timer', () => {
   void it('renewals that hang on every member cannot postpone it', async () => {
-    const { stage } = await taken(3);
+    const { stage } = await stageThatHolds(3);
     stage.serveAll(() => undefined);
     const deadlineMs = deadlineOf(stage);
     await stage.clock.advanceUntil(() => stage.exitStatus !== undefined, 20_000);
@@ -152,7 +141,7 @@ void describe('law 3: the deadline has its own timer', () => {
   });
 
   void it('nothing is asked of etcd between the deadline and the exit', async () => {
-    const { stage } = await taken(3);
+    const { stage } = await stageThatHolds(3);
     stage.serveAll(() => undefined);
     await stage.clock.advanceUntil(() => stage.exitStatus !== undefined, 20_000);
     assert.deepEqual(
@@ -200,7 +189,7 @@ void describe('law 4: the 0 is written once, after the watchers are armed, and o
   });
 
   void it('nothing but one byte is ever written', async () => {
-    const { stage, etcd } = await taken();
+    const { stage, etcd } = await stageThatHolds();
     etcd.key = null;
     await stage.clock.advance(3_000);
     assert.deepEqual(stage.stdout, ['0', 'closed']);
@@ -210,7 +199,7 @@ void describe('law 4: the 0 is written once, after the watchers are armed, and o
 
 void describe('law 5: a lost lock is never retaken', () => {
   void it('a deleted key ends us, and nothing is granted or locked after that', async () => {
-    const { stage } = await taken();
+    const { stage } = await stageThatHolds();
     const before = stage.allCalls.length;
     stage.fake.watches[0]?.onDelete();
     await stage.clock.advance(30_000);
@@ -226,7 +215,7 @@ void describe('law 5: a lost lock is never retaken', () => {
 
 void describe('law 6: no and silence differ', () => {
   void it('a lease that etcd does not know ends us at the next renewal', async () => {
-    const { stage, etcd } = await taken();
+    const { stage, etcd } = await stageThatHolds();
     etcd.leaseId = undefined;
     etcd.key = null;
     await stage.clock.advance(2_010);
@@ -236,7 +225,7 @@ void describe('law 6: no and silence differ', () => {
 
   for (const kind of ['unavailable', 'timeout', 'noLeader', 'unknown', 'permission', 'auth'] as const) {
     void it(`${kind} is asked again until the deadline`, async () => {
-      const { stage, etcd } = await taken();
+      const { stage, etcd } = await stageThatHolds();
       stage.fake.onCall = (call) => {
         call.refuse(kind);
       };
@@ -318,7 +307,7 @@ void describe('law 7: an unknown outcome is treated as done', () => {
 
 void describe('law 8: identity belongs to the lease, never to the node', () => {
   void it('a second helper of the same node, host and parent gets 1 and leaves nothing', async () => {
-    const { etcd } = await taken();
+    const { etcd } = await stageThatHolds();
     const second = new FakeStage(1);
     second.serveAll(etcd.serve);
     assert.equal(etcd.key?.value, holderValue(second.self, second.timing));
@@ -393,7 +382,7 @@ void describe('law 10: nothing else holds our stdout', () => {
 
 void describe('the proof', () => {
   void it('a renewal whose keepalive comes over another connection is made anew at once and moves nothing', async () => {
-    const { stage, etcd } = await taken();
+    const { stage, etcd } = await stageThatHolds();
     await stage.clock.advance(100);
     const before = deadlineOf(stage);
     let keepAlives = 0;
@@ -414,7 +403,7 @@ void describe('the proof', () => {
   for (const members of [1, 2]) {
     const outcome = members === 1 ? 'loses the lock' : 'is not used any more';
     void it(`of ${members} endpoints, one where two members answer on one connection ${outcome}`, async () => {
-      const { stage, etcd } = await taken(members);
+      const { stage, etcd } = await stageThatHolds(members);
       await stage.clock.advance(100);
       const before = deadlineOf(stage);
       stage.fake.onCall = (call) => {
@@ -438,7 +427,7 @@ void describe('the proof', () => {
   }
 
   void it('a keepalive that is answered after the old deadline moves nothing', async () => {
-    const { stage, etcd } = await taken();
+    const { stage, etcd } = await stageThatHolds();
     const deadlineMs = deadlineOf(stage);
     const held: FakeCall[] = [];
     stage.fake.onCall = (call) => {
