@@ -23,7 +23,7 @@ const MAY_OPEN: readonly [who: string, path: RegExp][] = [
   ['the runtime’s resolver', /^\/etc\/(resolv|nsswitch|netsvc|svc)\.conf$|^\/etc\/hosts$/],
   ['stdio', /^\/dev\/null$|^\/proc\/self\/fd(\/2)?$/],
   [
-    'who we are, and the clock',
+    'the identity of the process, and the clock',
     /^\/proc\/(uptime|thread-self\/stat|sys\/kernel\/(hostname|random\/boot_id))$|^\/etc\/localtime$/,
   ],
   ['the number of the lease', /^\/dev\/urandom$/],

@@ -1,5 +1,5 @@
-// A password that is changed under a holder: etcd refuses its token, and the new login too. The lock is safe until the
-// deadline, and so is whoever corrects the file before that.
+// A password that is changed under a holder: etcd refuses its token, and a new login with the old password too. The holder
+// keeps the lock until its deadline, and longer when the file is corrected before that.
 import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';

@@ -110,7 +110,7 @@ void describe('stdout and stderr', () => {
     await assertStreamsAreItsOwn(await bench.hold({ lookedAt: true }));
   });
 
-  test('testparm and ctdb are run without our stdout, our stderr and CTDB’s descriptors', async () => {
+  test('testparm and ctdb are run without the stdout and stderr of the helper, and without CTDB’s descriptors', async () => {
     await using bench = await LockBench.make(cluster, { netbios_name: undefined });
     const seen = join(bench.base, 'seen');
     const record = (name: string): string => `ls -l /proc/$$/fd >${seen}.${name} 2>&1; echo noise >&2`;

@@ -8,7 +8,7 @@ const LAST_MS = 600;
 const LATEST_MS = 3_000;
 const LATE_STEP_MS = 50;
 const FEW = 5;
-// The release budget (2 s, src/config/timing.ts), and something for a busy machine to schedule us.
+// The release budget (2 s, src/config/timing.ts), and something for a busy machine to run the helper.
 const EXIT_WITHIN_MS = 2_500;
 
 test('a SIGTERM at every 5 ms of the first 600 ms leaves nothing behind, and the next helper holds at once', async (t) => {

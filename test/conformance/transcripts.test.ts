@@ -105,7 +105,7 @@ void describe('what CTDB sees of the helper', () => {
     assert.deepEqual(await bench.leftovers(), []);
   });
 
-  test('lock-key-changed: somebody writes our key', async () => {
+  test('lock-key-changed: somebody writes to the key', async () => {
     await using bench = await LockBench.make(cluster);
     const story = new Story(bench);
     const attempt = await story.lock();

@@ -567,7 +567,7 @@ void describe('check, in other surroundings', () => {
     assert.deepEqual([found?.verdict, found?.remedy], ['warning', `run chmod go-w ${file}`]);
   });
 
-  test('whoever can read the configuration can check and see the status', async () => {
+  test('a user who can read the configuration can run check and status', async () => {
     await using bench = await LockBench.make(cluster);
     await chmod(bench.base, 0o755);
     const asNobody = async (...args: string[]): Promise<number | null> => {

@@ -1,4 +1,4 @@
-// Logins on real members: what is refused, what expires, what is switched under us.
+// Logins on real members: what is refused, what expires, and authentication that is switched under a holder.
 import assert from 'node:assert/strict';
 import { generateKeyPairSync } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
@@ -78,7 +78,7 @@ for (const release of ETCD_RELEASES) {
       }
     });
 
-    test('a directory that is not ours: permission denied, with the command that grants it', async () => {
+    test('a directory outside the role: permission denied, with the command that grants it', async () => {
       using member = await reach(cluster.hosts, { login: SAMBA });
       const error = await errorOf(member.readOldest('/_locks/_ctdb/OTHER/', withinMs()));
       assert.deepEqual(

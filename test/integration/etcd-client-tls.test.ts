@@ -168,7 +168,7 @@ for (const cipher of ['TLS 1.2', 'TLS 1.3']) {
       socket.destroy();
     });
 
-    test('takes ours, as two files or as one, with RSA and EC keys, encrypted or not', async () => {
+    test('takes one, as two files or as one, with RSA and EC keys, encrypted or not', async () => {
       const rsa = await authority.issue({ keyType: 'rsa' });
       const passwordFile = join(directory, 'password');
       writeFileSync(passwordFile, 'correct horse\n');
@@ -193,7 +193,7 @@ for (const cipher of ['TLS 1.2', 'TLS 1.3']) {
       }
     });
 
-    test('refuses us without one, and says so', async () => {
+    test('refuses a client without one, and the message says so', async () => {
       assert.match(await tryTo(cluster), /^tls: the member .* client certificate; set cert and key$/);
     });
 
@@ -211,13 +211,13 @@ for (const cipher of ['TLS 1.2', 'TLS 1.3']) {
   });
 }
 
-void describe('files that change while we hold on', () => {
+void describe('files that change under a holder', () => {
   test('a new authority and a new client certificate serve the next connection, half-written ones do not', async () => {
     await using cluster = await start(server, true);
     const files = {
-      caFile: join(directory, 'live-ca.pem'),
-      certFile: join(directory, 'live.pem'),
-      keyFile: join(directory, 'live-key.pem'),
+      caFile: join(directory, 'used-ca.pem'),
+      certFile: join(directory, 'used.pem'),
+      keyFile: join(directory, 'used-key.pem'),
     };
     await replaceFile(files.caFile, authority.certFile);
     await replaceFile(files.certFile, client.certFile);

@@ -28,7 +28,7 @@ for (const release of ETCD_RELEASES) {
     });
     after(() => cluster.stop());
 
-    test('a lease is granted with our ID, told of, renewed and revoked', async () => {
+    test('a lease is granted with the chosen ID, asked about, renewed and revoked', async () => {
       using member = await reach(cluster.hosts);
       const leaseId = newLeaseId();
       const granted = await member.grant(leaseId, 8_500, withinMs());

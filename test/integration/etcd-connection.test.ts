@@ -12,7 +12,7 @@ import { waitFor } from '../support/wait.ts';
 
 const KEY = '/_locks/_ctdb/CONNECTION/k';
 
-/** Our own sockets to a port, in any state that the kernel knows. */
+/** How many sockets of this process lead to a port, in any state of TCP. */
 function socketsTo(port: number): number {
   const table = execFileSync('ss', [
     '--tcp',

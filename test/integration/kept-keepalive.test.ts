@@ -114,7 +114,7 @@ void describe('the stream of keepalives', () => {
     assert.deepEqual(await renew(), ['9', 1]);
     server.keepalives[0]?.end();
     await waitFor('it is closed', () => server.keepalives[0]?.isClosed);
-    // The end takes its way to us, behind which this goes.
+    // The answer to this call comes after the end of the stream, on the same connection.
     await callUnary(connector, withinMs().signal, 'range', { key: Buffer.from('k') }, {});
     assert.deepEqual(await renew(), ['9', 2]);
   });

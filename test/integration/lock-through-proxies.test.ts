@@ -63,25 +63,25 @@ void describe('behind a faulty network', () => {
       },
     ],
     [
-      'hears us and is not heard',
+      'gets requests and its answers are held back',
       (proxy) => {
         proxy.pause('fromServer');
       },
     ],
     [
-      'is heard and does not hear us',
+      'gets no requests, because they are held back',
       (proxy) => {
         proxy.pause('toServer');
       },
     ],
     [
-      'loses what it answers',
+      'loses its answers',
       (proxy) => {
         proxy.drop('fromServer');
       },
     ],
     [
-      'loses what we ask',
+      'loses the requests',
       (proxy) => {
         proxy.drop('toServer');
       },

@@ -17,7 +17,7 @@ import { waitFor } from '../support/wait.ts';
 
 const LEASE = '4711';
 
-/** What an answer says of its way: our name for the connection, and the server's. */
+/** Over which connection an answer came: the helper's identity of it, and the server's number. */
 interface Way {
   readonly connection: number;
   readonly session: string;
@@ -65,7 +65,7 @@ const askFirst = (connector: EndpointConnector): Promise<Way | undefined> =>
 const askSecond = (connector: EndpointConnector): Promise<Way | undefined> =>
   wayOf(callKeepAlive(connector, withinMs().signal, LEASE, {}));
 
-/** The server's name for each of our connections; fails when one has two. */
+/** The server's number for each connection of the helper; fails when one connection has two numbers. */
 class Ways {
   readonly #sessionOf = new Map<number, string>();
 

@@ -197,7 +197,7 @@ export class EtcdCluster implements AsyncDisposable {
     const places = await Promise.all(
       Array.from({ length: options.members ?? 1 }, async (_, index) => {
         const address = options.address?.(index) ?? '127.0.0.1';
-        // An address inside a network namespace is not ours to try; whoever gives one has it for himself.
+        // An address inside a network namespace cannot be tried from here. Its ports are free, because the namespace is new.
         const tryOn = address.startsWith('127.') ? address : '127.0.0.1';
         const ports = [await freePort(tryOn), await freePort(tryOn), await freePort(tryOn)] as const;
         return { name: `member${index + 1}`, address, ports, directory };

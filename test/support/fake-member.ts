@@ -206,7 +206,7 @@ export class KindEtcd {
   revision = 10n;
   raftTerm = 2n;
   ttlMs = 9_000;
-  /** Three, of whose addresses the fakes know nothing. */
+  /** Three members without addresses. */
   members: MemberList['members'] = ['1', '2', '3'].map((id) => ({
     id,
     clientUrls: [`http://member${id}:2379`],

@@ -49,7 +49,7 @@ export function wrapped(
 /** How one call is answered, once all of its request is there. */
 export type AnswerCall = (stream: ServerHttp2Stream, request: Buffer, headers: IncomingHttpHeaders) => void;
 
-/** A server of HTTP/2 on a free port that leaves its answers to whoever started it. */
+/** A server of HTTP/2 on a free port. The test that starts it gives the answers. */
 export class CallServer implements AsyncDisposable {
   readonly port: number;
   readonly #server: Http2Server;

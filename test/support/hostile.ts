@@ -100,8 +100,8 @@ const SETTINGS = frame(TYPE.settings, 0, 0, Buffer.alloc(0));
 // `:status: 200` and `content-type: application/grpc`, in HPACK.
 const HEADERS = Buffer.concat([Buffer.from([0x88, 0x0f, 0x10, 0x10]), Buffer.from('application/grpc')]);
 
-/** Greets as HTTP/2 does and goes on when the first call has come. */
-function afterGreeting(socket: AnySocket, goOn: () => void): void {
+/** Greets as HTTP/2 does, and calls `onFirstCall` when the first call has come. */
+function afterGreeting(socket: AnySocket, onFirstCall: () => void): void {
   socket.write(SETTINGS);
   let isOn = false;
   let seen = 0;
@@ -109,7 +109,7 @@ function afterGreeting(socket: AnySocket, goOn: () => void): void {
     seen += bytes.length;
     if (isOn || seen < 100) return; // preface and settings alone are shorter
     isOn = true;
-    goOn();
+    onFirstCall();
   });
 }
 
@@ -454,7 +454,7 @@ export const HOSTILITIES: readonly Hostility[] = [
   },
 ];
 
-/** A server that does one of these to whoever comes. */
+/** A server that does one of these to each connection. */
 export class HostileEndpoint implements AsyncDisposable {
   readonly endpoint: string;
   /** How many connections came. */

@@ -17,8 +17,8 @@ Options of "start":
   "root": DIR         chroot there first
   "lookedAt": true    one more pipe leaks, made just then, and its descriptors are listed before it becomes the program,
                       as by `ss -p` or lsof
-  "between": true     the helper's parent is a process of its own between it and us; when that is killed we still see
-                      what becomes of the helper
+  "between": true     the helper's parent is a process of its own, a child of this one; when that is killed, this one still
+                      sees what becomes of the helper
 
 Events, `atMs` on the machine's monotonic clock:
   {"event": "started", "id", "pid", "answerPipe": "pipe:[N]", "leaked": ["pipe:[N]", ...], "atMs"}
@@ -166,7 +166,7 @@ class Helper:
 
     def on_exit(self):
         if self.between is not None:
-            os.waitpid(self.between, 0)  # which leaves the dead helper to us, the subreaper
+            os.waitpid(self.between, 0)  # then the dead helper is a child of this process, the subreaper
         _, status = os.waitpid(self.pid, 0)
         self.exited = True
         # What it had still written comes before the news of its exit.
@@ -260,7 +260,7 @@ def main():
         for fd in ready:
             if fd == 0:
                 received = os.read(0, 65536)
-                # The test process is gone or done with us; like ctdbd's death, nothing tells the helpers.
+                # The test process has ended or closed the pipe. As with ctdbd's death, nothing tells the helpers.
                 if received == b"":
                     reading = False
                     helpers.clear()

@@ -1,6 +1,6 @@
 import { getuid } from 'node:process';
 
-/** In front of an `unshare` that otherwise needs root: a user namespace in which we are. */
+/** Options for an `unshare` that otherwise needs root: a user namespace in which the caller is root. */
 const AS_ROOT = getuid?.() === 0 ? [] : ['--map-root-user'];
 
 /**

@@ -31,7 +31,7 @@ export function testWithOwnNames(file: string, inside: () => void): void {
       `mount --bind ${resolvConf} "$(readlink -f /etc/resolv.conf)"`,
       `mount --bind ${hosts} /etc/hosts`,
     ].join(' && ');
-    // Without that variable the inner run reports in words, and to us.
+    // Without that variable the inner run prints its report as text, which is read here.
     const env = { ...process.env, NODE_TEST_CONTEXT: undefined, [INSIDE]: '1' };
     const [command = '', ...args] = inOwnNetwork(setUp);
     const { status, stdout, stderr } = await run(command, [...args, process.execPath, fileURLToPath(file)], {

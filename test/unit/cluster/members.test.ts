@@ -273,7 +273,7 @@ void describe('a hedged question', () => {
 });
 
 void describe('Members', () => {
-  void it('moves on from a preferred member in doubt, round the list', () => {
+  void it('prefers the next member after one in doubt, and the first after the last', () => {
     const { members, fakes } = ask();
     const seen = Array.from({ length: 3 }, () => {
       members.preferNext();

@@ -350,7 +350,7 @@ test('a message stays under the 1,000 bytes of a log line, whatever the value', 
   }
 });
 
-/** Keys that may say which lock this is, under names that are not ours, and the one that is. */
+/** Keys that may say which lock this is, under names of other programs, and the key that is meant. */
 const MEANT: readonly (readonly [words: string, meant: string])[] = [
   [
     'endpoints servers members nodes peers Endpoints END-POINTS server etcd_endpoints ETCDCTL_ENDPOINTS',

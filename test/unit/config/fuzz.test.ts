@@ -15,7 +15,7 @@ const BYTE_STRINGS = 50_000;
 /** Longer than any input here can reasonably take; a regular expression that explodes takes minutes. */
 const LONGEST_PARSE_MS = 2_000;
 
-// What no message may repeat. It is made of letters that no key, word or number of ours has in that order.
+// What no message may repeat. It is made of letters that no key, word or number of the program has in that order.
 const SECRET = 'xQzSecretzQx';
 
 const WORDS = [

@@ -243,7 +243,7 @@ void describe('the files of TLS', () => {
     assert.equal(await trusts(context, await stranger.issue()), false);
   });
 
-  test('without any trust store the list of the runtime counts, which does not know our authority', async () => {
+  test('without any trust store the list of the runtime counts, which does not know the authority of the test', async () => {
     assert.equal(await trusts(new TlsFiles(NO_TLS_KEYS, []).context(), pair), false);
   });
 });

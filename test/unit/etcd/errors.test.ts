@@ -80,7 +80,7 @@ const UNCONNECTED: readonly (readonly [error: Error, kind: EtcdErrorKind, messag
   [new Error('cannot resolve: getaddrinfo EAI_AGAIN a'), 'unavailable', /^no answer from DNS/],
 ];
 
-void describe('a failed call in our words', () => {
+void describe('the words for a failed call', () => {
   for (const [code, details, kind, message] of ERRORS) {
     test(`${code} ${details}: ${kind}`, () => {
       const error = etcdErrorFrom({ code, details }, CONTEXT);
@@ -117,7 +117,7 @@ void describe('a failed call in our words', () => {
     assert.deepEqual({ id, kind, message, remedy }, failure);
   });
 
-  test('a connection that we closed ourselves says why, unless etcd had answered', () => {
+  test('a connection that the helper closed says why, unless etcd had answered', () => {
     const context = { ...CONTEXT, closedBecause: 'an earlier call got no answer' };
     const cut = etcdErrorFrom({ code: 14, details: 'Connection dropped' }, context);
     assert.deepEqual([cut.kind, cut.message], ['unavailable', 'an earlier call got no answer']);

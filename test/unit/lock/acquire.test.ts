@@ -120,7 +120,7 @@ void describe('acquiring', () => {
     ]);
   });
 
-  void it('a race that is lost is contention, with the lease left to whoever lets go', async () => {
+  void it('a race that is lost is contention; the release revokes the lease', async () => {
     const scene = begin((stage, etcd) => {
       stage.fake.onCall = (call) => {
         if (call.name === 'lock') {

@@ -47,7 +47,7 @@ void describe('AnswerPipe', () => {
     assert.deepEqual(out, ['closed']);
   });
 
-  void it('does not mind a descriptor that was closed before us', () => {
+  void it('does not fail when the descriptor is closed already', () => {
     const { status } = pipe(undefined, () => {
       throw new Error('EBADF');
     });

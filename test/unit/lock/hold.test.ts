@@ -77,7 +77,7 @@ void describe('a holder', () => {
     assert.equal(sent(stage, 'confirmKey'), 1);
   });
 
-  void it('opens a watch anew that broke, from the last proof on, and is none the worse for it', async () => {
+  void it('opens a watch anew that broke, from the last proof on, and keeps the lock', async () => {
     const { stage, etcd } = await stageThatHolds();
     assert.equal(stage.fake.watches[0]?.fromRevision, 12n);
     etcd.revision = 40n;

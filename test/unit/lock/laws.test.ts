@@ -95,7 +95,7 @@ void describe('law 1: the deadline is counted from the send', () => {
 });
 
 void describe('law 2: the deadline is a one-way door', () => {
-  void it('a renewal that is answered while we are frozen past the deadline moves nothing', async () => {
+  void it('a renewal that is answered while the helper is frozen past the deadline moves nothing', async () => {
     const { stage, etcd } = await stageThatHolds();
     const deadlineMs = deadlineOf(stage);
     const held: FakeCall[] = [];
@@ -198,7 +198,7 @@ void describe('law 4: the 0 is written once, after the watchers are armed, and o
 });
 
 void describe('law 5: a lost lock is never retaken', () => {
-  void it('a deleted key ends us, and nothing is granted or locked after that', async () => {
+  void it('a deleted key ends the helper, and nothing is granted or locked after that', async () => {
     const { stage } = await stageThatHolds();
     const before = stage.allCalls.length;
     stage.fake.watches[0]?.onDelete();
@@ -214,7 +214,7 @@ void describe('law 5: a lost lock is never retaken', () => {
 });
 
 void describe('law 6: no and silence differ', () => {
-  void it('a lease that etcd does not know ends us at the next renewal', async () => {
+  void it('a lease that etcd does not know ends the helper at the next renewal', async () => {
     const { stage, etcd } = await stageThatHolds();
     etcd.leaseId = undefined;
     etcd.key = null;
@@ -288,7 +288,7 @@ void describe('law 7: an unknown outcome is treated as done', () => {
     assert.equal(deadlineOf(stage), startMs + 9_000 - 1_500);
   });
 
-  void it('an else branch that shows our own key is success', async () => {
+  void it('an else branch that shows the own key is success', async () => {
     const stage = new FakeStage(1);
     const etcd = new KindEtcd();
     let locks = 0;
@@ -351,7 +351,7 @@ void describe('law 9: every contender answers well inside 5 s', () => {
   });
 });
 
-void describe('law 10: nothing else holds our stdout', () => {
+void describe('law 10: nothing else holds the stdout of the helper', () => {
   void it('the watchdog process has a pipe for its input, and /dev/null for the rest', async () => {
     const startTicks = Number(readFileSync('/proc/self/stat', 'latin1').split(') ')[1]?.split(' ')[19]);
     const identity = { bootId: '', namespaces: '', pid: process.pid, startTicks };

@@ -36,7 +36,7 @@ function watchOf({ stage }: Scene, member = 0, index = 0): FakeWatch {
   return found;
 }
 
-void describe('the watch for the loss of our key', () => {
+void describe('the watch for the loss of the key', () => {
   void it('starts after the last revision in which the key is known to have been there', () => {
     const { key, fromRevision } = watchOf(watching());
     assert.deepEqual([key, fromRevision], ['/d/1a', 21n]);

@@ -54,7 +54,7 @@ function stat(pid: number, startTicks: number, { state = 'S', threads = 4 } = {}
   return `${pid} (a ) Z name) ${state} ${'0 '.repeat(16)}${threads} 0 ${startTicks} 0 0\n`;
 }
 
-/** A host on which our process and another run, as far as /proc shows them. */
+/** A host that runs this process and another one, as /proc shows them. */
 function hostOf(files: Readonly<Record<string, string>>, living: readonly number[] = [US, THEM]) {
   const all: Record<string, string> = {
     '/proc/sys/kernel/random/boot_id': 'boot\n',

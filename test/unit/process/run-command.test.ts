@@ -49,7 +49,7 @@ test('a command reads nothing, keeps the environment and stands in /', async () 
   assert.deepEqual(await run('look'), { kind: 'exited', code: 0, stdout: '/\nC kept\n', stderr: '' });
 });
 
-test('a command inherits nothing that we have open, and an empty standard input', async () => {
+test('a command inherits no open descriptor, and an empty standard input', async () => {
   script('descriptors', 'exec ls -l /proc/self/fd');
   const path = join(directory, 'open-in-the-parent');
   const fd = openSync(path, 'w');
