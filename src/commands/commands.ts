@@ -38,19 +38,19 @@ export function printHelp(topic: CommandName, env: CommandRuntime['env']): void 
 /** Runs one of the administrator's commands on this terminal. */
 export async function runCommand(args: CommandArgs, runtime: CommandRuntime): Promise<CommandStatus> {
   const err = makeOutput(STDERR, runtime.env);
-  const world: CommandContext = {
+  const context: CommandContext = {
     ...runtime,
     out: makeOutput(STDOUT, runtime.env),
     err,
     ask: (question) => askOnTerminal(question, err, runtime.interrupted),
   };
   try {
-    return await dispatch(args, world);
+    return await dispatch(args, context);
   } catch (error) {
     const failure = expectedFailure(error);
     if (failure === undefined) throw error;
     if (args.command === 'check' && args.plugin !== undefined) {
-      world.out.write(pluginLine(3, failure));
+      context.out.write(pluginLine(3, failure));
       return 3;
     }
     // A ConfigError is a full sentence. Other failures need a beginning that names the command.
@@ -59,24 +59,24 @@ export async function runCommand(args: CommandArgs, runtime: CommandRuntime): Pr
   }
 }
 
-function dispatch(args: CommandArgs, world: CommandContext): Promise<CommandStatus> {
+function dispatch(args: CommandArgs, context: CommandContext): Promise<CommandStatus> {
   switch (args.command) {
     case 'status':
       return args.watch
-        ? commandStatus(args, world)
-        : unlessInterrupted(commandStatus(args, world), world, 2);
+        ? commandStatus(args, context)
+        : unlessInterrupted(commandStatus(args, context), context, 2);
     case 'release':
-      return commandRelease(args, world);
+      return commandRelease(args, context);
     case 'check':
-      return unlessInterrupted(commandCheck(args, world), world, args.plugin === undefined ? 2 : 3);
+      return unlessInterrupted(commandCheck(args, context), context, args.plugin === undefined ? 2 : 3);
   }
 }
 
 /** Runs a command that changes nothing, so that Ctrl-C can end it at once. */
 function unlessInterrupted(
   running: Promise<CommandStatus>,
-  world: CommandContext,
+  context: CommandContext,
   otherwise: CommandStatus,
 ): Promise<CommandStatus> {
-  return Promise.race([running, whenAborted(world.interrupted).then(() => otherwise)]);
+  return Promise.race([running, whenAborted(context.interrupted).then(() => otherwise)]);
 }

@@ -16,9 +16,9 @@ interface ReleaseArgs {
  * Takes the lock away from its holder.
  * @returns 0 done, 1 not done and nothing changed, 2 unknown
  */
-export async function commandRelease(args: ReleaseArgs, world: CommandContext): Promise<CommandStatus> {
-  const { members, directory } = await findLock(args, world);
-  const { out, err, clock } = world;
+export async function commandRelease(args: ReleaseArgs, context: CommandContext): Promise<CommandStatus> {
+  const { members, directory } = await findLock(args, context);
+  const { out, err, clock } = context;
   try {
     const before = await viewLock(directory, members, clock.now() + ASK_LIMIT_MS);
     const [holder, next] = before.contenders;
@@ -38,7 +38,7 @@ export async function commandRelease(args: ReleaseArgs, world: CommandContext): 
       ]),
     );
     if (!args.force) {
-      const answer = await world.ask(
+      const answer = await context.ask(
         'Take the lock away from this holder? CTDB then holds an election [y/N] ',
       );
       if (answer === undefined) {

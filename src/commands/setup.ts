@@ -28,10 +28,12 @@ export const ASK_LIMIT_MS = 5_000;
  * The endpoints of the configuration, or those that DNS names.
  * @throws {SetupError} when DNS does not answer
  */
-export async function findEndpoints(config: Config, world: CommandContext): Promise<readonly Endpoint[]> {
+export async function findEndpoints(config: Config, context: CommandContext): Promise<readonly Endpoint[]> {
   const { srvDomain, endpoints, tlsWantedBy } = config;
   const found =
-    srvDomain === undefined ? endpoints : await discover(srvDomain, makeResolveSrv(world.clock), tlsWantedBy);
+    srvDomain === undefined
+      ? endpoints
+      : await discover(srvDomain, makeResolveSrv(context.clock), tlsWantedBy);
   return config.useOtherMembers ? found : found.slice(0, 1);
 }
 
@@ -42,23 +44,23 @@ export async function findEndpoints(config: Config, world: CommandContext): Prom
  */
 export async function findLock(
   choice: Omit<ConfigChoice, 'verbosity'>,
-  world: CommandContext,
+  context: CommandContext,
 ): Promise<Lock> {
-  const args = { ...choiceOf(choice, readCtdbFile(world.env)), verbosity: 0 } as const;
-  const { config, warnings } = loadConfig(args, world.env);
-  for (const { id, text } of warnings) world.err.write(`Warning: ${text} [${id}]\n`);
+  const args = { ...choiceOf(choice, readCtdbFile(context.env)), verbosity: 0 } as const;
+  const { config, warnings } = loadConfig(args, context.env);
+  for (const { id, text } of warnings) context.err.write(`Warning: ${text} [${id}]\n`);
   const name = await findLockName(
     {
       netbiosName: config.netbiosName,
       givenName: config.given.name,
-      configPath: config.file ?? configPathOf(args, world.env),
-      hostName: world.host.hostName,
+      configPath: config.file ?? configPathOf(args, context.env),
+      hostName: context.host.hostName,
     },
-    world.run,
+    context.run,
   );
-  const endpoints = await findEndpoints(config, world);
-  const each = makeAdminMembers(config, endpoints, world);
-  const members = new Members(each, world.clock, timingOf(config));
+  const endpoints = await findEndpoints(config, context);
+  const each = makeAdminMembers(config, endpoints, context);
+  const members = new Members(each, context.clock, timingOf(config));
   const directory = lockDirectory(config.lockPrefix, config.locksDir, name);
   return { config, name, directory, members, each };
 }

@@ -16,26 +16,26 @@ import { ASK_LIMIT_MS, expectedFailure, findLock } from './setup.ts';
  */
 export async function statusAsMetrics(
   choice: Omit<ConfigChoice, 'verbosity'>,
-  world: CommandContext,
+  context: CommandContext,
 ): Promise<CommandStatus> {
-  const startedAtMs = world.clock.now();
+  const startedAtMs = context.clock.now();
   const write = (seen: Omit<Observation, 'version' | 'tookMs'>): void => {
-    const tookMs = world.clock.now() - startedAtMs;
-    world.out.write(metricsText({ ...seen, version: world.version, tookMs }));
+    const tookMs = context.clock.now() - startedAtMs;
+    context.out.write(metricsText({ ...seen, version: context.version, tookMs }));
   };
   try {
-    const lock = await findLock(choice, world);
+    const lock = await findLock(choice, context);
     const { config, directory, members, each } = lock;
     const known = { lock: directory.slice(0, -1), certificates: certificatesOf(config.tls) };
     const files = new TlsFiles(config.tls);
-    const { clock, names } = world;
+    const { clock, names } = context;
     try {
       const [view, leader, looks] = await Promise.all([
         viewLock(directory, members, clock.now() + ASK_LIMIT_MS).catch((error: unknown) => {
           if (error instanceof EtcdError) return error;
           throw error;
         }),
-        ctdbLeader(world.run),
+        ctdbLeader(context.run),
         Promise.all(
           each.map((member) => lookAt(member, { config, directory, files, clock, names, timedQuestions: 1 })),
         ),
@@ -50,10 +50,10 @@ export async function statusAsMetrics(
       };
       if (view instanceof EtcdError) {
         write(seen);
-        world.err.write(`Cannot tell who holds the lock: ${expectedFailure(view) ?? view.message}\n`);
+        context.err.write(`Cannot tell who holds the lock: ${expectedFailure(view) ?? view.message}\n`);
         return 2;
       }
-      write({ ...seen, view, isHeldHere: isHeldHere(view, world) });
+      write({ ...seen, view, isHeldHere: isHeldHere(view, context) });
       return view.contenders.length > 0 ? 0 : 1;
     } finally {
       members.close();

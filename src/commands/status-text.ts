@@ -32,10 +32,10 @@ function leaseLine(contender: Contender): string {
   return `${hex}, ${left}, renewed ${sinceMs === 0 ? 'within the last second' : `about ${sinceMs / 1000} s ago`}`;
 }
 
-function sinceLine(since: string, world: CommandContext): string {
+function sinceLine(since: string, context: CommandContext): string {
   const atMs = Date.parse(since);
   if (Number.isNaN(atMs)) return printable(since);
-  const agoMs = world.clock.wallNow() - atMs;
+  const agoMs = context.clock.wallNow() - atMs;
   const ago = agoMs < -1_000 ? "by a clock ahead of this host's" : `${formatDuration(agoMs)} ago`;
   return `${printable(since)} (${ago})`;
 }
@@ -50,7 +50,7 @@ export function agrees(leader: CtdbLeader | undefined, view: LockView): boolean 
   return pnn === undefined ? undefined : pnn === leader.pnn;
 }
 
-function leaderLine(leader: CtdbLeader, view: LockView, world: CommandContext): string {
+function leaderLine(leader: CtdbLeader, view: LockView, context: CommandContext): string {
   if (leader.kind === 'silent') return 'does not run here, or does not answer';
   const said = leader.kind === 'none' ? 'knows no leader' : `leader is node ${leader.pnn}`;
   switch (agrees(leader, view)) {
@@ -58,7 +58,7 @@ function leaderLine(leader: CtdbLeader, view: LockView, world: CommandContext): 
       return `${said}, which agrees`;
     case false:
       return paint(
-        world.out,
+        context.out,
         'yellow',
         `${said}, which does not agree; this is normal for some seconds during an election, run status again`,
       );
@@ -68,16 +68,16 @@ function leaderLine(leader: CtdbLeader, view: LockView, world: CommandContext): 
 }
 
 /** The lock as text for people: whole lines. */
-export function statusText(view: LockView, leader: CtdbLeader, world: CommandContext): string {
-  const { out } = world;
+export function statusText(view: LockView, leader: CtdbLeader, context: CommandContext): string {
+  const { out } = context;
   const [holder, ...others] = view.contenders;
   const lock: [string, string] = ['Lock', view.directory.slice(0, -1)];
-  const ctdb: [string, string] = ['CTDB', leaderLine(leader, view, world)];
+  const ctdb: [string, string] = ['CTDB', leaderLine(leader, view, context)];
   if (holder === undefined) {
     return formatFields([lock, ['State', paint(out, 'yellow', 'free')], ctdb]);
   }
   const { record } = holder;
-  const isDead = record !== null && world.host.isDead(record.process);
+  const isDead = record !== null && context.host.isDead(record.process);
   const fields: [string, string][] = [
     lock,
     ['State', paint(out, 'green', 'held')],
@@ -93,7 +93,7 @@ export function statusText(view: LockView, leader: CtdbLeader, world: CommandCon
     ...(record === null
       ? []
       : ([
-          ['Since', sinceLine(record.since, world)],
+          ['Since', sinceLine(record.since, context)],
           ['Version', printable(record.version)],
         ] as [string, string][])),
     ['Lease', leaseLine(holder)],
@@ -142,14 +142,14 @@ function contenderJson(contender: Contender): object {
  * The lock as JSON.
  * @param leader undefined when CTDB was not asked
  */
-export function statusJson(view: LockView, leader: CtdbLeader | undefined, world: CommandContext): object {
+export function statusJson(view: LockView, leader: CtdbLeader | undefined, context: CommandContext): object {
   const [holder, ...others] = view.contenders;
   const record = holder?.record ?? null;
   return {
     lock: view.directory.slice(0, -1),
     state: holder === undefined ? 'free' : 'held',
     holder: holder === undefined ? null : contenderJson(holder),
-    holder_is_dead: record !== null && world.host.isDead(record.process),
+    holder_is_dead: record !== null && context.host.isDead(record.process),
     waiting: others.map(contenderJson),
     ...(leader === undefined
       ? {}

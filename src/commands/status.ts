@@ -23,48 +23,48 @@ const LOOK_AGAIN_MS = 1_000;
  * Says who holds the lock.
  * @returns 0 held, 1 free, 2 unknown
  */
-export async function commandStatus(args: StatusArgs, world: CommandContext): Promise<CommandStatus> {
-  if (args.openmetrics) return statusAsMetrics(args, world);
-  const lock = await findLock(args, world);
+export async function commandStatus(args: StatusArgs, context: CommandContext): Promise<CommandStatus> {
+  if (args.openmetrics) return statusAsMetrics(args, context);
+  const lock = await findLock(args, context);
   try {
-    if (args.watch) return await follow(lock, args, world);
-    const [view, leader] = await Promise.all([look(lock, world), ctdbLeader(world.run)]);
-    if (args.json) world.out.write(`${JSON.stringify(statusJson(view, leader, world), undefined, 2)}\n`);
-    else world.out.write(statusText(view, leader, world));
+    if (args.watch) return await follow(lock, args, context);
+    const [view, leader] = await Promise.all([look(lock, context), ctdbLeader(context.run)]);
+    if (args.json) context.out.write(`${JSON.stringify(statusJson(view, leader, context), undefined, 2)}\n`);
+    else context.out.write(statusText(view, leader, context));
     return view.contenders.length > 0 ? 0 : 1;
   } finally {
     lock.members.close();
   }
 }
 
-function look(lock: Lock, world: CommandContext): Promise<LockView> {
-  return viewLock(lock.directory, lock.members, world.clock.now() + ASK_LIMIT_MS);
+function look(lock: Lock, context: CommandContext): Promise<LockView> {
+  return viewLock(lock.directory, lock.members, context.clock.now() + ASK_LIMIT_MS);
 }
 
 /** Writes a line for each change until it is interrupted. */
-async function follow(lock: Lock, args: StatusArgs, world: CommandContext): Promise<CommandStatus> {
+async function follow(lock: Lock, args: StatusArgs, context: CommandContext): Promise<CommandStatus> {
   let lastLine: string | undefined;
   let last: CommandStatus = 2;
   const tell = (line: string, json: object): void => {
     if (line === lastLine) return;
     lastLine = line;
-    const at = new Date(world.clock.wallNow()).toISOString();
-    world.out.write(args.json ? `${JSON.stringify({ at, ...json })}\n` : `${at}  ${line}\n`);
+    const at = new Date(context.clock.wallNow()).toISOString();
+    context.out.write(args.json ? `${JSON.stringify({ at, ...json })}\n` : `${at}  ${line}\n`);
   };
-  while (!world.interrupted.aborted) {
+  while (!context.interrupted.aborted) {
     let fromRevision: bigint | undefined;
     try {
-      const view = await look(lock, world);
+      const view = await look(lock, context);
       last = view.contenders.length > 0 ? 0 : 1;
       fromRevision = view.revision + 1n;
-      tell(changeLine(view), statusJson(view, undefined, world));
+      tell(changeLine(view), statusJson(view, undefined, context));
     } catch (error) {
       const failure = expectedFailure(error);
       if (failure === undefined) throw error;
       last = 2;
       tell(`cannot tell: ${failure}`, { state: 'unknown', error: failure });
     }
-    await untilChange(lock, fromRevision, world);
+    await untilChange(lock, fromRevision, context);
   }
   return last;
 }

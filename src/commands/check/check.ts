@@ -31,23 +31,23 @@ interface CheckArgs {
  * Tests everything that the lock needs.
  * @returns 0 all is well, 1 the lock works but there are warnings, 2 not ready; as a plugin also 3, unknown
  */
-export async function commandCheck(args: CheckArgs, world: CommandContext): Promise<CommandStatus> {
-  const report = new CheckReport(world.out, world.err, args.json || args.plugin !== undefined);
+export async function commandCheck(args: CheckArgs, context: CommandContext): Promise<CommandStatus> {
+  const report = new CheckReport(context.out, context.err, args.json || args.plugin !== undefined);
   const facts = new CheckFacts();
-  const ctdb = readCtdbFile(world.env);
+  const ctdb = readCtdbFile(context.env);
   const choice = choiceOf(args, ctdb);
   const examineAll = (onlyReads: boolean): Promise<void> =>
-    examine(choice, ctdb, world, report, facts, onlyReads);
+    examine(choice, ctdb, context, report, facts, onlyReads);
   if (args.plugin !== undefined)
-    return checkAsPlugin(args.plugin, choice.configFile, world, report, facts, () => examineAll(true));
+    return checkAsPlugin(args.plugin, choice.configFile, context, report, facts, () => examineAll(true));
   await examineAll(false);
   report.progress('');
   const status = statusOf(report);
   if (args.json) {
     const verdict = (['ok', 'warnings', 'broken'] as const)[status];
     const results = report.findings.map((finding) => ({ ...finding, remedy: finding.remedy ?? null }));
-    world.out.write(`${JSON.stringify({ verdict, results }, undefined, 2)}\n`);
-  } else world.out.write(`${report.summary()}\n`);
+    context.out.write(`${JSON.stringify({ verdict, results }, undefined, 2)}\n`);
+  } else context.out.write(`${report.summary()}\n`);
   return status;
 }
 
@@ -55,17 +55,17 @@ export async function commandCheck(args: CheckArgs, world: CommandContext): Prom
 async function examine(
   choice: ReturnType<typeof choiceOf>,
   ctdb: CtdbFile,
-  world: CommandContext,
+  context: CommandContext,
   report: CheckReport,
   facts: CheckFacts,
   onlyReads: boolean,
 ): Promise<void> {
-  const checked = await checkConfig(choice, world, report);
+  const checked = await checkConfig(choice, context, report);
   const clusterId =
-    checked === undefined ? undefined : await checkEtcd(checked, world, report, facts, onlyReads);
+    checked === undefined ? undefined : await checkEtcd(checked, context, report, facts, onlyReads);
   report.progress('asking CTDB and SELinux');
-  await checkCtdb(ctdb, { checked, clusterId }, world, report);
-  await checkSelinux(world, report);
+  await checkCtdb(ctdb, { checked, clusterId }, context, report);
+  await checkSelinux(context, report);
 }
 
 /**
@@ -74,41 +74,47 @@ async function examine(
  */
 async function checkEtcd(
   checked: CheckedConfig,
-  world: CommandContext,
+  context: CommandContext,
   report: CheckReport,
   facts: CheckFacts,
   onlyReads: boolean,
 ): Promise<string | undefined> {
   const { config } = checked;
-  checkTlsFiles(config, world.clock.wallNow(), report);
+  checkTlsFiles(config, context.clock.wallNow(), report);
   let endpoints: readonly Endpoint[];
   try {
-    endpoints = await findEndpoints(config, world);
+    endpoints = await findEndpoints(config, context);
   } catch (error) {
     if (!(error instanceof SetupError)) throw error;
     report.problem(error.id, ...split(error.message, 'correct srv_domain or DNS'));
     return undefined;
   }
-  const members = makeAdminMembers(config, endpoints, world);
+  const members = makeAdminMembers(config, endpoints, context);
   facts.endpoints = members.length;
   facts.certificates = certificatesOf(config.tls);
   report.expect(members.map(({ endpoint }) => endpoint));
   if (config.srvDomain !== undefined)
     report.ok('srv-ok', `${members.length} members under ${config.srvDomain}`);
-  const asked = new Members(members, world.clock, timingOf(config));
+  const asked = new Members(members, context.clock, timingOf(config));
   try {
-    const { seen, looks } = await checkEndpoints(checked, members, world, report, onlyReads ? 1 : undefined);
+    const { seen, looks } = await checkEndpoints(
+      checked,
+      members,
+      context,
+      report,
+      onlyReads ? 1 : undefined,
+    );
     facts.looks = looks;
     if (looks.length === 0) return undefined;
-    await checkCluster(config, seen, world, report, onlyReads);
-    await checkSameCluster(checked.directory, seen, world, report);
-    facts.view = await checkHolder(checked.directory, asked, world, report);
+    await checkCluster(config, seen, context, report, onlyReads);
+    await checkSameCluster(checked.directory, seen, context, report);
+    facts.view = await checkHolder(checked.directory, asked, context, report);
     // If the directory can be read without a login, it can be written without one too.
     if (facts.view !== undefined && config.login === undefined && config.tls.certFile === undefined)
       report.note('login-none', 'etcd asks for no login: anyone who reaches it can take the lock away');
     const answering = seen.flatMap(({ answers, member }) => (answers ? [member] : []));
-    if (facts.view !== undefined && !onlyReads) await checkLock(checked, asked, answering, world, report);
-    await checkPredecessor(checked, world, report);
+    if (facts.view !== undefined && !onlyReads) await checkLock(checked, asked, answering, context, report);
+    await checkPredecessor(checked, context, report);
     const ids = new Set(seen.flatMap(({ header }) => header?.clusterId ?? []));
     return ids.size === 1 ? [...ids][0] : undefined;
   } finally {

@@ -25,15 +25,15 @@ type DatabaseSize = Pick<MemberStatus, 'dbSizeBytes' | 'dbQuotaBytes'>;
 export async function checkCluster(
   config: Config,
   seen: readonly SeenEndpoint[],
-  world: CommandContext,
+  context: CommandContext,
   report: CheckReport,
   onlyReads: boolean,
 ): Promise<void> {
   const answered = seen.filter(({ answers }) => answers);
   checkIdentity(config, answered, report);
   checkLeader(answered, report);
-  await checkMembership(config, seen, answered, world, report);
-  await checkAlarms(answered, world, report, onlyReads);
+  await checkMembership(config, seen, answered, context, report);
+  await checkAlarms(answered, context, report, onlyReads);
   checkSize(
     answered.flatMap(({ status }) => status ?? []),
     report,

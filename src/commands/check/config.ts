@@ -40,13 +40,13 @@ export function split(message: string, otherwise: string): [text: string, remedy
  */
 export async function checkConfig(
   choice: Omit<ConfigChoice, 'verbosity'>,
-  world: CommandContext,
+  context: CommandContext,
   report: CheckReport,
 ): Promise<CheckedConfig | undefined> {
   const args = { ...choice, verbosity: 0 } as const;
   let loaded;
   try {
-    loaded = loadConfig(args, world.env);
+    loaded = loadConfig(args, context.env);
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     const otherwise =
@@ -57,7 +57,7 @@ export async function checkConfig(
     return undefined;
   }
   const { config, warnings, notes } = loaded;
-  const path = configPathOf(args, world.env);
+  const path = configPathOf(args, context.env);
   if (config.file === undefined)
     report.note('config-none', `there is no "${path}": all keys have their defaults`);
   else report.ok('config-read', `read "${config.file}"`);
@@ -70,12 +70,12 @@ export async function checkConfig(
   try {
     const { netbiosName, given } = config;
     const name = await findLockName(
-      { netbiosName, givenName: given.name, configPath: path, hostName: world.host.hostName },
-      world.run,
+      { netbiosName, givenName: given.name, configPath: path, hostName: context.host.hostName },
+      context.run,
     );
     const directory = lockDirectory(config.lockPrefix, config.locksDir, name);
     report.ok('name-ok', `the lock is ${directory.slice(0, -1)}`);
-    if (netbiosName !== undefined) await compareWithSamba(netbiosName, world, report);
+    if (netbiosName !== undefined) await compareWithSamba(netbiosName, context, report);
     return { config, name, directory };
   } catch (error) {
     if (!(error instanceof SetupError)) throw error;
@@ -136,10 +136,10 @@ function checkTimes(config: Config, report: CheckReport): void {
 }
 
 /** Compares a name that only this file sets with testparm's. Nodes without the line would use testparm's name. */
-async function compareWithSamba(name: string, world: CommandContext, report: CheckReport): Promise<void> {
+async function compareWithSamba(name: string, context: CommandContext, report: CheckReport): Promise<void> {
   const sources = { netbiosName: undefined, givenName: undefined, configPath: '', hostName: '' };
   try {
-    const samba = await findLockName(sources, world.run);
+    const samba = await findLockName(sources, context.run);
     if (samba === name) return;
     report.note(
       'name-samba',

@@ -12,7 +12,7 @@ const LEAST_LEADER_TIMEOUT_S = 5;
 export async function checkCtdb(
   file: CtdbFile,
   known: KnownLock,
-  world: CommandContext,
+  context: CommandContext,
   report: CheckReport,
 ): Promise<void> {
   const { path, conf, unread, lock } = file;
@@ -31,8 +31,8 @@ export async function checkCtdb(
     reportUnset(path, conf, line, report);
     return;
   }
-  if (await checkLockLine({ ...file, lock }, known, world, report)) checkTimeout(path, conf, report);
-  await compareWithRunning(lock.text, path, world, report);
+  if (await checkLockLine({ ...file, lock }, known, context, report)) checkTimeout(path, conf, report);
+  await compareWithRunning(lock.text, path, context, report);
 }
 
 /** True when CTDB reads the file to its end. */

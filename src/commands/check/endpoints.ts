@@ -25,13 +25,13 @@ export interface SeenEndpoints {
 export async function checkEndpoints(
   { config, directory }: CheckedConfig,
   members: readonly AdminMember[],
-  world: CommandContext,
+  context: CommandContext,
   report: CheckReport,
   timedQuestions = TIMED_QUESTIONS,
 ): Promise<SeenEndpoints> {
   report.progress(`asking ${members.map(({ endpoint }) => endpoint).join(', ')}`);
   const files = new TlsFiles(config.tls);
-  const { clock, names } = world;
+  const { clock, names } = context;
   const looks = await Promise.all(
     members.map(async (member) => {
       const found = await lookAt(member, { config, directory, files, clock, names, timedQuestions });
@@ -50,7 +50,7 @@ export async function checkEndpoints(
   const works = looks.some((one) => !(one instanceof EtcdError));
   const seen = looks.map((one, index): SeenEndpoint => {
     if (!(one instanceof EtcdError)) {
-      reportSeen(one, config, world.clock.wallNow(), report);
+      reportSeen(one, config, context.clock.wallNow(), report);
       return one.seen;
     }
     const { id, endpoint, message, remedy, kind } = one;

@@ -48,7 +48,7 @@ function isOurs(program: string): boolean {
 export async function checkLockLine(
   { path, lock }: CtdbFile & { readonly lock: Exclude<LockString, { kind: 'none' }> },
   known: KnownLock,
-  world: CommandContext,
+  context: CommandContext,
   report: CheckReport,
 ): Promise<boolean> {
   const line = identityLine(known, lock);
@@ -94,7 +94,7 @@ export async function checkLockLine(
   const args = helperArgsOf(lock);
   if (args !== undefined && 'mistake' in args) return problem('ctdb-arguments', args.mistake);
   if (args === undefined) return false;
-  if (!(await readsTheSame(args, path, known, world, report))) return false;
+  if (!(await readsTheSame(args, path, known, context, report))) return false;
   const { name, clusterId } = args.given;
   const lacking = [
     ...(name === undefined ? ['--name'] : []),
@@ -146,7 +146,7 @@ async function readsTheSame(
   args: Exclude<ReturnType<typeof helperArgsOf>, undefined | { readonly mistake: string }>,
   path: string,
   { checked }: KnownLock,
-  world: CommandContext,
+  context: CommandContext,
   report: CheckReport,
 ): Promise<boolean> {
   if (checked === undefined) return true;
@@ -154,7 +154,7 @@ async function readsTheSame(
   const configFile = args.configFile === undefined ? undefined : resolve('/', args.configFile);
   const ours = checked.config.file === undefined ? undefined : resolve(checked.config.file);
   try {
-    const { config } = loadConfig({ ...args, configFile }, world.env);
+    const { config } = loadConfig({ ...args, configFile }, context.env);
     const theirs = config.file === undefined ? undefined : resolve(config.file);
     if (theirs === ours) return true;
     const name = await findLockName(
@@ -162,9 +162,9 @@ async function readsTheSame(
         netbiosName: config.netbiosName,
         givenName: config.given.name,
         configPath: theirs ?? '',
-        hostName: world.host.hostName,
+        hostName: context.host.hostName,
       },
-      world.run,
+      context.run,
     );
     const directory = lockDirectory(config.lockPrefix, config.locksDir, name);
     const same = directory === checked.directory ? 'the same lock' : directory.slice(0, -1);

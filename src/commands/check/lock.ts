@@ -27,7 +27,7 @@ interface Bench {
   readonly directory: string;
   readonly lock: Members;
   readonly admin: Members<AdminMember>;
-  readonly world: CommandContext;
+  readonly context: CommandContext;
   readonly report: CheckReport;
 }
 
@@ -66,15 +66,15 @@ export async function checkLock(
   { config, directory }: CheckedConfig,
   admin: Members<AdminMember>,
   answering: readonly AdminMember[],
-  world: CommandContext,
+  context: CommandContext,
   report: CheckReport,
 ): Promise<void> {
-  const { clock, names } = world;
+  const { clock, names } = context;
   report.progress('taking, renewing and revoking a test lease');
   const timing = timingOf(config);
   const each = await makeMembers(config, { clock, names });
   const lock = new Members(each, clock, timing);
-  const bench: Bench = { directory, lock, admin, world, report };
+  const bench: Bench = { directory, lock, admin, context, report };
   const leaseId = newLeaseId();
   try {
     await step(bench, (member, call) => unless('leaseExists', member.grant(leaseId, SCRATCH_TTL_MS, call)));
@@ -85,10 +85,10 @@ export async function checkLock(
         clock.now() + STEP_LIMIT_MS,
       );
       report.ok('permission-ok', `may take a lease, and may read and write under ${directory}`);
-      await checkOneStore(leaseId, answering, world, report);
+      await checkOneStore(leaseId, answering, context, report);
       const answers = new Set(answering.map(({ endpoint }) => endpoint));
       const asked = each.filter(({ endpoint }) => answers.has(endpoint));
-      await checkShortestLeases(asked, world, report);
+      await checkShortestLeases(asked, context, report);
       await measureRenewals(leaseId, timing.attemptMs, bench);
     } finally {
       await step(bench, (member, call) => unless('leaseNotFound', member.revoke(leaseId, call)));
@@ -128,7 +128,7 @@ async function reportTtl(bench: Bench, { ttlMs }: Timing): Promise<void> {
   const leaseId = newLeaseId();
   const lease = await bench.lock.ask(
     (member, call) => unless('leaseExists', member.grant(leaseId, ttlMs, call)),
-    bench.world.clock.now() + STEP_LIMIT_MS,
+    bench.context.clock.now() + STEP_LIMIT_MS,
   );
   await step(bench, (member, call) => unless('leaseNotFound', member.revoke(leaseId, call)));
   // Without an answer of its own (see `unless`) the granted TTL is unknown, so nothing is reported.
@@ -143,8 +143,8 @@ async function reportTtl(bench: Bench, { ttlMs }: Timing): Promise<void> {
   );
 }
 
-async function step({ lock, world }: Bench, ask: Ask): Promise<void> {
-  await lock.ask(ask, world.clock.now() + STEP_LIMIT_MS);
+async function step({ lock, context }: Bench, ask: Ask): Promise<void> {
+  await lock.ask(ask, context.clock.now() + STEP_LIMIT_MS);
 }
 
 /**
@@ -157,12 +157,12 @@ async function renew(member: Member, call: Parameters<Ask>[1], leaseId: LeaseId,
 }
 
 async function measureRenewals(leaseId: LeaseId, attemptMs: number, bench: Bench): Promise<void> {
-  const { directory, world, report } = bench;
+  const { directory, context, report } = bench;
   const tookMs: number[] = [];
   for (let count = 0; count < RENEWALS; count += 1) {
-    const sentAtMs = world.clock.now();
+    const sentAtMs = context.clock.now();
     await step(bench, (member, call) => renew(member, call, leaseId, directory + leaseHex(leaseId)));
-    tookMs.push(world.clock.now() - sentAtMs);
+    tookMs.push(context.clock.now() - sentAtMs);
   }
   tookMs.sort((a, b) => a - b);
   const [median, worst] = [tookMs[RENEWALS / 2] ?? 0, tookMs.at(-1) ?? 0];

@@ -41,13 +41,13 @@ export function pluginLine(status: CommandStatus, text: string, numbers: readonl
 export async function checkAsPlugin(
   { limitMs }: PluginArgs,
   configFile: string | undefined,
-  world: CommandContext,
+  context: CommandContext,
   report: CheckReport,
   facts: CheckFacts,
   examine: () => Promise<void>,
 ): Promise<CommandStatus> {
-  const { clock, out } = world;
-  const path = configPathOf({ configFile }, world.env);
+  const { clock, out } = context;
+  const path = configPathOf({ configFile }, context.env);
   if (isForbidden(path)) {
     out.write(pluginLine(3, `may not read "${path}"; run the plugin as root, with sudo or by NRPE`));
     return 3;
