@@ -1,6 +1,6 @@
 /**
  * The folder `commands` has the command line, and what `check`, `status` and `release` do. A helper that CTDB starts
- * loads only its `cli.ts`.
+ * runs only its `cli.ts`, which reads the command line.
  *
  * A command shows the lock as it was when etcd answered. It does not guarantee that nothing has changed since, nor that
  * the next helper takes the lock.

@@ -148,7 +148,7 @@ export class EtcdAdminMember implements AdminMember {
   }
 
   rehearse(directory: string, key: string, leaseId: LeaseId, { signal }: CallOptions): Promise<Directory> {
-    const { compare, success, failure } = messages.lockRequest(directory, key, '', leaseId);
+    const { compare, success, failure } = messages.putIfEmptyRequest(directory, key, '', leaseId);
     const request = {
       // No key has a version below 0. So the condition is always false, and the first branch, which writes, is never
       // carried out.
@@ -162,7 +162,7 @@ export class EtcdAdminMember implements AdminMember {
     return this.#calls.ask(directory, signal, async (metadata) => {
       const answer = await callUnary(this.#connector, signal, 'txn', request, metadata);
       if (answer.succeeded) throw new messages.StrangeAnswer('a key has a version below 0');
-      const { oldest } = messages.lockAnswerFrom(answer);
+      const { oldest } = messages.putIfEmptyAnswerFrom(answer);
       return { header: this.#headerFrom(answer.header), keys: oldest === null ? [] : [oldest] };
     });
   }

@@ -166,11 +166,11 @@ class EtcdMember implements Member {
     leaseId: LeaseId,
     { signal }: CallOptions,
   ): Promise<LockAnswer> {
-    const request = messages.lockRequest(directory, key, value, leaseId);
+    const request = messages.putIfEmptyRequest(directory, key, value, leaseId);
     return this.#ask(directory, signal, async (metadata) => {
       await this.#version.check(signal);
       const { message, connection } = await this.#transact(signal, request, metadata);
-      return { ...messages.lockAnswerFrom(message), connection };
+      return { ...messages.putIfEmptyAnswerFrom(message), connection };
     });
   }
 
@@ -189,7 +189,7 @@ class EtcdMember implements Member {
     createRevision: bigint,
     { signal }: CallOptions,
   ): Promise<{ readonly header: Header; readonly succeeded: boolean }> {
-    const request = messages.describeRequest(key, value, createRevision);
+    const request = messages.updateRequest(key, value, createRevision);
     return this.#ask(key, signal, async (metadata) => {
       const { header, succeeded } = await callUnary(this.#connector, signal, 'txn', request, metadata);
       return { header: messages.headerFrom(header), succeeded };

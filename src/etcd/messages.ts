@@ -118,7 +118,12 @@ export function oldestRequest(directory: string): IRangeRequest {
 }
 
 /** One transaction: if no key exists under `directory`, put the key; else read the oldest key. */
-export function lockRequest(directory: string, key: string, value: string, leaseId: LeaseId): ITxnRequest {
+export function putIfEmptyRequest(
+  directory: string,
+  key: string,
+  value: string,
+  leaseId: LeaseId,
+): ITxnRequest {
   return {
     compare: [{ ...rangeUnder(directory), target: 'Create', result: 'Equal', create_revision: 0 }],
     success: [{ request_put: { key: Buffer.from(key), value: Buffer.from(value), lease: leaseId } }],
@@ -127,7 +132,7 @@ export function lockRequest(directory: string, key: string, value: string, lease
 }
 
 /** One transaction: replaces the value of the key, if it is still the one that was created in `createRevision`. */
-export function describeRequest(key: string, value: string, createRevision: bigint): ITxnRequest {
+export function updateRequest(key: string, value: string, createRevision: bigint): ITxnRequest {
   const bytes = Buffer.from(key);
   return {
     compare: [{ key: bytes, target: 'Create', result: 'Equal', create_revision: createRevision.toString() }],
@@ -154,7 +159,11 @@ export function confirmAnswerFrom({ header, responses }: ITxnResponse): Unconnec
   return { header: headerFrom(header), found: oldestIn(responses.at(-1)?.response_range) };
 }
 
-export function lockAnswerFrom({ header, succeeded, responses }: ITxnResponse): Unconnected<LockAnswer> {
+export function putIfEmptyAnswerFrom({
+  header,
+  succeeded,
+  responses,
+}: ITxnResponse): Unconnected<LockAnswer> {
   const [response] = responses;
   return {
     header: headerFrom(header),

@@ -27,6 +27,15 @@ interface CheckArgs {
   readonly plugin: PluginArgs | undefined;
 }
 
+/** One run of `check`: what it may use, and what it collects. */
+interface CheckRun {
+  readonly context: CommandContext;
+  readonly report: CheckReport;
+  readonly facts: CheckFacts;
+  /** Sends no request that writes an entry into the raft log, except a login with a password. */
+  readonly onlyReads: boolean;
+}
+
 /**
  * Tests everything that the lock needs.
  * @returns 0 all is well, 1 the lock works but there are warnings, 2 not ready; as a plugin also 3, unknown
@@ -37,7 +46,7 @@ export async function commandCheck(args: CheckArgs, context: CommandContext): Pr
   const ctdb = readCtdbFile(context.env);
   const choice = choiceOf(args, ctdb);
   const examineAll = (onlyReads: boolean): Promise<void> =>
-    examine(choice, ctdb, context, report, facts, onlyReads);
+    examine(choice, ctdb, { context, report, facts, onlyReads });
   if (args.plugin !== undefined)
     return checkAsPlugin(args.plugin, choice.configFile, context, report, facts, () => examineAll(true));
   await examineAll(false);
@@ -51,18 +60,11 @@ export async function commandCheck(args: CheckArgs, context: CommandContext): Pr
   return status;
 }
 
-/** @param onlyReads sends no request that writes an entry into the raft log, except a login with a password */
-async function examine(
-  choice: ReturnType<typeof choiceOf>,
-  ctdb: CtdbFile,
-  context: CommandContext,
-  report: CheckReport,
-  facts: CheckFacts,
-  onlyReads: boolean,
-): Promise<void> {
+/** Tests the configuration, then etcd, then CTDB and SELinux. */
+async function examine(choice: ReturnType<typeof choiceOf>, ctdb: CtdbFile, run: CheckRun): Promise<void> {
+  const { context, report } = run;
   const checked = await checkConfig(choice, context, report);
-  const clusterId =
-    checked === undefined ? undefined : await checkEtcd(checked, context, report, facts, onlyReads);
+  const clusterId = checked === undefined ? undefined : await checkEtcd(checked, run);
   report.progress('asking CTDB and SELinux');
   await checkCtdb(ctdb, { checked, clusterId }, context, report);
   await checkSelinux(context, report);
@@ -74,10 +76,7 @@ async function examine(
  */
 async function checkEtcd(
   checked: CheckedConfig,
-  context: CommandContext,
-  report: CheckReport,
-  facts: CheckFacts,
-  onlyReads: boolean,
+  { context, report, facts, onlyReads }: CheckRun,
 ): Promise<string | undefined> {
   const { config } = checked;
   checkTlsFiles(config, context.clock.wallNow(), report);
