@@ -13,7 +13,8 @@ import {
 import { CHECK_HOSTS, type ConnectFailure, firstLine } from './connect-failure.ts';
 import { TlsFileError } from './tls-file-error.ts';
 import { ownCertificate } from './tls-files.ts';
-import { DISTRUST_CODES, explainDistrust, type Shown } from './tls-trust.ts';
+import type { Shown } from './certificate-chain.ts';
+import { DISTRUST_CODES, explainDistrust } from './tls-trust.ts';
 
 /** The member refused the client certificate. Says what is wrong with it, when this side can see that. */
 function refusedOwn(alert: string, tls: TlsConfig, certFile: string): ConnectFailure {

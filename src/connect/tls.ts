@@ -9,7 +9,7 @@ import { certificatesOf } from './peer-certificates.ts';
 import { peerOf, speaksPlainHttp2 } from './probe.ts';
 import type { TlsFiles } from './tls-files.ts';
 import { explainTlsError, isDistrust, SPEAKS_NO_TLS } from './tls-errors.ts';
-import type { Shown } from './tls-trust.ts';
+import type { Shown } from './certificate-chain.ts';
 
 /** The name that the member's certificate must have: the configured one, or the one that was dialed. */
 function expectedName(tls: TlsConfig, endpoint: Endpoint): string {
