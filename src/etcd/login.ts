@@ -2,7 +2,7 @@ import type { LoginConfig } from '../config/config.ts';
 import { readPasswordFile } from '../config/password-file.ts';
 import { EtcdError } from '../base/errors.ts';
 import { CallFailure, callUnary } from './call.ts';
-import { isAuthOff, isLoginWanted, isStaleLogin } from './errors.ts';
+import { isAuthOff, isLoginWanted, isStaleLogin } from './server-errors.ts';
 import type { EndpointConnector } from '../connect/endpoint-connector.ts';
 import { SingleFlight } from './single-flight.ts';
 import type { CallMetadata } from './methods.ts';

@@ -1,6 +1,6 @@
 import { EtcdError } from '../base/errors.ts';
 import { CallFailure, callUnary } from './call.ts';
-import { isLoginWanted, isStaleLogin } from './errors.ts';
+import { isLoginWanted, isStaleLogin } from './server-errors.ts';
 import type { EndpointConnector } from '../connect/endpoint-connector.ts';
 import type { EtcdLogin } from './login.ts';
 import { SingleFlight } from './single-flight.ts';

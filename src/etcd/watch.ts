@@ -3,7 +3,7 @@ import type { IWatchResponse } from 'etcd3/lib/rpc.js';
 import type { WatchHandlers } from '../cluster/member.ts';
 import { CallFailure, statusFrom } from './call.ts';
 import type { RpcStatus } from '../connect/connection.ts';
-import { isLoginWanted, isStaleLogin } from './errors.ts';
+import { isLoginWanted, isStaleLogin } from './server-errors.ts';
 import type { EndpointCalls } from './endpoint-calls.ts';
 import type { EndpointConnector } from '../connect/endpoint-connector.ts';
 import { type CallMetadata, openStream, type Started, type Stream } from './methods.ts';

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { EtcdErrorKind } from '../../../src/base/errors.ts';
 import { closedEarly, ConnectError, noHttp2 } from '../../../src/connect/connect-failure.ts';
-import { type ErrorContext, etcdErrorFrom, isLoginWanted, isStaleLogin } from '../../../src/etcd/errors.ts';
+import { etcdErrorFrom } from '../../../src/etcd/errors.ts';
+import { type ErrorContext, isLoginWanted, isStaleLogin } from '../../../src/etcd/server-errors.ts';
 import { SPEAKS_TLS } from '../../../src/connect/tls-errors.ts';
 import { NO_TLS_KEYS } from '../../support/tls-config.ts';
 
