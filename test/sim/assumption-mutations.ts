@@ -25,6 +25,16 @@ export const ASSUMPTION_MUTATIONS: readonly PlannedMutation[] = [
     only: TWO_HOLDERS,
   },
   {
+    name: 'assumption: etcd is not restored from a backup under a living holder',
+    file: 'test/sim/checker.ts',
+    find: `if (author.kind === 'restore') {
+      claim`,
+    replace: `if (author.kind === 'administrator') {
+      claim`,
+    within: 20_000,
+    only: TWO_HOLDERS,
+  },
+  {
     name: 'assumption: no server clock is fast by the margin',
     file: 'test/sim/cluster.ts',
     find: `const pace = 1 + random.between(-traits.drift, traits.drift);`,

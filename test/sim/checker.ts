@@ -53,6 +53,10 @@ const WALL_JUMP_MS = 1_000;
 const CALM_MS = 2_000;
 const WATCH_MS = 450;
 
+// After a restore, claims are looked at this often; where every member answers at once, a renewal takes no longer than that.
+const RESTORE_LOOK_MS = 200;
+const PROOF_IN_CALM_MS = 300;
+
 // Timers stand still in suspend, and are looked after within this (src/base/clock.ts).
 const LATE_TIMERS_MS = 520;
 
@@ -322,6 +326,13 @@ export class Checker implements Agreement, Audience, Traffic {
       );
       return;
     }
+    if (author.kind === 'restore') {
+      claim.excuse = 'restored';
+      world.count('lock not in the backup');
+      this.#mustEndBy(claim, nowMs + world.grantedTtlMs + SLACK_MS);
+      this.#mustSeeRestore(claim);
+      return;
+    }
     if (process.isKilledFromOutside) {
       claim.excuse = 'dying';
       return;
@@ -345,6 +356,28 @@ export class Checker implements Agreement, Audience, Traffic {
     );
   }
 
+  /**
+   * The next renewal finds out when all members answer; one that is silent may be of a store that has not gone back. Before that
+   * renewal an attempt can be under way that gets no answer.
+   */
+  #mustSeeRestore(claim: Claim): void {
+    const { timing, timeline, health } = this.#world;
+    const { contender } = claim;
+    const { process } = contender;
+    const soonMs = timing.refreshMs + timing.attemptMs + PROOF_IN_CALM_MS;
+    timeline.after(RESTORE_LOOK_MS, () => {
+      if (this.claims.get(contender) !== claim || process.isKilledFromOutside) return;
+      const fromMs = timeline.nowMs - soonMs;
+      const isExpected =
+        fromMs > this.#world.restoredAtMs &&
+        !process.isFrozen &&
+        process.lastThawMs < fromMs &&
+        health.wasCalm(process.machine, fromMs, timeline.nowMs);
+      if (isExpected) this.violated('a loss is seen too late', `${contender.name} claims on after a restore`);
+      else this.#mustSeeRestore(claim);
+    });
+  }
+
   #mustEndBy(claim: Claim, byMs: number): void {
     const { contender } = claim;
     const { process } = contender;
@@ -365,7 +398,7 @@ export class Checker implements Agreement, Audience, Traffic {
   #wasRobbed(contender: Contender): boolean {
     return this.#presences.some((each) => {
       const author = each.contender === contender ? this.#removedBy.get(each.key) : undefined;
-      return author?.kind === 'administrator' || author?.kind === 'staleExpiry';
+      return author?.kind === 'administrator' || author?.kind === 'staleExpiry' || author?.kind === 'restore';
     });
   }
 
@@ -397,7 +430,7 @@ export class Checker implements Agreement, Audience, Traffic {
     const holder = present?.contender;
     if (present === undefined || present.isTouched || holder === undefined) return;
     if (holder.endedAtMs !== undefined && holder.endedAtMs < startedAtMs) {
-      if (holder.process.machine === process.machine)
+      if (holder.process.machine === process.machine && process.machine.proc.isOwn)
         this.violated(
           'a dead neighbor keeps the lock',
           `${contender.name} finds ${holder.name}, which is dead`,
@@ -419,6 +452,11 @@ export class Checker implements Agreement, Audience, Traffic {
   #judgeReport(contender: Contender): void {
     const world = this.#world;
     const { process } = contender;
+    // It gives up a lock that it may still have, because the store has gone back.
+    if (contender.startedAtMs < world.restoredAtMs) {
+      world.count('loss reported after a restore');
+      return;
+    }
     if (contender.complaint.includes('did not confirm')) {
       world.count('deadline passed');
       const { deadlineMs, shortenedAtMs } = contender;

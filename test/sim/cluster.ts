@@ -208,6 +208,24 @@ export class Cluster implements ReadNetwork {
     this.reconsider();
   }
 
+  /**
+   * All members, which have ended, begin anew from one backup, with their old IDs: what came after it is gone, and the terms
+   * that they show begin anew.
+   * @param index how far the log was that the backup holds
+   */
+  restore(index: number): void {
+    this.#uncommitted = [];
+    this.#term += 1;
+    this.store.restore(index, this.#term);
+    for (const node of this.nodes) {
+      node.restart(this.store.lastIndex);
+      node.missed = false;
+      node.readsBack = 0;
+    }
+    this.leader = { node: this.leader.node, term: this.#term, ready: false, lost: true };
+    this.reconsider();
+  }
+
   thaw(node: EtcdNode): void {
     node.thaw();
     this.reconsider();

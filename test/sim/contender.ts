@@ -5,6 +5,7 @@ import type { LeaseId } from '../../src/cluster/member.ts';
 import { formatHolder, type HolderRecord } from '../../src/lock/holder-record.ts';
 import { takeAndHold } from '../../src/lock/lifecycle.ts';
 import { makeLinuxHost } from '../../src/process/linux-host.ts';
+import { inspectProcfs, type Procfs } from '../../src/process/procfs.ts';
 import type { Log, Text } from '../../src/base/log.ts';
 import { Members } from '../../src/cluster/members.ts';
 import { makeAnswerPipe } from '../../src/lock/answer-pipe.ts';
@@ -136,16 +137,19 @@ export class Contender {
     const { onlyMember } = world.traits;
     const known = this.members.filter((_, index) => onlyMember === undefined || index === onlyMember);
     const order = world.random.chance(0.5) ? known : world.random.shuffle([...known]);
-    const host = makeLinuxHost({
+    const procfs = inspectProcfs(process.pid);
+    process.readsUptime = procfs.noUptimeBecause === undefined;
+    const runtime = {
       pid: process.pid,
       get ppid() {
         return process.parentPid;
       },
-      kill: (pid) => {
+      kill: (pid: number): true => {
         if (process.machine.processes.has(pid)) return true;
         throw Object.assign(new Error('kill ESRCH'), { code: 'ESRCH' });
       },
-    });
+    };
+    const host = makeLinuxHost(runtime, procfs.foreignBecause);
     const record = (via: string): HolderRecord => ({
       node: this.name,
       host: host.hostName,
@@ -204,16 +208,19 @@ export class Contender {
       },
       holderValue: (endpoint) => formatHolder(record(endpoint)),
       laterValue,
-      watchdog: this.#watchdog(),
+      watchdog: this.#watchdog(procfs),
     };
   }
 
-  #watchdog(): Watchdog {
+  #watchdog({ foreignBecause, noUptimeBecause }: Procfs): Watchdog {
     const { world, process } = this;
     if (!world.traits.hasWatchdog) return NO_WATCHDOG;
+    const { uptimeOffsetMs } = process.machine;
+    const comparesStart = foreignBecause === undefined;
     return makeWatchdog(
       (onEnd) => {
-        const watchdogProcess = new SimWatchdogProcess(process, world.random.between(3, 40), onEnd);
+        const startMs = world.random.between(3, 40);
+        const watchdogProcess = new SimWatchdogProcess(process, startMs, comparesStart, onEnd);
         watchdogProcess.onKill = () => {
           if (process.state !== 'alive') return;
           world.history.tell(this.name, () => 'is killed by the watchdog');
@@ -228,7 +235,10 @@ export class Contender {
         }
         return watchdogProcess;
       },
-      { now: () => process.now(), uptimeOf: (atMs) => atMs },
+      {
+        now: () => process.now(),
+        uptimeOf: (atMs) => (noUptimeBecause === undefined ? atMs + uptimeOffsetMs : NaN),
+      },
       (_, message) => {
         world.history.tell(this.name, () => `warns: ${message}`);
       },

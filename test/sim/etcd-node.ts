@@ -226,7 +226,7 @@ export class EtcdNode {
     this.up = true;
     this.missed = true;
     this.applied = 0;
-    this.applyUpTo(index);
+    this.applyUpTo(Math.max(index, this.store.restoredIndex));
   }
 
   endWatches(reason: string): void {
@@ -244,7 +244,7 @@ export class EtcdNode {
     for (let next = this.applied + 1; next <= index; next += 1) {
       this.applied = next;
       const entry = this.store.entry(next);
-      this.headerTerm = entry.term;
+      this.headerTerm = entry.headerTerm;
       this.#apply(entry);
     }
     this.#onApplied();
@@ -349,6 +349,8 @@ export class EtcdNode {
   #apply({ command, outcome }: Entry): void {
     if (command.kind === 'grant' && outcome.kind === 'done') this.lessor.grant(command.leaseId, command.ttlS);
     else if (command.kind === 'revoke' && outcome.kind === 'done') this.lessor.revoke(command.leaseId);
+    else if (command.kind === 'restore')
+      this.lessor.recover([...command.leases].map(([leaseId, { ttlS }]) => [leaseId, ttlS] as const));
     else if (command.kind === 'checkpoint') this.lessor.checkpoint(command.leaseId, command.remainingS);
   }
 

@@ -131,7 +131,7 @@ export class EtcdServer {
     const { node } = this;
     node.reads.ask({
       onReady: () => {
-        const shown = Math.max(1, node.applied - node.readsBack);
+        const shown = Math.max(node.store.restoredIndex, node.applied - node.readsBack);
         reply.answer({ header: node.header(shown), oldest: select(node.store.keysAt(shown)) ?? null });
       },
       onFail: (why) => {

@@ -392,6 +392,49 @@ function replaceUnseen(world: World): void {
   });
 }
 
+/**
+ * etcd is restored from a backup under a living holder, by an administrator who did not stop CTDB: the lock may not be in it.
+ * Now and then the holder is cut off, so that it does not see that.
+ */
+function restoreUnderHolder(world: World): void {
+  const { cluster, added, timeline, network, holder, grantedTtlMs } = world;
+  if (world.traits.isSplit) return;
+  const endAll = (): void => {
+    for (const node of cluster.nodes) {
+      if (!node.up) continue;
+      cluster.crash(node);
+      for (const contender of world.contenders) for (const member of contender.members) member.onCrash(node);
+    }
+  };
+  endAll();
+  const links = holder !== undefined && added.chance(0.4) ? network.linksOf(holder.process.machine) : [];
+  links.forEach(cutBothWays);
+  later(world, added.between(100, 0.4 * grantedTtlMs), () => {
+    // Those that another fault has started again meanwhile.
+    endAll();
+    cluster.restore(added.integer(1, cluster.store.lastIndex));
+    world.restoredAtMs = timeline.nowMs;
+    world.health.assess();
+    for (const node of world.nodes) node.elect(added.between(0, 1_500));
+  });
+  timeline.after(1.5 * grantedTtlMs, () => {
+    links.forEach(mend);
+    world.health.assess();
+  });
+}
+
+/** The program that serves /proc/uptime hangs, or begins again at 0; then a holder stands still. */
+function spoilUptime(world: World): void {
+  const { added, timeline, grantedTtlMs, holder, machines } = world;
+  const machine = holder?.process.machine ?? added.pick(machines);
+  const forMs = added.between(0.5, 3) * grantedTtlMs;
+  if (added.chance(0.5)) machine.uptimeHangsUntilMs = timeline.nowMs + forMs;
+  else machine.uptimeOffsetMs = -machine.localMs(timeline.nowMs);
+  later(world, added.between(0, 1_000), () => {
+    world.holder?.process.freeze(forMs);
+  });
+}
+
 function mend(link: Link): void {
   link.mend('to');
   link.mend('from');
@@ -871,6 +914,18 @@ export function planHardCase(world: World, atMs: number): void {
   });
 }
 
+/** What happens in few schedules, beside the rest. */
+export function planAdded(world: World, horizonMs: number): void {
+  const { added, timeline, traits } = world;
+  const planAt = (name: string, fault: Fault): void => {
+    timeline.at(added.between(500, horizonMs), () => {
+      happen(world, name, fault);
+    });
+  };
+  if (traits.proc.uptimeBy !== 'kernel') planAt('/proc/uptime hangs or begins again', spoilUptime);
+  if (added.chance(0.03)) planAt('etcd restored from a backup', restoreUnderHolder);
+}
+
 /** Ends every fault that has not ended by itself. */
 export function healAll(world: World): void {
   world.history.tell('FAULT', () => 'all faults end');
@@ -883,6 +938,7 @@ export function healAll(world: World): void {
     node.refusesWatches = false;
   }
   for (const { process } of world.contenders) process.ambush = undefined;
+  for (const machine of world.machines) machine.uptimeHangsUntilMs = -Infinity;
   world.cluster.slowMs = 0;
   world.cluster.hesitates = false;
   world.cluster.onConfirmed = () => undefined;

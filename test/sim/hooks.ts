@@ -31,7 +31,7 @@ export function hookLoader(mutation: Mutation | undefined): void {
   registerHooks({
     resolve(specifier, context, nextResolve) {
       const isForProc = specifier === 'node:fs' || specifier === 'node:os';
-      if (isForProc && context.parentURL?.endsWith('/src/process/linux-host.ts') === true)
+      if (isForProc && /\/src\/process\/(linux-host|procfs)\.ts$/.test(context.parentURL ?? ''))
         return nextResolve(PROC, context);
       return nextResolve(specifier, context);
     },

@@ -2,6 +2,24 @@ import type { Random } from './random.ts';
 import type { SimProcess } from './sim-process.ts';
 import type { Timeline } from './timeline.ts';
 
+/** What /proc is on a machine, which may be a container. */
+export interface ProcTraits {
+  /** Of the processes' own pid namespace; else of one above it, or of one in which they are not. */
+  readonly isOwn: boolean;
+  readonly showsItself: boolean;
+  /** There, processes have the same numbers by chance. */
+  readonly hasSamePids: boolean;
+  /** What serves /proc/uptime: the kernel, or a program in user space, as a file of its own or as all of /proc. */
+  readonly uptimeBy: 'kernel' | 'mounted file' | 'other file system';
+}
+
+export const OWN_PROC: ProcTraits = {
+  isOwn: true,
+  showsItself: true,
+  hasSamePids: true,
+  uptimeBy: 'kernel',
+};
+
 /** One running kernel: its clocks and its table of processes. */
 export class Machine {
   readonly name: string;
@@ -19,6 +37,11 @@ export class Machine {
   wasPaused = false;
   /** Nothing on it runs before that. */
   stoppedUntilMs = -Infinity;
+  readonly proc: ProcTraits;
+  /** What /proc/uptime shows more than the kernel counts, where a program serves it. */
+  uptimeOffsetMs = 0;
+  /** Until then that program does not answer, and every process that asks waits. */
+  uptimeHangsUntilMs = -Infinity;
   readonly #originMs: number;
   readonly #rate: number;
 
@@ -26,13 +49,19 @@ export class Machine {
     name: string,
     timeline: Timeline,
     random: Random,
-    traits: { readonly bootId: string; readonly pidNamespace: string; readonly drift: number },
+    traits: {
+      readonly bootId: string;
+      readonly pidNamespace: string;
+      readonly drift: number;
+      readonly proc: ProcTraits;
+    },
   ) {
     this.name = name;
     this.timeline = timeline;
     this.random = random;
     this.bootId = traits.bootId;
     this.pidNamespace = traits.pidNamespace;
+    this.proc = traits.proc;
     this.#originMs = random.between(10_000, 10_000_000);
     this.#rate = 1 + random.between(-traits.drift, traits.drift);
   }

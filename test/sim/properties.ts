@@ -2,7 +2,7 @@
 export const PROPERTIES = {
   'two claims overlap': 'nobody is granted the lock while a helper claims it, frozen or not',
   'a claim outlives its key':
-    'a helper that claims has its key in etcd, unless an administrator or etcd #15247 removed it',
+    'a helper that claims has its key in etcd, unless an administrator, a restore or etcd #15247 removed it',
   'a loss is seen too late':
     'a helper whose key was removed sees it by the watch, else with the next renewal, and ends by the deadline',
   'a passed deadline moves': 'a deadline that has passed stays where it was',
@@ -21,11 +21,12 @@ export const PROPERTIES = {
   'the lock is lost without need':
     'no deadline passes while a majority with a leader serves the holder for as long as a renewal takes',
   'a renewal that proved nothing is not repeated at once': 'the next one is sent within 250 ms',
-  'a loss is reported that was none': 'a helper that reports its key gone has none',
+  'a loss is reported that was none': 'a helper that reports its key gone has none, or etcd was restored',
   'a take is slow': 'a free lock is taken within 1 s, and a hedge delay for each silent member',
   'contention is reported that was none': 'a helper that answers 1 met another key',
   'contention is reported late': 'a helper that meets a holder that renews answers within 1.6 s',
-  'a dead neighbor keeps the lock': 'a dead helper is replaced at once on its own host',
+  'a dead neighbor keeps the lock':
+    'a dead helper is replaced at once on its own host, where /proc is its own',
   'an error is reported without need': 'no 3 while etcd serves',
   'a living process loses its lease to a contender': 'only the dead are replaced',
   'the watchdog kills a process that runs': 'the watchdog kills only a process that was frozen',

@@ -1,4 +1,4 @@
-import { healAll, isSpread, plan, planHardCase } from './faults.ts';
+import { healAll, isSpread, plan, planAdded, planHardCase } from './faults.ts';
 import type { Property, Violation } from './properties.ts';
 import { World } from './world.ts';
 
@@ -60,6 +60,7 @@ function live(world: World): void {
       plan(world, random.chance(0.3) ? random.between(0, 600) : random.between(0, horizonMs));
     }
   }
+  planAdded(world, horizonMs);
   timeline.run(horizonMs, isOver);
 
   if (!isOver()) {

@@ -57,6 +57,8 @@ export class SimProcess implements Clock {
   /** Its end was outside the lock's power. */
   isKilledFromOutside = false;
   ambush: Ambush | undefined;
+  /** Its clock looks at /proc/uptime, and waits where that hangs. */
+  readsUptime = true;
   /** Total time for which it was frozen, in milliseconds. */
   frozenMs = 0;
   lastThawMs = -Infinity;
@@ -107,6 +109,9 @@ export class SimProcess implements Clock {
         this.#turnDelayMs += ambush.lengthMs;
       }
     }
+    const { uptimeHangsUntilMs, timeline } = this.machine;
+    if (this.readsUptime && running === this)
+      this.#turnDelayMs = Math.max(this.#turnDelayMs, uptimeHangsUntilMs - timeline.nowMs);
     return shown;
   }
 

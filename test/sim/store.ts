@@ -5,6 +5,8 @@ const NO_LEASE = '0' as LeaseId;
 /** Who asked for a change; the reason decides whether a holder's loss is excused. */
 export type Author =
   | { readonly kind: 'contender'; readonly pid: number; readonly name: string }
+  /** A restore from a backup in which the key was not, or was. */
+  | { readonly kind: 'restore' }
   /** etcd itself, because a lease has ended by the account of that member's lessor. */
   | { readonly kind: 'expiry'; readonly by: number }
   /** The revoke of a lessor that does not lead, which the leader carried out for it (etcd #15247). */
@@ -43,6 +45,8 @@ export type Command =
   | { readonly kind: 'delete'; readonly key: string; readonly author: Author }
   /** How much of a lease is left, for the next promotion; 0: all of it. */
   | { readonly kind: 'checkpoint'; readonly leaseId: LeaseId; readonly remainingS: number }
+  /** What a backup holds takes the place of everything; here it is an entry like any other, so that indexes go on. */
+  | { readonly kind: 'restore'; readonly fromIndex: number; readonly leases: ReadonlyMap<LeaseId, Lease> }
   /** Other users of etcd, and the first entry of a leader's term. */
   | { readonly kind: 'noise' | 'empty' };
 
@@ -57,6 +61,8 @@ export type Outcome =
 export interface Entry {
   readonly index: number;
   readonly term: number;
+  /** The term that headers show: after a restore the terms begin anew. */
+  readonly headerTerm: number;
   readonly command: Command;
   readonly outcome: Outcome;
   /** The store's revision after it. */
@@ -72,6 +78,8 @@ export interface KeyEvent {
 
 interface Lease {
   readonly author: Author;
+  /** As it was asked for. */
+  readonly ttlS: number;
 }
 
 /** Told of what the cluster has agreed upon, at the instant at which it did. */
@@ -87,7 +95,7 @@ export interface Agreement {
  */
 export class Store {
   readonly log: Entry[] = [];
-  readonly events: KeyEvent[] = [];
+  events: KeyEvent[] = [];
   readonly leases = new Map<LeaseId, Lease>();
   compactedRevision = 0;
   #revision = 1;
@@ -97,6 +105,9 @@ export class Store {
   ];
   /** The first entry of the log that has not been compacted away. */
   firstIndex = 1;
+  /** Nothing from before this entry can be seen any more: that of the last restore. */
+  restoredIndex = 1;
+  #termsBefore = 0;
   readonly #keptEntries: number;
   readonly #agreement: Agreement;
 
@@ -134,10 +145,19 @@ export class Store {
     return [];
   }
 
+  /** Goes back to a backup of the log up to `index`, from which a cluster begins in `term`. */
+  restore(index: number, term: number): void {
+    this.#termsBefore = term - 1;
+    this.restoredIndex = this.lastIndex + 1;
+    this.commit({ kind: 'restore', fromIndex: index, leases: this.#leasesAt(index) }, term);
+    this.firstIndex = this.restoredIndex;
+  }
+
   commit(command: Command, term: number): Entry {
     const index = this.log.length + 1;
     const outcome = this.#apply(command, index);
-    const entry: Entry = { index, term, command, outcome, revision: this.#revision };
+    const headerTerm = term - this.#termsBefore;
+    const entry: Entry = { index, term, headerTerm, command, outcome, revision: this.#revision };
     this.log.push(entry);
     if (index - this.firstIndex >= 2 * this.#keptEntries) this.firstIndex = index - this.#keptEntries;
     this.#agreement.onCommit(entry);
@@ -154,7 +174,7 @@ export class Store {
         return { kind: 'done' };
       case 'grant': {
         if (this.leases.has(command.leaseId)) return { kind: 'leaseExists' };
-        this.leases.set(command.leaseId, { author: command.author });
+        this.leases.set(command.leaseId, { author: command.author, ttlS: command.ttlS });
         return { kind: 'done' };
       }
       case 'revoke': {
@@ -162,6 +182,9 @@ export class Store {
         this.#remove((key) => key.leaseId === command.leaseId, index, command.author);
         return { kind: 'done' };
       }
+      case 'restore':
+        this.#goBack(command, index);
+        return { kind: 'done' };
       case 'delete':
         this.#remove((key) => key.key === command.key, index, command.author);
         return { kind: 'done' };
@@ -205,6 +228,31 @@ export class Store {
     this.#versions.push({ index, keys });
     this.events.push({ index, revision: this.#revision, kind: 'put', key });
     this.#agreement.onPut(put, author);
+  }
+
+  #leasesAt(index: number): ReadonlyMap<LeaseId, Lease> {
+    const leases = new Map<LeaseId, Lease>();
+    for (const { command, outcome } of this.log.slice(0, index)) {
+      if (outcome.kind !== 'done') continue;
+      if (command.kind === 'grant') leases.set(command.leaseId, command);
+      else if (command.kind === 'revoke') leases.delete(command.leaseId);
+    }
+    return leases;
+  }
+
+  #goBack({ fromIndex, leases }: Command & { kind: 'restore' }, index: number): void {
+    const before = this.keys;
+    const keys = this.keysAt(fromIndex);
+    this.#revision = this.entry(fromIndex).revision;
+    this.compactedRevision = Math.min(this.compactedRevision, this.#revision);
+    this.events = this.events.filter((event) => event.index <= fromIndex);
+    this.leases.clear();
+    for (const [leaseId, lease] of leases) this.leases.set(leaseId, lease);
+    this.#versions.push({ index, keys });
+    const isIn = (among: readonly KeyValue[], { key, createRevision }: KeyValue): boolean =>
+      among.some((each) => each.key === key && each.createRevision === createRevision);
+    for (const key of before) if (!isIn(keys, key)) this.#agreement.onDelete(key, { kind: 'restore' });
+    for (const key of keys) if (!isIn(before, key)) this.#agreement.onPut(key, { kind: 'restore' });
   }
 
   #remove(isRemoved: (key: KeyValue) => boolean, index: number, author: Author): void {

@@ -8,7 +8,7 @@ import { EtcdServer } from './etcd-server.ts';
 import { GrpcProxy } from './grpc-proxy.ts';
 import { Health } from './health.ts';
 import { History } from './history.ts';
-import { Machine } from './machine.ts';
+import { Machine, OWN_PROC, type ProcTraits } from './machine.ts';
 import { Network } from './network.ts';
 import type { Property, Violation } from './properties.ts';
 import { Random } from './random.ts';
@@ -30,10 +30,12 @@ export interface WorldTraits {
   readonly watchdogFails: boolean;
   /** Clock rate error of the machines, a fraction. */
   readonly drift: number;
+  readonly proc: ProcTraits;
 }
 
 // Further apart than any two seeds that are used.
 const RARE_SEEDS = 2 ** 50;
+const ADDED_SEEDS = 2 ** 51;
 
 // What messages and commits of a healthy cluster may add to a proof: several hops, each late at times.
 const PROOF_SLACK_MS = 700;
@@ -44,6 +46,8 @@ export class World {
   readonly random: Random;
   /** For what few schedules have, so that it leaves the others as they are. */
   readonly rare: Random;
+  /** For what was added later, so that it leaves the schedules as they are in which it does not happen. */
+  readonly added: Random;
   readonly timeline = new Timeline();
   readonly history: History;
   readonly traits: WorldTraits;
@@ -64,6 +68,8 @@ export class World {
   isOpen = true;
   /** Nothing breaks any more. */
   areFaultsOver = false;
+  /** When the store was last restored from a backup. */
+  restoredAtMs = -Infinity;
   /** Told of each helper before it runs. */
   onStart: (contender: Contender) => void = () => undefined;
   /** Told of each request as it leaves. */
@@ -77,6 +83,7 @@ export class World {
     const random = new Random(seed);
     this.random = random;
     this.rare = new Random(seed + RARE_SEEDS);
+    this.added = new Random(seed + ADDED_SEEDS);
     this.history = new History(this.timeline, keepsHistory);
     const isSplit = random.chance(0.03);
     const drawn = drawCluster(random);
@@ -92,6 +99,7 @@ export class World {
       hasWatchdog: random.chance(0.8),
       watchdogFails: random.chance(0.1),
       drift: random.chance(0.1) ? 0.02 : 0.0005,
+      proc: drawProc(this.added),
     };
     this.timing = drawTiming(random);
     this.checker = new Checker(this, only);
@@ -195,6 +203,11 @@ export class World {
   /** The machine stands still with all its processes; its clock goes on when it wakes up as if it had never stopped. */
   suspend(machine: Machine, forMs: number): void {
     if (machine.stoppedUntilMs > this.timeline.nowMs) return;
+    if (machine.proc.uptimeBy !== 'kernel') {
+      // The monotonic clock stands still, and nothing else counts: as in a pause, only the wall clock shows it.
+      this.pause(machine, forMs);
+      return;
+    }
     this.count('machine suspended');
     this.#suspendedUntilMs.set(machine, this.timeline.nowMs + forMs);
     this.#stop(machine, forMs);
@@ -285,6 +298,19 @@ function drawCluster(random: Random): Omit<ClusterTraits, 'areCopies'> {
   };
 }
 
+function drawProc(added: Random): ProcTraits {
+  const kind = added.fraction();
+  if (kind < 0.04)
+    return {
+      ...OWN_PROC,
+      isOwn: false,
+      showsItself: added.chance(0.8),
+      hasSamePids: added.chance(0.4),
+    };
+  if (kind < 0.08) return { ...OWN_PROC, uptimeBy: added.pick(['mounted file', 'other file system']) };
+  return OWN_PROC;
+}
+
 /** Mostly the default; or another; or, as in a rolling change of it, a different one for each member. */
 function drawElections(random: Random, size: number): number[] {
   const kind = random.fraction();
@@ -301,7 +327,12 @@ function drawMachines(world: World): Machine[] {
     // Containers on one kernel share its boot ID and differ in their pid namespaces; clones differ in the boot ID.
     const bootId = isOneKernel ? 'boot' : `boot-${index}`;
     const pidNamespace = isOneKernel ? String(4026531836 + index) : '4026531836';
-    return new Machine(`host${index}`, timeline, random, { bootId, pidNamespace, drift: traits.drift });
+    return new Machine(`host${index}`, timeline, random, {
+      bootId,
+      pidNamespace,
+      drift: traits.drift,
+      proc: traits.proc,
+    });
   });
 }
 
