@@ -289,7 +289,7 @@ export const MUTATIONS: readonly PlannedMutation[] = [
     within: 20_000,
   },
   {
-    name: 'our own key in the else branch is taken for contention',
+    name: 'the own key in the else branch is taken for contention',
     file: 'src/lock/lock-key.ts',
     find: `if (oldest.key === place.key && oldest.leaseId === leaseId) {`,
     replace: `if (oldest.key === place.directory && oldest.leaseId === leaseId) {`,
