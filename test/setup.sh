@@ -17,8 +17,8 @@ debian_packages=(binutils faketime iproute2 iptables openssl procps python3 stra
 # Debian's releases, oldest first, and the names by which the tests ask for the etcd in each.
 releases=(bookworm=3.4 trixie=3.5-trixie forky=3.5-forky)
 
-# What reads the metrics: promtool, node_exporter, and a parser of OpenMetrics.
-prometheus_packages=(prometheus prometheus-node-exporter python3-prometheus-client)
+# What reads the metrics: promtool, node_exporter, and a parser of OpenMetrics with the module that it imports.
+prometheus_packages=(prometheus prometheus-node-exporter python3-prometheus-client python3-decorator)
 
 mkdir -p "$cache"
 exec 9>"$cache/setup.lock"
