@@ -108,7 +108,7 @@ function guardOf({ expectedClusterId, given }: Config): (member: Member) => Memb
 export async function helpCtdb(
   config: Config,
   log: Log,
-  status: AnswerPipe,
+  answerPipe: AnswerPipe,
   version: string,
 ): Promise<ExitStatus> {
   // When the runtime closes a socket it compares it with `process.stderr`, and creates that stream to do so. That takes
@@ -120,7 +120,7 @@ export async function helpCtdb(
   const startedAtMs = clock.now() - performance.now();
   const timing = timingOf(config);
   const terminated = terminationSignal(process, () => {
-    status.close();
+    answerPipe.close();
     endProcess(process, EXIT.released);
   });
   const hasNames = config.srvDomain !== undefined || config.endpoints.some(({ host }) => isIP(host) === 0);
@@ -192,7 +192,7 @@ export async function helpCtdb(
       timing,
       host,
       log,
-      status,
+      answerPipe,
       terminated,
       newLeaseId,
       holderValue,

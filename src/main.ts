@@ -78,7 +78,7 @@ async function main(): Promise<ExitStatus> {
   nameOurselves();
   closeInheritedDescriptors(performance.timeOrigin, process.ppid);
   let isForPeople = false;
-  const status = makeAnswerPipe(
+  const answerPipe = makeAnswerPipe(
     (text) => {
       if (!isForPeople) writeSync(STDOUT, text);
     },
@@ -90,7 +90,7 @@ async function main(): Promise<ExitStatus> {
   const complain = makeStderrLog(0, stderr);
   const onFault = (error: unknown): void => {
     complain.error('internal', `Internal error, please report it: ${describeFault(error)}`);
-    status.answer(ANSWER.error);
+    answerPipe.answer(ANSWER.error);
     process.exit(EXIT.failed);
   };
   process.on('uncaughtException', onFault);
@@ -105,7 +105,7 @@ async function main(): Promise<ExitStatus> {
     const log = makeStderrLog(config.verbosity, stderr);
     for (const { id, text } of warnings) log.warning(id, text);
     for (const { id, text } of notes) log.detail(id, text);
-    return await helpCtdb(config, log, status, BUILD.version);
+    return await helpCtdb(config, log, answerPipe, BUILD.version);
   } catch (error) {
     // The lines are written before the byte. CTDB answers every byte except 0 with SIGTERM, which no handler catches
     // yet.
@@ -121,7 +121,7 @@ async function main(): Promise<ExitStatus> {
     } else if (error instanceof ConfigError || error instanceof SetupError) {
       complain.error(error.id, error.message);
     } else complain.error('internal', `Internal error, please report it: ${describeFault(error)}`);
-    status.answer(ANSWER.error);
+    answerPipe.answer(ANSWER.error);
     return error instanceof UsageError ? EXIT.usage : EXIT.failed;
   }
 }

@@ -1,7 +1,7 @@
 /** The answers that CTDB reads from the helper's stdout (samba, ctdb/server/ctdb_cluster_mutex.c). */
 export const ANSWER = { held: '0', contended: '1', timeout: '2', error: '3' } as const;
 
-export type StatusByte = (typeof ANSWER)[keyof typeof ANSWER];
+export type AnswerByte = (typeof ANSWER)[keyof typeof ANSWER];
 
 /** The helper's stdout. It carries one byte at most. End of file after a `0` tells CTDB that the lock is lost. */
 export interface AnswerPipe {
@@ -9,7 +9,7 @@ export interface AnswerPipe {
    * Writes the byte synchronously. Returns false when a byte was written before, or when the pipe has no reader any
    * more.
    */
-  answer(byte: StatusByte): boolean;
+  answer(byte: AnswerByte): boolean;
   readonly answered: boolean;
   readonly closed: boolean;
   /** Closes stdout. CTDB reads end of file, which ends the claim that a `0` began. Never throws. */

@@ -24,7 +24,7 @@ export const EXIT = { released: 0, contended: 1, usage: 2, failed: 3, lost: 4 } 
 export type ExitStatus = (typeof EXIT)[keyof typeof EXIT];
 
 export type LifecycleTools = Omit<TakeTools & HoldTools, 'onLeaseSession' | 'parent' | 'wallClockWatch'> & {
-  readonly status: AnswerPipe;
+  readonly answerPipe: AnswerPipe;
   /**
    * Finds a more complete value for the lock's key than `holderValue` returned. Called when the lock is held and CTDB
    * has its answer. Resolves to undefined when there is nothing to add. Never rejects.
@@ -44,7 +44,7 @@ type NotHeld = Exclude<TakeResult, { readonly kind: 'held' }>;
  * into etcd has been removed, if etcd answered.
  */
 export async function takeAndHold(request: LockRequest, tools: LifecycleTools): Promise<ExitStatus> {
-  const { clock, status, log } = tools;
+  const { clock, answerPipe, log } = tools;
   const parent = new ParentWatch(tools.host);
   const wallClockWatch = new WallClockWatch(clock);
   const release = new Release(tools);
@@ -61,8 +61,8 @@ export async function takeAndHold(request: LockRequest, tools: LifecycleTools): 
       : await endWithoutLock(result, tools, release);
   } catch (error) {
     // A fault of the program must never look like a lock that is held.
-    status.answer(ANSWER.error);
-    status.close();
+    answerPipe.answer(ANSWER.error);
+    answerPipe.close();
     log.error('internal', `Internal error, please report it: ${describeFault(error)}`);
     await release.run();
     return EXIT.failed;
@@ -71,7 +71,7 @@ export async function takeAndHold(request: LockRequest, tools: LifecycleTools): 
 
 async function endWithoutLock(
   result: NotHeld,
-  { status, log }: LifecycleTools,
+  { answerPipe, log }: LifecycleTools,
   release: Release,
 ): Promise<ExitStatus> {
   switch (result.kind) {
@@ -80,11 +80,11 @@ async function endWithoutLock(
       return EXIT.released;
     case 'failed':
       log.error(idOf(result.error), textOf(result.error));
-      status.answer(ANSWER.error);
+      answerPipe.answer(ANSWER.error);
       await release.run();
       return EXIT.failed;
     case 'contended':
-      status.answer(ANSWER.contended);
+      answerPipe.answer(ANSWER.contended);
       log.info('info-held', `Lock is held by ${describeHolder(result.holder.key, result.holder.value)}`);
       await release.run();
       return EXIT.contended;
@@ -97,7 +97,7 @@ async function answerAndHold(
   tools: HoldingTools,
   release: Release,
 ): Promise<ExitStatus> {
-  const { status, log, terminated, wallClockWatch } = tools;
+  const { answerPipe, log, terminated, wallClockWatch } = tools;
   // Nothing is started after the deadline: the watchdog would kill this process before it has answered and revoked its
   // lease.
   const holding = deadline.hasPassed() ? undefined : hold(held, deadline, tools);
@@ -109,11 +109,11 @@ async function answerAndHold(
       'take-late',
       'Cannot take the cluster lock: etcd granted it too late; check the disks and the network of etcd',
     );
-    status.answer(ANSWER.error);
+    answerPipe.answer(ANSWER.error);
     await release.run();
     return EXIT.failed;
   }
-  if (terminated.aborted || !status.answer(ANSWER.held)) {
+  if (terminated.aborted || !answerPipe.answer(ANSWER.held)) {
     await release.run();
     return EXIT.released;
   }
@@ -128,7 +128,7 @@ async function answerAndHold(
 /** Writes the more complete value, if there is one. The value is only a label, so a failure is a line with -vv. */
 async function completeValue(held: HeldKey, deadline: Deadline, tools: LifecycleTools): Promise<void> {
   const value = await tools.laterValue?.();
-  if (value === undefined || tools.status.closed || deadline.hasPassed()) return;
+  if (value === undefined || tools.answerPipe.closed || deadline.hasPassed()) return;
   try {
     await tools.members.ask(
       (member, call) => member.updateValue(held.key, value, held.createRevision, call),
@@ -141,7 +141,7 @@ async function completeValue(held: HeldKey, deadline: Deadline, tools: Lifecycle
 
 async function endHolding(
   reason: EndReason,
-  { status, log }: LifecycleTools,
+  { answerPipe, log }: LifecycleTools,
   release: Release,
 ): Promise<ExitStatus> {
   switch (reason.kind) {
@@ -154,17 +154,17 @@ async function endHolding(
       );
       return EXIT.released;
     case 'keyLost':
-      status.close();
+      answerPipe.close();
       log.error('lost-key', `Lock lost - ${reason.how}`);
       await release.run();
       return EXIT.lost;
     case 'refused':
-      status.close();
+      answerPipe.close();
       log.error(reason.id, `Lock lost - ${reason.how}`);
       await release.run();
       return EXIT.lost;
     case 'deadlinePassed':
-      status.close();
+      answerPipe.close();
       // etcd is not called: it is silent, or its answers do not count any more.
       log.error('lost-deadline', `Lock lost - etcd did not confirm it in time: ${reason.how}`);
       return EXIT.lost;

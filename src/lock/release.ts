@@ -7,7 +7,7 @@ import type { Watchdog } from './watchdog.ts';
 export interface ReleaseTools {
   readonly clock: Clock;
   readonly timing: Pick<Timing, 'releaseMs'>;
-  readonly status: AnswerPipe;
+  readonly answerPipe: AnswerPipe;
   readonly watchdog: Watchdog;
 }
 
@@ -27,8 +27,8 @@ export class Release {
 
   /** Closes stdout, ends the watchdog and revokes the leases. Resolves after `releaseMs` at the latest. Never rejects. */
   async run(): Promise<void> {
-    const { clock, timing, status, watchdog } = this.#tools;
-    status.close(); // the claim ends before another helper can take the lock
+    const { clock, timing, answerPipe, watchdog } = this.#tools;
+    answerPipe.close(); // the claim ends before another helper can take the lock
     watchdog.release();
     const giveUp = new AbortController();
     const byMs = clock.now() + timing.releaseMs;

@@ -184,7 +184,7 @@ export class Contender {
       timing,
       host,
       log: this.#log(),
-      status: makeAnswerPipe(
+      answerPipe: makeAnswerPipe(
         (byte) => {
           if (this.orphanedAtMs !== undefined) throw new Error('EPIPE');
           // Judged by what it has seen until here, and not by what it sees while the byte waits for the end of a freeze.

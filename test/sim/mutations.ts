@@ -228,11 +228,11 @@ export const MUTATIONS: readonly PlannedMutation[] = [
   {
     name: 'a transaction whose answer is lost counts as failed, without a revoke',
     file: 'src/lock/lifecycle.ts',
-    find: `      status.answer(ANSWER.error);
+    find: `      answerPipe.answer(ANSWER.error);
       await release.run();
       return EXIT.failed;
     case 'contended':`,
-    replace: `      status.answer(ANSWER.error);
+    replace: `      answerPipe.answer(ANSWER.error);
       return EXIT.failed;
     case 'contended':`,
     within: 50_000,
@@ -255,7 +255,7 @@ export const MUTATIONS: readonly PlannedMutation[] = [
   {
     name: 'the lock is revoked while stdout is open',
     file: 'src/lock/release.ts',
-    find: `    status.close(); // the claim ends before another helper can take the lock`,
+    find: `    answerPipe.close(); // the claim ends before another helper can take the lock`,
     replace: ``,
     within: 5_000,
   },

@@ -113,7 +113,7 @@ export class FakeStage {
       host,
       log,
       watchdog,
-      status: makeAnswerPipe(
+      answerPipe: makeAnswerPipe(
         (byte) => {
           this.onWrite();
           this.stdout.push(byte);

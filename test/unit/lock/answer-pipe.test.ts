@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { makeAnswerPipe, ANSWER, type AnswerPipe } from '../../../src/lock/answer-pipe.ts';
 
-function pipe(write?: () => never, close?: () => never): { status: AnswerPipe; out: string[] } {
+function pipe(write?: () => never, close?: () => never): { answerPipe: AnswerPipe; out: string[] } {
   const out: string[] = [];
-  const status = makeAnswerPipe(
+  const answerPipe = makeAnswerPipe(
     (text) => {
       write?.();
       out.push(text);
@@ -14,7 +14,7 @@ function pipe(write?: () => never, close?: () => never): { status: AnswerPipe; o
       close?.();
     },
   );
-  return { status, out };
+  return { answerPipe, out };
 }
 
 void describe('AnswerPipe', () => {
@@ -23,34 +23,34 @@ void describe('AnswerPipe', () => {
   });
 
   void it('writes one byte and no second one', () => {
-    const { status, out } = pipe();
-    assert.equal(status.answered, false);
-    assert.equal(status.answer('0'), true);
-    assert.equal(status.answer('3'), false);
-    assert.deepEqual([status.answered, out], [true, ['0']]);
+    const { answerPipe, out } = pipe();
+    assert.equal(answerPipe.answered, false);
+    assert.equal(answerPipe.answer('0'), true);
+    assert.equal(answerPipe.answer('3'), false);
+    assert.deepEqual([answerPipe.answered, out], [true, ['0']]);
   });
 
   void it('says so when nobody reads, and does not try again', () => {
-    const { status, out } = pipe(() => {
+    const { answerPipe, out } = pipe(() => {
       throw new Error('EPIPE');
     });
-    assert.equal(status.answer('0'), false);
-    assert.equal(status.answer('0'), false);
+    assert.equal(answerPipe.answer('0'), false);
+    assert.equal(answerPipe.answer('0'), false);
     assert.deepEqual(out, []);
   });
 
   void it('writes nothing after it was closed, and closes once', () => {
-    const { status, out } = pipe();
-    status.close();
-    status.close();
-    assert.equal(status.answer('0'), false);
+    const { answerPipe, out } = pipe();
+    answerPipe.close();
+    answerPipe.close();
+    assert.equal(answerPipe.answer('0'), false);
     assert.deepEqual(out, ['closed']);
   });
 
   void it('does not fail when the descriptor is closed already', () => {
-    const { status } = pipe(undefined, () => {
+    const { answerPipe } = pipe(undefined, () => {
       throw new Error('EBADF');
     });
-    status.close();
+    answerPipe.close();
   });
 });
