@@ -27,6 +27,7 @@ import { Members } from './cluster/members.ts';
 import { FileWatch } from './lock/file-watch.ts';
 import { MemberWatch } from './lock/member-watch.ts';
 import { lockDirectory } from './lock/lock-key.ts';
+import { giveBackMemory } from './process/give-back-memory.ts';
 import { makeRealClock, uptimeReader } from './process/real-clock.ts';
 import { makeCommands, WATCHDOG_SHELL } from './process/run-command.ts';
 import { boundLookUps, endProcess } from './process/end-process.ts';
@@ -39,6 +40,10 @@ import { lookForV2Lock } from './etcd/v2-lock.ts';
 // is freed only by a full collection, which a holder has no other reason to run. This cost 2.6 kB for each renewal, up
 // to 4 MB. Blocks of 4 KiB are freed earlier.
 const BUFFER_POOL_BYTES = 4_096;
+
+// From the answer until the memory that the take used is given back. CTDB recovers its databases meanwhile, and the
+// first renewals have extended the deadline.
+const GIVE_BACK_AFTER_MS = 5_000;
 
 function makeRealWatchdog(
   config: Config,
@@ -183,7 +188,11 @@ export async function helpCtdb(
     {
       members: asked,
       startWatches: ({ key }) => {
-        const stops = [memberWatch.start(key), fileWatch.start()];
+        const stops = [
+          memberWatch.start(key),
+          fileWatch.start(),
+          clock.at(clock.now() + GIVE_BACK_AFTER_MS, giveBackMemory),
+        ];
         return () => {
           for (const stop of stops) stop();
         };

@@ -17,7 +17,9 @@ if (meantForNode.length > 0 || process.connected !== undefined) {
 }
 
 const source = Buffer.from(getRawAsset('program.cjs')).latin1Slice();
-const cachedData = Buffer.from(getRawAsset('program.cache'));
+const cacheAsset = Buffer.from(getRawAsset('program.cache'));
+// The build has put bytes before the cache, so that it begins at an aligned address (pack.ts).
+const cachedData = cacheAsset.subarray(cacheAsset[0]);
 const script = new Script(source, { filename: 'ctdb_etcd_lock.cjs', cachedData });
 if (process.argv[2] === '--boot-report') {
   // For the build and its tests only: is the code cache of any use to this binary?
