@@ -4,7 +4,7 @@ import { generateKeyPairSync } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { leaseHex } from '../../src/cluster/member.ts';
+import { leaseHex, type Header, type LeaseId, type Member } from '../../src/cluster/member.ts';
 import { ETCD_RELEASES, EtcdCluster, etcdPackageVersion } from '../support/etcd-cluster.ts';
 import { LATEST_RELEASE } from '../support/etcd-programs.ts';
 import { temporaryDirectory } from '../support/processes.ts';
@@ -25,6 +25,32 @@ async function setUp(cluster: EtcdCluster): Promise<void> {
   await cluster.etcdctl(['role', 'grant-permission', '--prefix=true', 'lock', 'readwrite', DIRECTORY]);
   await cluster.etcdctl(['user', 'add', 'samba:sambapw']);
   await cluster.etcdctl(['user', 'grant-role', 'samba', 'lock']);
+}
+
+/** Takes a lease and puts the key under it. */
+async function takeKey(
+  member: Member,
+  ttlMs: number,
+): Promise<{ readonly leaseId: LeaseId; readonly key: string; readonly header: Header }> {
+  const leaseId = newLeaseId();
+  const key = `${DIRECTORY}${leaseHex(leaseId)}`;
+  await member.grant(leaseId, ttlMs, withinMs());
+  const { header } = await member.putIfEmpty(DIRECTORY, key, 'x', leaseId, withinMs());
+  return { leaseId, key, header };
+}
+
+/** A read, a keepalive and a watch, each after a change of users. Every one of them has to succeed. */
+async function askWhileUsersChange(cluster: EtcdCluster, member: Member, leaseId: LeaseId): Promise<void> {
+  const { header } = await member.readOldest(DIRECTORY, withinMs());
+  await cluster.etcdctl(['user', 'add', 'other1:pw'], ROOT);
+  await member.readOldest(DIRECTORY, withinMs());
+  await cluster.etcdctl(['user', 'add', 'other2:pw'], ROOT);
+  assert.equal((await member.keepAlive(leaseId, withinMs())).ttlMs, 20_000);
+  await cluster.etcdctl(['user', 'add', 'other3:pw'], ROOT);
+  const { events } = recordWatch(member, `${DIRECTORY}k`, header.revision + 1n);
+  await cluster.etcdctl(['put', `${DIRECTORY}k`, 'x'], ROOT);
+  await waitFor('the watch tells', () => events.length > 0);
+  assert.deepEqual(events, ['put']);
 }
 
 for (const release of ETCD_RELEASES) {
@@ -60,14 +86,13 @@ for (const release of ETCD_RELEASES) {
     });
 
     test('a wrong password, an unknown user and a missing login are errors that name the remedy', async () => {
-      const call = (): [string, bigint] => [DIRECTORY, 0n];
       for (const [login, said] of [
         [{ ...SAMBA, password: 'wrong' }, /^wrong user name or password for user "samba"$/],
         [{ ...SAMBA, username: 'nobody' }, /^wrong user name or password for user "nobody"$/],
         [undefined, /^the member wants a login$/],
       ] as const) {
         using member = await reach(cluster.hosts, { login });
-        const error = await errorOf(member.readOldest(call()[0], withinMs()));
+        const error = await errorOf(member.readOldest(DIRECTORY, withinMs()));
         assert.equal(error.kind, 'auth');
         assert.match(error.message, said);
         assert.match(error.remedy ?? '', /username/);
@@ -106,10 +131,7 @@ for (const release of ETCD_RELEASES) {
 
     test('tokens that expire are renewed in silence, for calls, keepalives and watches', async () => {
       using member = await reach(cluster.hosts, { login: SAMBA });
-      const leaseId = newLeaseId();
-      const key = `${DIRECTORY}${leaseHex(leaseId)}`;
-      await member.grant(leaseId, 20_000, withinMs());
-      const { header } = await member.putIfEmpty(DIRECTORY, key, 'x', leaseId, withinMs());
+      const { leaseId, key, header } = await takeKey(member, 20_000);
       const ask = {
         keepAlive: () => member.keepAlive(leaseId, withinMs()),
         readKey: () => member.readKey(key, withinMs()),
@@ -130,16 +152,7 @@ for (const release of ETCD_RELEASES) {
       using member = await reach(cluster.hosts, { login: SAMBA });
       const leaseId = newLeaseId();
       await member.grant(leaseId, 20_000, withinMs());
-      const { header } = await member.readOldest(DIRECTORY, withinMs());
-      await cluster.etcdctl(['user', 'add', 'other1:pw'], ROOT);
-      await member.readOldest(DIRECTORY, withinMs());
-      await cluster.etcdctl(['user', 'add', 'other2:pw'], ROOT);
-      assert.equal((await member.keepAlive(leaseId, withinMs())).ttlMs, 20_000);
-      await cluster.etcdctl(['user', 'add', 'other3:pw'], ROOT);
-      const { events } = recordWatch(member, `${DIRECTORY}k`, header.revision + 1n);
-      await cluster.etcdctl(['put', `${DIRECTORY}k`, 'x'], ROOT);
-      await waitFor('the watch tells', () => events.length > 0);
-      assert.deepEqual(events, ['put']);
+      await askWhileUsersChange(cluster, member, leaseId);
       await cluster.etcdctl(['del', `${DIRECTORY}k`], ROOT);
       await member.revoke(leaseId, withinMs());
     });
@@ -161,10 +174,7 @@ for (const release of ETCD_RELEASES) {
 
     test('authentication is switched off and on under a holder', async () => {
       using member = await reach(cluster.hosts, { login: SAMBA });
-      const leaseId = newLeaseId();
-      const key = `${DIRECTORY}${leaseHex(leaseId)}`;
-      await member.grant(leaseId, 30_000, withinMs());
-      await member.putIfEmpty(DIRECTORY, key, 'x', leaseId, withinMs());
+      const { leaseId, key } = await takeKey(member, 30_000);
       await cluster.etcdctl(['auth', 'disable'], ROOT);
       assert.equal((await member.keepAlive(leaseId, withinMs())).ttlMs, 30_000);
       assert.equal((await member.readKey(key, withinMs())).oldest?.leaseId, leaseId);
@@ -232,15 +242,6 @@ void describe('a login with signed tokens (JWT)', () => {
     using member = await reach(cluster.hosts, { login: SAMBA });
     const leaseId = newLeaseId();
     await member.grant(leaseId, 20_000, withinMs());
-    const { header } = await member.readOldest(DIRECTORY, withinMs());
-    await cluster.etcdctl(['user', 'add', 'other1:pw'], ROOT);
-    await member.readOldest(DIRECTORY, withinMs());
-    await cluster.etcdctl(['user', 'add', 'other2:pw'], ROOT);
-    await member.keepAlive(leaseId, withinMs());
-    await cluster.etcdctl(['user', 'add', 'other3:pw'], ROOT);
-    const { events } = recordWatch(member, `${DIRECTORY}k`, header.revision + 1n);
-    await cluster.etcdctl(['put', `${DIRECTORY}k`, 'x'], ROOT);
-    await waitFor('the watch tells', () => events.length > 0);
-    assert.deepEqual(events, ['put']);
+    await askWhileUsersChange(cluster, member, leaseId);
   });
 });

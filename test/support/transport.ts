@@ -13,32 +13,20 @@ import { DnsCache } from '../../src/connect/dns-cache.ts';
 import { makeLookUp } from '../../src/connect/look-up.ts';
 import { makeMembers } from '../../src/etcd/client.ts';
 import { makeRealClock } from '../../src/process/real-clock.ts';
+import { configOf } from './config-text.ts';
 import { NO_TLS_KEYS } from './tls-config.ts';
 
 /** What a transport test says about its configuration. */
 export type Wishes = Partial<Omit<Config, 'tls'>> & { readonly tls?: Partial<Config['tls']> };
 
-/** A configuration as the loader makes it, all default but for what is wished. */
+/** The configuration of an empty file, without endpoints and a watchdog, and with what is wished. */
 export function configWith(wishes: Wishes): Config {
   return {
+    ...configOf('').config,
     file: undefined,
-    verbosity: 0,
     endpoints: [],
-    srvDomain: undefined,
-    tlsWantedBy: undefined,
-    useOtherMembers: true,
-    ttlMs: 9_000,
-    refreshMs: 2_000,
-    lockPrefix: '/_locks',
-    locksDir: '_ctdb',
     netbiosName: 'TEST',
     watchdog: false,
-    login: undefined,
-    readTimeoutMs: undefined,
-    dialTimeoutMs: undefined,
-    expectedClusterId: undefined,
-    given: { name: undefined, clusterId: undefined },
-    grpcOptions: {},
     ...wishes,
     tls: { ...NO_TLS_KEYS, ...wishes.tls },
   };
