@@ -96,14 +96,14 @@ testWithOwnNames(import.meta.url, () => {
 
     test('a name with several addresses, the first of them dead', async () => {
       // The system puts 127.0.0.1 before any other address of the loopback (RFC 6724, rule 9): that is the dead one.
-      await using live = await EtcdCluster.start({ release: LATEST_RELEASE, address: () => '127.0.0.9' });
-      const livePort = live.member(0).clientPort;
-      const rule = `--append INPUT --destination 127.0.0.1 --protocol tcp --dport ${livePort} --jump DROP`;
+      await using good = await EtcdCluster.start({ release: LATEST_RELEASE, address: () => '127.0.0.9' });
+      const goodPort = good.member(0).clientPort;
+      const rule = `--append INPUT --destination 127.0.0.1 --protocol tcp --dport ${goodPort} --jump DROP`;
       await runChecked('iptables', rule.split(' '));
       dns.zones.set('many.test', { addresses: ['127.0.0.9', '127.0.0.1'] });
-      const held = await hold({ hosts: `many.test:${livePort}` }, live);
+      const held = await hold({ hosts: `many.test:${goodPort}` }, good);
       await held();
-      await release(live);
+      await release(good);
     });
 
     test('a name with nothing but IPv6, and an address in brackets', async () => {

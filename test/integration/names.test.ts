@@ -52,12 +52,12 @@ function inside(): void {
   void describe('a host name', () => {
     test('with a dead address costs a quarter of a second, and the next time nothing', async () => {
       // The system puts 127.0.0.1 before any other address of the loopback (RFC 6724, rule 9): that is the dead one.
-      await using live = await EtcdCluster.start({ address: () => '127.0.0.9' });
-      const livePort = live.member(0).clientPort;
-      const rule = `--append INPUT --destination 127.0.0.1 --protocol tcp --dport ${livePort} --jump DROP`;
+      await using good = await EtcdCluster.start({ address: () => '127.0.0.9' });
+      const goodPort = good.member(0).clientPort;
+      const rule = `--append INPUT --destination 127.0.0.1 --protocol tcp --dport ${goodPort} --jump DROP`;
       await runChecked('iptables', rule.split(' '));
       dns.zones.set('many.test', { addresses: ['127.0.0.9', '127.0.0.1'] });
-      using member = await reach(`many.test:${livePort}`);
+      using member = await reach(`many.test:${goodPort}`);
       const times: number[] = [];
       while (times.length < 3) {
         const startedAtMs = performance.now();

@@ -85,26 +85,26 @@ void describe('the files of TLS', () => {
   });
 
   test('half written, gone or no pair, leave what was; complete ones are taken without another change of time', () => {
-    const live = {
+    const used = {
       caFile: newFile(readFileSync(authority.certFile)),
       certFile: newFile(readFileSync(pair.certFile)),
       keyFile: newFile(readFileSync(pair.keyFile)),
     };
-    const files = new TlsFiles({ ...NO_TLS_KEYS, ...live });
+    const files = new TlsFiles({ ...NO_TLS_KEYS, ...used });
     const first = files.context();
     const whole = readFileSync(otherPair.certFile);
     for (const length of [0, 100, whole.length - 10]) {
-      writeFileSync(live.certFile, whole.subarray(0, length));
+      writeFileSync(used.certFile, whole.subarray(0, length));
       assert.equal(files.context(), first, `${length} bytes of the certificate`);
     }
-    writeFileSync(live.certFile, whole);
+    writeFileSync(used.certFile, whole);
     assert.equal(files.context(), first, 'the certificate without its key');
-    rmSync(live.keyFile);
+    rmSync(used.keyFile);
     assert.equal(files.context(), first, 'the key is gone');
-    writeFileSync(live.keyFile, readFileSync(otherPair.keyFile));
+    writeFileSync(used.keyFile, readFileSync(otherPair.keyFile));
     const second = files.context();
     assert.notEqual(second, first);
-    writeFileSync(live.caFile, readFileSync(authority.certFile).subarray(0, 200));
+    writeFileSync(used.caFile, readFileSync(authority.certFile).subarray(0, 200));
     assert.equal(files.context(), second, 'half an authority');
   });
 
