@@ -127,12 +127,19 @@ void describe('CTDB 4.17 while etcd has its own troubles', () => {
     assert.ok(lost.atMs - fromMs < 8_000, `held on for ${lost.atMs - fromMs} ms`);
     await delay(SHORT ? 15_000 : 60_000);
     assert.deepEqual(judge.lines(/Took cluster lock/), []);
+    // docs/concepts.md: what opens a database waits until a node leads again.
+    const open = (): Promise<number | null> =>
+      leader.run('/usr/bin/ctdb', ['-T', '4', 'attach', 'outage.tdb'], 10_000).then(({ status }) => status);
+    assert.notEqual(await open(), 0);
+    assert.notDeepEqual(judge.lines(/outage\.tdb deferred .* in recovery mode/), []);
+    assert.deepEqual(judge.lines(/Freeze db/), [], 'an open database is not frozen');
     first.start();
     second.start();
     const backMs = Date.now();
     const took = await judge.awaitLine(/Took cluster lock/);
     assert.ok(took.atMs - backMs < 20_000, `leader after ${took.atMs - backMs} ms`);
     leader = await ctdb.allOk();
+    assert.equal(await open(), 0);
     await judge.assertTidy(leader);
     judge.assertNoComplaint(...EXPECTED_IN_SILENCE);
   });
