@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { describe, it, test } from 'node:test';
@@ -44,6 +44,28 @@ ctypes.CDLL(None).pthread_exit(None)`;
   child.kill('SIGKILL');
   await once(child, 'exit');
   assert.deepEqual([host.isDead(neighbor), host.isEnding(neighbor)], [true, false]);
+});
+
+test('only who has the reading end of its stdout open reads the answer of a process', () => {
+  // Of two children of a shell, one writes into a pipe and the other reads it. Node's own pipes are sockets.
+  const program = `
+import { spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { makeLinuxHost } from '${new URL('../../../src/process/linux-host.ts', import.meta.url).href}';
+const siblings = () => readFileSync('/proc/' + process.ppid + '/task/' + process.ppid + '/children', 'latin1').trim().split(' ');
+while (siblings().length < 2);
+const reader = Number(siblings().find((pid) => Number(pid) !== process.pid));
+const writer = spawn('sleep', ['60'], { stdio: ['ignore', 1, 'ignore'] });
+const bystander = spawn('sleep', ['60'], { stdio: 'ignore' });
+const host = makeLinuxHost(process);
+const reads = [reader, writer.pid, bystander.pid].map((pid) => host.readsAnswer(pid));
+const inForeignProc = makeLinuxHost(process, 'it is another').readsAnswer(reader);
+writer.kill('SIGKILL');
+bystander.kill('SIGKILL');
+console.log(JSON.stringify({ reads, inForeignProc }));`;
+  const args = ['-c', '"$0" --input-type=module -e "$1" | cat', process.execPath, program];
+  const shown = JSON.parse(execFileSync('sh', args, { encoding: 'utf8' })) as unknown;
+  assert.deepEqual(shown, { reads: [true, false, false], inForeignProc: false });
 });
 
 // What /proc shows, by hand.
