@@ -5,8 +5,9 @@
 import { isIP } from 'node:net';
 import { type Clock, type UptimeClock, whenAborted } from './base/clock.ts';
 import type { RunCommand } from './base/command.ts';
+import { findHungFile } from './base/hung-file.ts';
 import { ClusterGuard } from './cluster/cluster-guard.ts';
-import { spawnWatchdogProcess } from './process/watchdog-process.ts';
+import { BASH, spawnWatchdogProcess } from './process/watchdog-process.ts';
 import { ConnectionFiles } from './connect/connection-files.ts';
 import type { Config } from './config/config.ts';
 import { DnsCache } from './connect/dns-cache.ts';
@@ -30,7 +31,7 @@ import { lockDirectory } from './lock/lock-key.ts';
 import { giveBackMemory } from './process/give-back-memory.ts';
 import { makeRealClock, uptimeReader } from './process/real-clock.ts';
 import { makeCommands, WATCHDOG_SHELL } from './process/run-command.ts';
-import { boundLookUps, endProcess } from './process/end-process.ts';
+import { allowManyThreads, boundLookUps, endProcess } from './process/end-process.ts';
 import { terminationSignal } from './process/termination.ts';
 import type { AnswerPipe } from './lock/answer-pipe.ts';
 import { timingOf } from './config/timing.ts';
@@ -50,11 +51,15 @@ function makeRealWatchdog(
   clock: UptimeClock,
   host: ReturnType<typeof makeLinuxHost>,
   procfs: Procfs,
+  noShellBecause: string | undefined,
   log: Log,
 ): Watchdog {
   if (!config.watchdog) return NO_WATCHDOG;
   return makeWatchdog(
-    (onEnd) => spawnWatchdogProcess(host.self, procfs.foreignBecause === undefined, onEnd),
+    (onEnd) => {
+      if (noShellBecause !== undefined) throw new Error(`${BASH}: ${noShellBecause}`);
+      return spawnWatchdogProcess(host.self, procfs.foreignBecause === undefined, onEnd);
+    },
     clock,
     (id, message) => {
       log.warning(id, message);
@@ -149,6 +154,15 @@ export async function helpCtdb(
   if (found === undefined) return EXIT.released;
   const members = found.map(guardOf(config));
   members[0]?.connect();
+  // Node waits until the kernel has loaded a program that it starts.
+  const hungShell = config.watchdog
+    ? await findHungFile([BASH], {
+        clock,
+        beforeThreads: () => {
+          allowManyThreads(process.env);
+        },
+      })
+    : undefined;
 
   let written: HolderRecord | undefined;
   const holderValue = (via: string): string => {
@@ -169,7 +183,8 @@ export async function helpCtdb(
   // Started only after the answer: a start of the command takes 3 ms, and a refused contender needs no number.
   const laterValue = async (): Promise<string | undefined> => {
     // Without the watchdog nothing has loaded its shell, and the start could wait for a disk.
-    const pnn = config.watchdog ? await ctdbPnn(whileHolding.run) : undefined;
+    const hasShell = config.watchdog && hungShell === undefined;
+    const pnn = hasShell ? await ctdbPnn(whileHolding.run) : undefined;
     return pnn === undefined || written === undefined ? undefined : formatHolder({ ...written, pnn });
   };
 
@@ -207,7 +222,7 @@ export async function helpCtdb(
       holderValue,
       laterValue,
       findV2Holder: async (byMs) => lookForV2Lock(config, await name, { clock, names, log }, byMs),
-      watchdog: makeRealWatchdog(config, clock, host, procfs, log),
+      watchdog: makeRealWatchdog(config, clock, host, procfs, hungShell?.problem, log),
     },
   );
 }

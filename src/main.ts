@@ -8,7 +8,9 @@ import { parseArgs, wantsPlugin, type Args } from './commands/cli.ts';
 import { helpText, versionText, type BuildInfo } from './commands/program-text.ts';
 import { DnsCache } from './connect/dns-cache.ts';
 import { makeLookUp } from './connect/look-up.ts';
-import { loadConfig } from './config/loader.ts';
+import type { HungFileTools } from './base/hung-file.ts';
+import { loadConfigInTime } from './config/loader.ts';
+import { Alarms } from './process/alarms.ts';
 import { closeInheritedDescriptors } from './process/descriptors.ts';
 import type { CommandRuntime } from './commands/commands.ts';
 import { ConfigError, describeFault, SetupError, UsageError } from './base/errors.ts';
@@ -18,7 +20,7 @@ import { makeLinuxHost } from './process/linux-host.ts';
 import { inspectProcfs } from './process/procfs.ts';
 import { makeRealClock } from './process/real-clock.ts';
 import { makeCommands } from './process/run-command.ts';
-import { boundLookUps, endProcess } from './process/end-process.ts';
+import { allowManyThreads, boundLookUps, endProcess } from './process/end-process.ts';
 import { makeAnswerPipe, ANSWER } from './lock/answer-pipe.ts';
 import { makeStderrLog, openStderr } from './process/stderr-log.ts';
 
@@ -74,6 +76,18 @@ function nameOurselves(): void {
   }
 }
 
+/** The helper's own clock is made when its configuration is known. */
+function hungFileTools(): HungFileTools {
+  const now = (): number => performance.now();
+  const alarms = new Alarms(now);
+  return {
+    clock: { now, at: (atMs, fire) => alarms.at(atMs, fire) },
+    beforeThreads: () => {
+      allowManyThreads(process.env);
+    },
+  };
+}
+
 async function main(): Promise<ExitStatus> {
   nameOurselves();
   closeInheritedDescriptors(performance.timeOrigin, process.ppid);
@@ -101,7 +115,7 @@ async function main(): Promise<ExitStatus> {
       isForPeople = true;
       return await serveAdministrator(args);
     }
-    const { config, warnings, notes } = loadConfig(args, process.env);
+    const { config, warnings, notes } = await loadConfigInTime(args, process.env, hungFileTools());
     const log = makeStderrLog(config.verbosity, stderr);
     for (const { id, text } of warnings) log.warning(id, text);
     for (const { id, text } of notes) log.detail(id, text);

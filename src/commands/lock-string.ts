@@ -1,4 +1,5 @@
 import { UsageError } from '../base/errors.ts';
+import { findHungFile } from '../base/hung-file.ts';
 import { readSmallFile } from '../base/small-file.ts';
 import type { ConfigChoice } from '../config/loader.ts';
 import { parseArgs, type Args } from './cli.ts';
@@ -51,11 +52,14 @@ export function lockStringOf(text: string | undefined): LockString {
 }
 
 /** Reads CTDB's configuration on this node. */
-export function readCtdbFile(env: CommandContext['env']): CtdbFile {
+export async function readCtdbFile(context: CommandContext): Promise<CtdbFile> {
+  const { env } = context;
   const base = (env['CTDB_BASE'] ?? '') === '' ? '/etc/ctdb' : (env['CTDB_BASE'] ?? '');
   const path = `${base.replace(/\/$/, '')}/ctdb.conf`;
-  const file = readSmallFile(path, LARGEST_FILE_BYTES);
   const nothing = { path, conf: undefined, lock: { kind: 'none' } } as const;
+  const hung = await findHungFile([path], context);
+  if (hung !== undefined) return { ...nothing, unread: hung.problem };
+  const file = readSmallFile(path, LARGEST_FILE_BYTES);
   if (file.kind === 'absent') return { ...nothing, unread: undefined };
   if (file.kind === 'unusable') return { ...nothing, unread: file.problem };
   const conf = parseCtdbConf(file.bytes);

@@ -1,6 +1,6 @@
 import type { CommandContext } from './context.ts';
 import type { Config, Endpoint } from '../config/config.ts';
-import { type ConfigChoice, configPathOf, loadConfig } from '../config/loader.ts';
+import { type ConfigChoice, configPathOf, loadConfigInTime } from '../config/loader.ts';
 import { ConfigError, EtcdError, SetupError } from '../base/errors.ts';
 import type { AdminMember } from '../etcd/admin.ts';
 import { makeAdminMembers } from '../etcd/admin-client.ts';
@@ -46,8 +46,8 @@ export async function findLock(
   choice: Omit<ConfigChoice, 'verbosity'>,
   context: CommandContext,
 ): Promise<Lock> {
-  const args = { ...choiceOf(choice, readCtdbFile(context.env)), verbosity: 0 } as const;
-  const { config, warnings } = loadConfig(args, context.env);
+  const args = { ...choiceOf(choice, await readCtdbFile(context)), verbosity: 0 } as const;
+  const { config, warnings } = await loadConfigInTime(args, context.env, context);
   for (const { id, text } of warnings) context.err.write(`Warning: ${text} [${id}]\n`);
   const name = await findLockName(
     {

@@ -8,14 +8,15 @@
 import type { ConfigError } from '../base/errors.ts';
 import type { Notice, Verbosity } from '../base/log.ts';
 import { quote } from '../base/quote.ts';
-import { readSmallFile } from '../base/small-file.ts';
+import { findHungFile, type HungFileTools } from '../base/hung-file.ts';
+import { readSmallFile, type Permissions } from '../base/small-file.ts';
 import type { Identity } from './config.ts';
 import { configError, readEntries } from './config-file.ts';
 import type { ConfigKey } from './config-key.ts';
 import { KEYS } from './config-keys.ts';
 import { FileValues } from './file-values.ts';
 import { makeConfig, type LoadedConfig } from './make-config.ts';
-import { checkNamedFiles } from './named-files.ts';
+import { checkNamedFiles, requireAnswers } from './named-files.ts';
 
 /** Which configuration the command line selects. */
 export interface ConfigChoice {
@@ -43,25 +44,60 @@ export function configPathOf(args: Pick<ConfigChoice, 'configFile'>, env: Config
   return `${base.replace(/\/$/, '')}/etcd`;
 }
 
+/** A configuration file that was read, and whose values are not checked yet. */
+interface OpenedConfig {
+  readonly path: string;
+  readonly settings: FileValues;
+  /** Undefined when there is no file, so that all keys have their defaults. */
+  readonly permissions: Permissions | undefined;
+}
+
+/**
+ * As `loadConfig`, but a file system that hangs does not stop the process. The configuration and the files that it names
+ * are waited for at most 1.5 s each.
+ * @throws {ConfigError} as `loadConfig`; and for a file whose file system does not answer
+ */
+export async function loadConfigInTime(
+  args: ConfigChoice,
+  env: ConfigEnvironment,
+  tools: HungFileTools,
+): Promise<LoadedConfig> {
+  const path = configPathOf(args, env);
+  const hung = await findHungFile([path], tools);
+  if (hung !== undefined) throw configError('conf-hung', path, undefined, hung.problem);
+  const opened = openConfig(args, env);
+  await requireAnswers(opened.settings, tools);
+  return checkConfig(opened, args);
+}
+
 /**
  * Reads and checks the configuration.
  * @throws {ConfigError} with one line: the file, the line number, the key, the value and what was expected
  */
 export function loadConfig(args: ConfigChoice, env: ConfigEnvironment): LoadedConfig {
+  return checkConfig(openConfig(args, env), args);
+}
+
+function openConfig(args: ConfigChoice, env: ConfigEnvironment): OpenedConfig {
   const path = configPathOf(args, env);
   const source = readSmallFile(path, LARGEST_CONFIG_BYTES);
   if (source.kind === 'unusable') throw unusable(path, source.problem);
   if (source.kind === 'absent') {
     if (args.configFile !== undefined)
       throw configError('conf-missing', path, undefined, 'no such file, want an existing one after -c');
-    return makeConfig(undefined, new FileValues(path, []), args);
+    return { path, settings: new FileValues(path, []), permissions: undefined };
   }
   const settings = new FileValues(path, readEntries(source.bytes, path));
+  return { path, settings, permissions: source.permissions };
+}
+
+function checkConfig({ path, settings, permissions }: OpenedConfig, args: ConfigChoice): LoadedConfig {
+  if (permissions === undefined) return makeConfig(undefined, settings, args);
   const loaded = makeConfig(path, settings, args);
   const warnings = [
     ...loaded.warnings,
     ...checkNamesEtcd(settings),
-    ...checkNamedFiles(settings, source.permissions),
+    ...checkNamedFiles(settings, permissions),
   ];
   return { ...loaded, warnings };
 }

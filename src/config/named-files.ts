@@ -3,6 +3,7 @@ import type { ConfigKey } from './config-key.ts';
 import type { Notice } from '../base/log.ts';
 import { quote } from '../base/quote.ts';
 import type { FileValues } from './file-values.ts';
+import { findHungFile, type HungFileTools } from '../base/hung-file.ts';
 import { lookAtFile, type Permissions } from '../base/small-file.ts';
 
 const FILE_KEYS: readonly ConfigKey<string>[] = [
@@ -33,6 +34,21 @@ export function shellWord(path: string): string {
  */
 function holdsSecret(settings: FileValues, key: ConfigKey<string>): boolean {
   return key !== KEYS.caCert && (key !== KEYS.cert || !settings.has(KEYS.key));
+}
+
+/**
+ * Waits until the file systems of all files that the configuration names have answered.
+ * @throws {ConfigError} for the first file whose file system does not answer within 1.5 s
+ */
+export async function requireAnswers(settings: FileValues, tools: HungFileTools): Promise<void> {
+  const keys = FILE_KEYS.filter((key) => settings.has(key));
+  const hung = await findHungFile(
+    keys.map((key) => settings.get(key) ?? ''),
+    tools,
+  );
+  const key = hung === undefined ? undefined : keys[hung.index];
+  if (hung !== undefined && key !== undefined)
+    throw settings.refuse(key, `a file that can be read, but ${hung.problem}`, { id: 'conf-hung' });
 }
 
 /**

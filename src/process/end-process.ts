@@ -28,13 +28,21 @@ function mayHaveThreads(): boolean {
 }
 
 /**
+ * Gives the runtime enough threads for look-ups that are slow and files that hang. Must be called before its first
+ * thread starts. Has no effect where address space is limited.
+ */
+export function allowManyThreads(env: NodeJS.ProcessEnv): void {
+  if (mayHaveThreads()) env['UV_THREADPOOL_SIZE'] = POOL_THREADS;
+}
+
+/**
  * Makes the system's resolver give up in time, and keeps the look-ups of several names independent of each other. The C
  * library reads its variable at each look-up. The runtime starts its threads at the first look-up, so this must be
  * called before it.
  * @param hasNames false when no name is looked up; more threads are then not needed
  */
 export function boundLookUps(env: NodeJS.ProcessEnv, hasNames: boolean): void {
-  if (hasNames && mayHaveThreads()) env['UV_THREADPOOL_SIZE'] = POOL_THREADS;
+  if (hasNames) allowManyThreads(env);
   const set = env['RES_OPTIONS'];
   env['RES_OPTIONS'] = set === undefined ? RESOLVER_OPTIONS : `${set} ${RESOLVER_OPTIONS}`;
 }

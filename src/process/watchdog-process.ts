@@ -4,7 +4,8 @@ import type { Socket } from 'node:net';
 import { WATCHDOG_SCRIPT, type WatchdogProcess } from '../lock/watchdog.ts';
 import type { ProcessIdentity } from '../lock/local-host.ts';
 
-const BASH = '/bin/bash';
+/** The shell of the watchdog. */
+export const BASH = '/bin/bash';
 
 // The name in `ps`, instead of bash's own.
 const TITLE = 'ctdb_etcd_lock-watchdog';

@@ -149,6 +149,63 @@ void describe('in a container', () => {
     });
   }
 
+  for (const [what, keyOf, line] of [
+    ['a configuration', undefined, /^Cannot read config "[^"]*": its file system \(fuse\.lxcfs at /],
+    [
+      'a ca_cert',
+      'ca_cert',
+      /: ca_cert is "[^"]*", want a file that can be read, but its file system \(fuse\.lxcfs at /,
+    ],
+    [
+      'a password_file',
+      'password_file',
+      /: password_file is .*, want a file that can be read, but its file system \(/,
+    ],
+  ] as const) {
+    test(`${what} whose file system hangs is named within 4 s, and the process ends`, async () => {
+      const pidFile = join(folder, `hung-${keyOf ?? 'config'}`);
+      const path = join(folder, `hung-file-${keyOf ?? 'config'}`);
+      writeFileSync(path, '', { mode: 0o600 });
+      const settings = keyOf === undefined ? {} : { [keyOf]: path };
+      const login = keyOf === 'password_file' ? { username: 'samba' } : {};
+      const tls = keyOf === 'ca_cert' ? { protocol: 'https' } : {};
+      await using bench = await LockBench.make(
+        cluster,
+        { ...settings, ...login, ...tls },
+        withFuseOn(path, pidFile),
+      );
+      await hang(pidFile);
+      const args = keyOf === undefined ? ['-c', path] : [];
+      const helper = await bench.run({ args });
+      assert.equal(await helper.answer(4_000), '3', helper.stderr);
+      // By itself, or by the SIGTERM with which CTDB answers the byte.
+      await helper.exited(2_000);
+      assert.match(helper.stderr, line);
+      assert.match(
+        helper.stderr,
+        / did not answer within 1\.5 s; mount it again, or use a local disk \[conf-hung\]\n$/,
+      );
+      assert.equal(helper.stderr.split('\n').length, 2, helper.stderr);
+    });
+  }
+
+  test('a bash that hangs on its disk delays no answer, and a holder without a watchdog says so', async () => {
+    const pidFile = join(folder, 'bash');
+    // A python3 that is a script of bash could not run the parent.
+    const wrap = [...withFuseOn(realpathSync('/bin/bash'), pidFile), 'env', 'PATH=/usr/bin:/bin'];
+    await using bench = await LockBench.make(cluster, { lock_ttl: TTL_S }, wrap);
+    await hang(pidFile);
+    const holder = await bench.run();
+    assert.equal(await holder.answer(4_000), '0', holder.stderr);
+    await twoTtl();
+    const warning =
+      /^Warning: No watchdog \(\/bin\/bash: its file system \(fuse\.lxcfs at .*\) did not answer/;
+    assert.match(holder.stderr, warning);
+    assert.equal(holder.endOfFileAtMs, undefined, holder.stderr);
+    assert.equal((await holder.release()).status, 0);
+    assert.deepEqual(await bench.leftovers(), []);
+  });
+
   test('a directory of PATH that hangs costs a holder nothing', async () => {
     const pidFile = join(folder, 'path');
     const directory = join(folder, 'hung');

@@ -55,8 +55,8 @@ def answer(opcode, argument, started, mode):
         direct_io = 1
         return struct.pack("<QII", 1, direct_io, 0)
     if opcode == READ:
-        offset = struct.unpack_from("<Q", argument, 8)[0]
-        return f"{time.monotonic() - started:.2f} 0.00\n".encode()[offset:]
+        offset, size = struct.unpack_from("<QI", argument, 8)
+        return f"{time.monotonic() - started:.2f} 0.00\n".encode()[offset : offset + size]
     if opcode == STATFS:
         return bytes(80)
     return b"" if opcode in (RELEASE, FLUSH) else None

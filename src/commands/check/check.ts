@@ -43,7 +43,7 @@ interface CheckRun {
 export async function commandCheck(args: CheckArgs, context: CommandContext): Promise<CommandStatus> {
   const report = new CheckReport(context.out, context.err, args.json || args.plugin !== undefined);
   const facts = new CheckFacts();
-  const ctdb = readCtdbFile(context.env);
+  const ctdb = await readCtdbFile(context);
   const choice = choiceOf(args, ctdb);
   const examineAll = (onlyReads: boolean): Promise<void> =>
     examine(choice, ctdb, { context, report, facts, onlyReads });

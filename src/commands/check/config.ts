@@ -1,7 +1,7 @@
 import type { CheckReport } from './report.ts';
 import type { CommandContext } from '../context.ts';
 import type { Config } from '../../config/config.ts';
-import { type ConfigChoice, configPathOf, loadConfig } from '../../config/loader.ts';
+import { type ConfigChoice, configPathOf, loadConfigInTime } from '../../config/loader.ts';
 import { ConfigError, SetupError } from '../../base/errors.ts';
 import { findLockName } from '../../config/lock-name.ts';
 import { lockDirectory } from '../../lock/lock-key.ts';
@@ -46,7 +46,7 @@ export async function checkConfig(
   const args = { ...choice, verbosity: 0 } as const;
   let loaded;
   try {
-    loaded = loadConfig(args, context.env);
+    loaded = await loadConfigInTime(args, context.env, context);
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     const otherwise =

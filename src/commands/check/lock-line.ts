@@ -3,7 +3,7 @@ import { ConfigError, SetupError } from '../../base/errors.ts';
 import { clusterIdText } from '../../base/ids.ts';
 import { nearest } from '../../base/nearest.ts';
 import { lookAtFile } from '../../base/small-file.ts';
-import { loadConfig } from '../../config/loader.ts';
+import { loadConfigInTime } from '../../config/loader.ts';
 import { findLockName } from '../../config/lock-name.ts';
 import { lockDirectory } from '../../lock/lock-key.ts';
 import type { CommandContext } from '../context.ts';
@@ -154,7 +154,7 @@ async function readsTheSame(
   const configFile = args.configFile === undefined ? undefined : resolve('/', args.configFile);
   const ours = checked.config.file === undefined ? undefined : resolve(checked.config.file);
   try {
-    const { config } = loadConfig({ ...args, configFile }, context.env);
+    const { config } = await loadConfigInTime({ ...args, configFile }, context.env, context);
     const theirs = config.file === undefined ? undefined : resolve(config.file);
     if (theirs === ours) return true;
     const name = await findLockName(
