@@ -31,6 +31,10 @@ const LOCK_PREFIX = '/_locks';
 // The question is asked once, before a free lock is taken. A member answers it in a few milliseconds or not at all.
 const LIMIT_MS = 400;
 
+// From the first answer of a member that has no API v2. The other members most likely have none either, and one of them may
+// be silent; those that have it answer within a few milliseconds.
+const PATIENCE_MS = 50;
+
 // Long after the answer to CTDB.
 const CLOSE_AFTER_MS = 1_000;
 
@@ -63,8 +67,10 @@ function oldestIn(node: V2Node): V2Lock | null {
   return null;
 }
 
-// The status when there is no lock (no such key), and of a member that has no API v2 (no such page).
-const NO_SUCH_KEY = '404';
+// The status when there is no lock (no such key), and of a member that has no API v2 (no such page). Only a member that has
+// the API names its cluster: etcd has had that header since 2.0, and 3.6 has neither the header nor the API.
+const NOT_FOUND = '404';
+const HAS_V2 = /\r\nx-etcd-cluster-id:/i;
 
 function statusOf(answer: string): string | undefined {
   return /^HTTP\/1\.[01] (\d{3})/.exec(answer)?.[1];
@@ -73,7 +79,8 @@ function statusOf(answer: string): string | undefined {
 /** What one complete answer says. */
 function findingIn(answer: string): Finding {
   const status = statusOf(answer);
-  if (status === NO_SUCH_KEY) return null;
+  // A member without the API knows nothing of a lock that the others show, as in a cluster of which a part is 3.6.
+  if (status === NOT_FOUND) return HAS_V2.test(answer) ? null : undefined;
   if (status !== '200') return undefined;
   try {
     const body = JSON.parse(answer.slice(answer.indexOf('\r\n\r\n') + 4)) as { node?: V2Node };
@@ -103,7 +110,7 @@ class Answer {
     this.#bytes += bytes.length;
     if (this.#bytes > LARGEST_ANSWER_BYTES) this.#finish('');
     // The rest of the answer does not matter, and would arrive later.
-    else if (this.#bytes === bytes.length && statusOf(this.#text()) === NO_SUCH_KEY) this.end();
+    else if (this.#bytes === bytes.length && statusOf(this.#text()) === NOT_FOUND) this.end();
     else return true;
     return false;
   }
@@ -184,8 +191,9 @@ async function ask(
 
 /**
  * Looks for a lock of Samba's Python helper, which uses API v2, where v3 does not show it. All members are asked at
- * once, and the first clear answer counts. Undefined when there is no lock, or when no member answers within 0.4 s;
- * that does not prove that there is no lock. Never rejects.
+ * once, and the first clear answer of a member that has the API counts. Undefined when there is no lock, when no member
+ * answers within 0.4 s, or when one has no API v2 and no other answers within 50 ms after it; that does not prove that
+ * there is no lock. Never rejects.
  */
 export async function findV2Lock(
   endpoints: readonly Endpoint[],
@@ -197,8 +205,14 @@ export async function findV2Lock(
   const limit = sleepUntil(tools.clock, Math.min(byMs, tools.clock.now() + LIMIT_MS), over.signal);
   const known = new Promise<V2Lock | undefined>((resolve) => {
     const asked = endpoints.map(async (endpoint) => {
-      const finding = findingIn(await ask(endpoint, directory, tools, over.signal));
+      const answer = await ask(endpoint, directory, tools, over.signal);
+      const finding = findingIn(answer);
       if (finding !== undefined) resolve(finding ?? undefined);
+      else if (statusOf(answer) === NOT_FOUND) {
+        void sleepUntil(tools.clock, tools.clock.now() + PATIENCE_MS, over.signal).then(() => {
+          resolve(undefined);
+        });
+      }
     });
     void Promise.all([...asked]).then(() => {
       resolve(undefined);

@@ -56,6 +56,34 @@ void describe('a lock in etcd v2', () => {
     etcd.member(1).thaw();
   });
 
+  // As while a cluster is upgraded to 3.6, which has no API v2.
+  void it('is found where only one member has the API v2, whichever answers first', async () => {
+    await using etcd = await EtcdCluster.start({
+      release: releaseThatTakes('--enable-v2'),
+      memberArgs: (index) => (index === 0 ? ['--enable-v2'] : []),
+      members: 3,
+    });
+    const first = await enqueue(etcd, '0123456789abcdef_2', 60);
+    for (let count = 0; count < 20; count += 1) assert.deepEqual(await find(etcd), { key: first, pnn: 2 });
+  });
+
+  void it('is not waited for where no member has the API v2, also when one is silent', async () => {
+    await using etcd = await EtcdCluster.start({ members: 3 });
+    await find(etcd);
+    const times: number[] = [];
+    for (const isSilent of [false, true]) {
+      if (isSilent) etcd.member(1).freeze();
+      const fromMs = clock.now();
+      assert.equal(await find(etcd), undefined);
+      times.push(clock.now() - fromMs);
+    }
+    // Far below the 400 ms for members that all are silent; a busy machine adds to the 50 ms.
+    assert.ok(
+      times.every((timeMs) => timeMs < 300),
+      times.join(' and '),
+    );
+  });
+
   void it('is not looked for twice where the server has no API v2', async () => {
     for (const release of ETCD_RELEASES) {
       await using etcd = await EtcdCluster.start({ release });
