@@ -40,9 +40,9 @@ const RELEASE_LIMIT_MS = 2_000;
 // The part of those 2 s for the exit, after the release was given up.
 const RELEASE_SLACK_MS = 200;
 
-// With `--experimental-enable-lease-checkpoint`, etcd stores every 5 minutes how much of each longer lease is left. A
-// new raft leader then counts from that value instead of the full TTL, so a lease of more than 300 s could end before
-// the deadline of its holder.
+// With `--experimental-enable-lease-checkpoint`, from 3.6 on the feature gate `LeaseCheckpoint`, etcd stores every
+// 5 minutes how much of each longer lease is left. A new raft leader then counts from that value instead of the full
+// TTL, so a lease of more than 300 s could end before the deadline of its holder.
 export const LONGEST_TTL_MS = 300_000;
 
 // The margin between the deadline and the end of the lease. 1 s covers the server's whole-second arithmetic and the

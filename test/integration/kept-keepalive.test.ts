@@ -119,6 +119,29 @@ void describe('the stream of keepalives', () => {
     assert.deepEqual(await renew(), ['9', 2]);
   });
 
+  // As etcd does from 3.6 on, where older releases end it in good order.
+  test('that the member cancels is replaced when no answer is waited for', async () => {
+    assert.deepEqual(await renew(), ['9', 1]);
+    server.keepalives[0]?.end(1);
+    await waitFor('it is closed', () => server.keepalives[0]?.isClosed);
+    await callUnary(connector, withinMs().signal, 'range', { key: Buffer.from('k') }, {});
+    assert.deepEqual(await renew(), ['9', 2]);
+  });
+
+  test('that the member cancels instead of an answer is no refusal: the next request gets another stream', async () => {
+    using member = await reach(`127.0.0.1:${server.port}`);
+    server.onKeepAlive = (stream) => {
+      stream.end(1);
+    };
+    const error = await errorOf(member.keepAlive('1' as LeaseId, withinMs()));
+    assert.deepEqual([error.kind, error.message], ['unavailable', 'context canceled']);
+    server.onKeepAlive = (stream, leaseId) => {
+      stream.answer(leaseId);
+    };
+    assert.equal((await member.keepAlive('1' as LeaseId, withinMs())).ttlMs, 9_000);
+    assert.equal(server.keepalives.length, 2);
+  });
+
   test('that ends without an answer fails the request', async () => {
     server.onKeepAlive = (stream) => {
       stream.end();

@@ -206,6 +206,8 @@ export class KindEtcd {
   revision = 10n;
   raftTerm = 2n;
   ttlMs = 9_000;
+  /** A keepalive of a revoked lease succeeds until the revoke is applied (FastLeaseKeepAlive, on by default in 3.7; etcd #20590). */
+  renewsRevoked = false;
   /** Three members without addresses. */
   members: MemberList['members'] = ['1', '2', '3'].map((id) => ({
     id,
@@ -228,7 +230,10 @@ export class KindEtcd {
         call.answer('revoke', { header });
         break;
       case 'keepAlive':
-        call.answer('keepAlive', { header, ttlMs: this.leaseId === call.leaseId ? this.ttlMs : 0 });
+        call.answer('keepAlive', {
+          header,
+          ttlMs: this.renewsRevoked || this.leaseId === call.leaseId ? this.ttlMs : 0,
+        });
         break;
       case 'timeToLive':
         call.answer('timeToLive', { header, remainingMs: this.ttlMs - 1_000, grantedTtlMs: this.ttlMs });

@@ -35,7 +35,8 @@ export interface KeepaliveStream {
   readonly isClosed: boolean;
   /** Sends one answer, whether one was asked for or not. */
   answer(leaseId: string, ttl?: number): void;
-  end(): void;
+  /** Ends the stream with a status of gRPC: 0 (OK) unless said otherwise. etcd from 3.6 on ends one with 1 (CANCELLED). */
+  end(status?: number): void;
 }
 
 /**
@@ -124,6 +125,7 @@ export class SessionServer implements AsyncDisposable {
   }
 
   #serveKeepAlive(stream: ServerHttp2Stream, header: IResponseHeader, token: string | undefined): void {
+    let status = 0;
     const keepalive: KeepaliveStream = {
       asked: [],
       token,
@@ -134,12 +136,13 @@ export class SessionServer implements AsyncDisposable {
         const answer: ILeaseKeepAliveResponse = { header, ID, TTL: String(ttl) };
         if (!stream.destroyed) stream.write(wrapped(KEEP_ALIVE.responseSerialize(answer)));
       },
-      end: () => {
+      end: (code = 0) => {
+        status = code;
         stream.end();
       },
     };
     this.keepalives.push(keepalive);
-    greet(stream);
+    greet(stream, () => status);
     stream.on('data', (bytes: Buffer) => {
       // Each request comes in one piece, behind 5 bytes of head.
       const { ID } = KEEP_ALIVE.requestDeserialize(bytes.subarray(5)) as ILeaseKeepAliveRequest;
@@ -164,9 +167,13 @@ export class SessionServer implements AsyncDisposable {
   }
 }
 
-function greet(stream: ServerHttp2Stream): void {
+function greet(stream: ServerHttp2Stream, status = (): number => 0): void {
   stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true });
   stream.on('wantTrailers', () => {
-    stream.sendTrailers({ 'grpc-status': '0' });
+    const code = status();
+    stream.sendTrailers({
+      'grpc-status': String(code),
+      ...(code === 0 ? {} : { 'grpc-message': 'context canceled' }),
+    });
   });
 }

@@ -214,6 +214,19 @@ void describe('law 5: a lost lock is never retaken', () => {
 });
 
 void describe('law 6: no and silence differ', () => {
+  void it('a revoked lease ends the helper at the next renewal, although etcd 3.7 still renews it', async () => {
+    const { stage, etcd } = await stageThatHolds();
+    etcd.renewsRevoked = true;
+    etcd.leaseId = undefined;
+    etcd.key = null;
+    const heldUntilMs = deadlineOf(stage);
+    const keepalives = stage.fake.callsOf('keepAlive').length;
+    await stage.clock.advance(2_000);
+    assert.equal(stage.exitStatus, EXIT.lost);
+    assert.equal(stage.fake.callsOf('keepAlive').length, keepalives, 'the transaction shows it first');
+    assert.ok(stage.clock.now() < heldUntilMs);
+  });
+
   void it('a lease that etcd does not know ends the helper at the next renewal', async () => {
     const { stage, etcd } = await stageThatHolds();
     etcd.leaseId = undefined;
