@@ -3,10 +3,17 @@
 import assert from 'node:assert/strict';
 import { copyFileSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { it } from 'node:test';
+import { it, type TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { Authority, replaceFile } from '../support/certificates.ts';
+import { EtcdCluster } from '../support/etcd-cluster.ts';
+import { metricsOf, sumOf } from '../support/etcd-metrics.ts';
+import { ADDED_RELEASES, DEFAULT_RELEASE, etcdVersion } from '../support/etcd-programs.ts';
+import { temporaryDirectory } from '../support/processes.ts';
 import { waitFor } from '../support/wait.ts';
 import { Bed, SHORT } from './support/bed.ts';
+import { CtdbCluster, HELPER } from './support/cluster.ts';
+import { ETCD_ADDRESSES, makeHub } from './support/hub.ts';
 import { Judge } from './support/judge.ts';
 import { CTDB_RELEASES, type CtdbNode, sendSignal } from './support/node.ts';
 
@@ -30,6 +37,13 @@ async function install(node: CtdbNode): Promise<void> {
 function setOptions(node: CtdbNode, options: Readonly<Record<string, string | number>>): void {
   const lines = Object.entries(options).map(([name, value]) => `CTDB_ETCD_LOCK_${name}=${value}\n`);
   writeFileSync(join(node.plan.directory, 'etc/events/legacy/46.etcdlock.options'), lines.join(''));
+}
+
+/** `ctdb scriptstatus` has the script, and it is OK. */
+async function assertScriptIsOk(node: CtdbNode, test: TestContext): Promise<void> {
+  const { stdout } = await node.run('/usr/bin/ctdb', ['scriptstatus']);
+  test.diagnostic(`ctdb scriptstatus:\n${stdout.trimEnd()}`);
+  assert.match(stdout, /^46\.etcdlock +OK +\d/m);
 }
 
 const flagsOf = async (bed: Bed, node: CtdbNode): Promise<string | undefined> =>
@@ -89,9 +103,7 @@ for (const release of SHORT ? (['bookworm'] as const) : CTDB_RELEASES) {
       from,
     );
     test.diagnostic(text);
-    test.diagnostic(await node.ctdb('event', 'status', 'legacy', 'monitor'));
-    const { stdout: scriptstatus } = await node.run('/usr/bin/ctdb', ['scriptstatus']);
-    assert.match(scriptstatus, /^46\.etcdlock +OK +\d/m);
+    await assertScriptIsOk(node, test);
     assert.ok(text.length < 1_000);
     assert.equal(await flagsOf(bed, node), 'OK');
     // The same is said again after an hour: not with the next results, but when the hour has passed.
@@ -135,7 +147,10 @@ for (const release of SHORT ? (['bookworm'] as const) : CTDB_RELEASES) {
     const hung = await waitFor('a check runs', checkOf, { withinMs: 60_000, everyMs: 20 });
     sendSignal(hung, 'SIGSTOP');
     member.thaw();
-    await node.log.awaitLine(/^46\.etcdlock: CTDB LOCK UNKNOWN - the check that began \d+ s ago/, from);
+    await node.log.awaitLine(
+      /^46\.etcdlock: CTDB LOCK UNKNOWN - the last check \(process \d+\) does not end/,
+      from,
+    );
     assert.deepEqual(checks(), [hung]);
     const took = Number(/46\.etcdlock +OK +([\d.]+)/.exec(await statusOf())?.[1]);
     assert.ok(took < 5, `the monitor event took ${took} s beside a check that hangs`);
@@ -153,6 +168,86 @@ for (const release of SHORT ? (['bookworm'] as const) : CTDB_RELEASES) {
     assert.equal(await ctdb.allOk(), leader);
     await judge.assertTidy(leader);
     judge.assertNoComplaint();
+    assert.deepEqual(
+      judge.lines(/Start election|Cluster lock helper terminated|monitor event timed out/),
+      [],
+    );
+  });
+}
+
+const QUOTA_BYTES = 16 * 2 ** 20;
+
+for (const release of [DEFAULT_RELEASE, ...ADDED_RELEASES]) {
+  const version = etcdVersion(release);
+  void it(`what breaks the next election is said with etcd ${version}: a certificate, a lock string, a full database`, async (test) => {
+    await makeHub();
+    const folder = await temporaryDirectory('event-script');
+    const authority = await Authority.make(folder, 'authority');
+    const names = ETCD_ADDRESSES.map((address) => `IP:${address}`);
+    // Of the members; it ends within the 14 days.
+    const pair = await authority.issue({ names, validToDays: 10 });
+    await using etcd = await EtcdCluster.start({
+      release,
+      members: 3,
+      address: (index) => ETCD_ADDRESSES[index] ?? '',
+      tls: { caFile: authority.certFile, ...pair },
+      args: [`--quota-backend-bytes=${QUOTA_BYTES}`],
+    });
+    await using ctdb = await CtdbCluster.boot({
+      etcd,
+      settings: { protocol: 'https', ca_cert: '/shared/ca.pem' },
+    });
+    const node = ctdb.node(0);
+    copyFileSync(authority.certFile, join(node.plan.shared, 'ca.pem'));
+    await Promise.all(ctdb.nodes.map((one) => one.startCtdb()));
+    const leader = await ctdb.allOk();
+    const judge = new Judge(ctdb);
+
+    let from = node.log.end;
+    const isSaid = async (pattern: RegExp): Promise<void> => {
+      const { text } = await node.log.awaitLine(pattern, from);
+      test.diagnostic(text);
+      assert.ok(text.length < 1_000);
+      assert.deepEqual((await ctdb.status(node))?.flags[0], 'OK');
+      from = node.log.end;
+    };
+    await install(node);
+    await node.ctdb('setvar', 'MonitorInterval', '2');
+    setOptions(node, { INTERVAL: 2 });
+    await node.ctdb('event', 'script', 'enable', 'legacy', '46.etcdlock');
+    await isSaid(/^46\.etcdlock: CTDB LOCK WARNING - .* 9 days left.*\[tls-ends\]/);
+    await assertScriptIsOk(node, test);
+
+    // etcd reads the files with each connection.
+    const renewed = await authority.issue({ names });
+    await replaceFile(pair.keyFile, renewed.keyFile);
+    await replaceFile(pair.certFile, renewed.certFile);
+    await node.log.awaitLine(/^46\.etcdlock: CTDB LOCK (?!.*tls-ends)/, from);
+
+    const conf = join(node.plan.directory, 'etc/ctdb.conf');
+    const before = readFileSync(conf, 'utf8');
+    writeFileSync(conf, before.replace(HELPER, `${HELPER} -v`));
+    await isSaid(/^46\.etcdlock: CTDB LOCK WARNING - .*which is not the cluster lock in .*\[ctdb-restart\]/);
+    writeFileSync(conf, before);
+    await node.log.awaitLine(SAYS, from);
+
+    // Four fifths of the quota, where etcd says what that is.
+    const fill = (count: number): Promise<boolean> =>
+      etcd.tryEtcdctl(['put', `/filler/${count}`, 'x'.repeat(100_000)]).then(({ status }) => status === 0);
+    let filler = 0;
+    from = node.log.end;
+    if (ADDED_RELEASES.includes(release)) {
+      const size = async (): Promise<number> =>
+        sumOf(await metricsOf(etcd.member(0)), 'etcd_mvcc_db_total_size_in_bytes');
+      while ((await size()) < QUOTA_BYTES * 0.82) assert.ok(await fill((filler += 1)));
+      await isSaid(/^46\.etcdlock: CTDB LOCK WARNING - .*its quota of 16\.0 MiB.*\[database-large\]/);
+    }
+    while (await fill((filler += 1))) assert.ok(filler < 400);
+    await isSaid(/^46\.etcdlock: CTDB LOCK CRITICAL - .*NOSPACE/);
+    await assertScriptIsOk(node, test);
+
+    // None of this disturbed the lock.
+    assert.equal(await ctdb.allOk(), leader);
     assert.deepEqual(
       judge.lines(/Start election|Cluster lock helper terminated|monitor event timed out/),
       [],
