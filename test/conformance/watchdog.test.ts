@@ -94,14 +94,29 @@ void describe('the watchdog', () => {
   test('no descriptor left for its pipe: one warning, and the lock is held', async () => {
     await using proxy = await TcpProxy.start(cluster.hosts);
     await using bench = await LockBench.make(cluster, { hosts: proxy.endpoint });
-    // The lock is looked at before the watchdog is started. Once that has been asked, all is open that is needed.
-    proxy.pause('fromServer');
-    const holder = await bench.run();
-    await waitFor('the first question', () => proxy.relayed.toServer > 100);
-    const taken = new Set(readdirSync(`/proc/${holder.pid}/fd`).map(Number));
-    const firstFree = Array.from(taken, (_, fd) => fd).find((fd) => !taken.has(fd)) ?? taken.size;
-    await runChecked('prlimit', [`--pid=${holder.pid}`, `--nofile=${firstFree}`]);
-    proxy.resume();
+    const holder = await waitFor(
+      'the limit is set before the first attempt is given up',
+      async () => {
+        // Once the connection is there, all is open that is needed. Answers are held back until the limit is set.
+        const { toServer } = proxy.relayed;
+        const startedAtMs = performance.now();
+        proxy.pause('fromServer');
+        const helper = await bench.run();
+        while (proxy.relayed.toServer === toServer) await new Promise((resolve) => setTimeout(resolve, 5));
+        const taken = new Set(readdirSync(`/proc/${helper.pid}/fd`).map(Number));
+        const firstFree = Array.from(taken, (_, fd) => fd).find((fd) => !taken.has(fd)) ?? taken.size;
+        await runChecked('prlimit', [`--pid=${helper.pid}`, `--nofile=${firstFree}`]);
+        // After 1.5 s without an answer the helper needs another connection, and has no descriptor for it.
+        const isInTime = performance.now() - startedAtMs < 1_200;
+        if (!isInTime) {
+          helper.signal('SIGKILL');
+          await helper.exited();
+        }
+        proxy.resume();
+        return isInTime && helper;
+      },
+      { withinMs: 60_000 },
+    );
     assert.equal(await holder.answer(), '0', holder.stderr);
     await livesOn(bench, holder);
     assert.equal(holder.stderrLines.length, 1, holder.stderr);

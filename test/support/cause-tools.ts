@@ -84,13 +84,14 @@ export async function listen(tools: CauseTools, server: Server): Promise<Setting
   return { hosts: `127.0.0.1:${(server.address() as AddressInfo).port}` };
 }
 
-/** Runs `etcdctl` where the check of a password can take seconds. */
+/** Runs `etcdctl` where the check of a password can take seconds; its own login counts as a part of the dial. */
 export function patiently(
   cluster: EtcdCluster,
   args: readonly string[],
   options: EtcdctlOptions = {},
 ): Promise<string> {
-  return cluster.etcdctl([...args, '--command-timeout=60s'], { ...options, limitMs: 60_000 });
+  const patience = ['--dial-timeout=60s', '--command-timeout=60s'];
+  return cluster.etcdctl([...args, ...patience], { ...options, limitMs: 60_000 });
 }
 
 /** Makes users, and switches logins on. */
