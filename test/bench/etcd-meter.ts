@@ -7,6 +7,8 @@ export interface Counts {
   readonly requests: number;
   /** Entries of the raft log. */
   readonly entries: number;
+  /** Keepalives of leases. Each renewal of this helper sends one, after its one entry. */
+  readonly keepAlives: number;
 }
 
 /** Reads the counters of a member's /metrics. */
@@ -15,5 +17,6 @@ export async function countsOf(member: EtcdMember): Promise<Counts> {
   return {
     requests: sumOf(metrics, 'grpc_server_msg_received_total') + sumOf(metrics, 'etcd_http_received_total'),
     entries: sumOf(metrics, 'etcd_server_proposals_committed_total'),
+    keepAlives: sumOf(metrics, 'grpc_server_msg_received_total', 'grpc_method="LeaseKeepAlive"'),
   };
 }

@@ -34,7 +34,11 @@ interface Holding {
 }
 
 function difference(after: Counts, before: Counts): Counts {
-  return { requests: after.requests - before.requests, entries: after.entries - before.entries };
+  return {
+    requests: after.requests - before.requests,
+    entries: after.entries - before.entries,
+    keepAlives: after.keepAlives - before.keepAlives,
+  };
 }
 
 const look = ({ pid }: Helper): { alone: Footprint; family: Footprint } => ({

@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import type { EtcdMember } from '../support/etcd-cluster.ts';
 import type { MutexParent } from '../support/mutex-parent.ts';
 import type { Contestant } from './contestants.ts';
 import { holdContestant, runContestant } from './contestants.ts';
@@ -106,13 +107,24 @@ export class StartPhase {
     figures.contendedMs.push((helper.answeredAtMs ?? NaN) - helper.startedAtMs);
     if (member === undefined || before === undefined) return;
     const after = await countsOf(member);
+    const tookMs = performance.now() - startedMs;
     const keysAfter = await contestant.countKeys?.();
     if (keysBefore !== undefined && keysAfter !== undefined) figures.keysLeft.push(keysAfter - keysBefore);
-    // What the holder adds in the same time is not the contender's.
-    const tookMs = performance.now() - startedMs;
-    const idleBefore = await countsOf(member);
-    await delay(tookMs);
-    const idleAfter = await countsOf(member);
-    figures.contendedEntries.push(after.entries - before.entries - (idleAfter.entries - idleBefore.entries));
+    figures.contendedEntries.push(
+      after.entries -
+        before.entries -
+        (await entriesOfHolder(member, after.keepAlives - before.keepAlives, tookMs)),
+    );
   }
+}
+
+/**
+ * The entries that the holder has added in the same time. With keepalives they are counted: a contender sends none. Other
+ * holders are watched for as long again.
+ */
+async function entriesOfHolder(member: EtcdMember, keepAlives: number, tookMs: number): Promise<number> {
+  const before = await countsOf(member);
+  if (before.keepAlives > 0) return keepAlives;
+  await delay(tookMs);
+  return (await countsOf(member)).entries - before.entries;
 }
