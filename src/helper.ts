@@ -121,8 +121,9 @@ export async function helpCtdb(
   answerPipe: AnswerPipe,
   version: string,
 ): Promise<ExitStatus> {
-  // When the runtime closes a socket it compares it with `process.stderr`, and creates that stream to do so. That takes
-  // a thirtieth of a start. The helper does not use the stream: it logs with stderr-log.ts.
+  // When the runtime closes a socket it compares it with `process.stderr`, and creates that stream to do so. This would
+  // make CTDB's log non-blocking for every process that shares it. The helper does not use the stream: it logs with
+  // stderr-log.ts.
   Object.defineProperty(process, 'stderr', { value: undefined });
   Buffer.poolSize = BUFFER_POOL_BYTES;
   const procfs = inspectProcfs(process.pid);

@@ -4,7 +4,8 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { fail, say } from './report.ts';
 
 // Abseil, absl/synchronization/mutex.cc: what to do about locks that are taken in different orders. Official builds of
-// Node.js 24 look for that at each lock (kAbort); the graph that they keep of all locks takes 1 MB of memory.
+// Node.js 24 look for that at each lock (kAbort); the graph that they keep of all locks takes 1 MB of memory (17.9
+// against 16.9 MB, 31 takes in turns).
 const SYMBOL = '_ZN4absl12_GLOBAL__N_124synch_deadlock_detectionE';
 const ABORT = 2;
 const IGNORE = 0;
