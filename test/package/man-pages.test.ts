@@ -94,7 +94,7 @@ describe('ctdb-etcd-event(7)', () => {
 
   test('explains every option of the script with its default, and no other', () => {
     const page = textOf('ctdb-etcd-event.7');
-    const options = [...script.matchAll(/^: "\$\{(CTDB_ETCD_LOCK_\w+):=(\w+)\}"$/gm)];
+    const options = [...script.matchAll(/^\t\w+=\$\{(CTDB_ETCD_LOCK_\w+):-(\w+)\}$/gm)];
     assert.equal(options.length, 2);
     for (const [, name = '', standard = ''] of options) {
       const [, text = ''] = new RegExp(`${name}=(.*?Default: \\S+)`).exec(page) ?? [];
@@ -106,9 +106,14 @@ describe('ctdb-etcd-event(7)', () => {
 
   test('explains what the script says besides the check', () => {
     const page = textOf('ctdb-etcd-event.7');
-    const lines = [...script.matchAll(/echo "(CTDB LOCK UNKNOWN - [^";(]+)/g)];
-    assert.equal(lines.length, 2);
-    for (const [, line = ''] of lines) assert.ok(page.includes(line.replaceAll('$age', '...').trim()), line);
+    const lines = [...script.matchAll(/(?:echo|tell) "(CTDB LOCK (?:UNKNOWN|CRITICAL) - [^";]+)/g)];
+    assert.equal(lines.length, 4);
+    for (const [, line = ''] of lines) {
+      const text = line
+        .replace('$dir', '/var/lib/ctdb/scripts/service/etcdlock')
+        .replace(/\$(pid|program)/, '...');
+      assert.ok(page.includes(text), text);
+    }
   });
 });
 
