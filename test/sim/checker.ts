@@ -124,7 +124,8 @@ export class Checker implements Agreement, Audience, Traffic {
         contender,
         fromMs: world.timeline.nowMs,
         untilMs: Infinity,
-        isTouched: false,
+        // A backup can contain what an administrator had written over the holder's record.
+        isTouched: this.#presences.some((each) => each.key === key && each.isTouched),
       });
     else present.isTouched = true;
     if (author.kind !== 'contender' || contender === undefined) return;
