@@ -1,6 +1,8 @@
 // The packed binary on endpoints that lead to more than one store, or to a proxy: never two holders, and one line that says why.
 import assert from 'node:assert/strict';
+import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { checkLock } from '../support/check-lock.ts';
 import { ETCD_RELEASES, EtcdCluster, etcdPackageVersion, etcdProgram } from '../support/etcd-cluster.ts';
 import type { EtcdRelease } from '../support/etcd-cluster.ts';
 import { LockBench } from '../support/lock-bench.ts';
@@ -27,6 +29,14 @@ function orders<T>(items: readonly T[]): T[][] {
   return items.flatMap((first, index) =>
     orders(items.filter((_, other) => other !== index)).map((rest) => [first, ...rest]),
   );
+}
+
+/** What `check` says of the proxy, after which it must say nothing else that is wrong. */
+async function verdictOfCheck({ base }: LockBench): Promise<string | undefined> {
+  const { status, findings } = await checkLock({ directory: base, configFile: join(base, 'etcd') });
+  const verdict = findings.find(({ id }) => id === 'etcd-proxy')?.verdict;
+  assert.equal(status, verdict === 'problem' ? 2 : 1, JSON.stringify(findings, undefined, 2));
+  return verdict;
 }
 
 const IS_ANOTHER =
@@ -214,6 +224,13 @@ for (const release of ETCD_RELEASES) {
                 helper.stderr,
                 /^Cannot take the cluster lock: etcd at \S+: .*(grpc-proxy|proxy or load balancer).*; list the addresses of the members in hosts \[etcd-proxy\]$/m,
               );
+            }
+            assert.equal(await verdictOfCheck(bench), 'problem');
+            if (members > 1) {
+              // A holder does not use a proxy among the members.
+              await bench.configure({ hosts: `${cluster.hosts},${hosts}` });
+              assert.equal(await verdictOfCheck(bench), 'warning');
+              await (await bench.hold()).release();
             }
             assert.deepEqual(await bench.leftovers(), []);
           } finally {

@@ -20,7 +20,7 @@ const OF_THE_TEST = (finding: Finding): boolean => finding.area === 'ctdb' || fi
  * @returns what it found about etcd and the way there, and its exit status
  */
 export async function checkLock(
-  base: HelperBase,
+  base: Pick<HelperBase, 'configFile' | 'directory'>,
   wrap: readonly string[] = [],
 ): Promise<{ readonly status: number | null; readonly findings: readonly Finding[] }> {
   const command = [...wrap, helperProgram(), 'check', '--config', base.configFile, '--json'];

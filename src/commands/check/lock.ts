@@ -1,4 +1,5 @@
 import type { CheckReport } from './report.ts';
+import { checkProxies } from './proxies.ts';
 import { checkOneStore, checkShortestLeases } from './stores.ts';
 import { formatLatency } from './time.ts';
 import type { CheckedConfig } from './config.ts';
@@ -76,7 +77,10 @@ export async function checkLock(
   const lock = new Members(each, clock, timing);
   const bench: Bench = { directory, lock, admin, context, report };
   const leaseId = newLeaseId();
+  const answers = new Set(answering.map(({ endpoint }) => endpoint));
+  const asked = each.filter(({ endpoint }) => answers.has(endpoint));
   try {
+    if (await checkProxies(asked, context, report)) return;
     await step(bench, (member, call) => unless('leaseExists', member.grant(leaseId, SCRATCH_TTL_MS, call)));
     await reportTtl(bench, timing);
     try {
@@ -86,8 +90,6 @@ export async function checkLock(
       );
       report.ok('permission-ok', `may take a lease, and may read and write under ${directory}`);
       await checkOneStore(leaseId, answering, context, report);
-      const answers = new Set(answering.map(({ endpoint }) => endpoint));
-      const asked = each.filter(({ endpoint }) => answers.has(endpoint));
       await checkShortestLeases(asked, context, report);
       await measureRenewals(leaseId, timing.attemptMs, bench);
     } finally {
