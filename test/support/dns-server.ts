@@ -1,6 +1,6 @@
 import { createSocket, type Socket } from 'node:dgram';
 import { once } from 'node:events';
-import { createServer, type Server } from 'node:net';
+import { type AddressInfo, createServer, type Server } from 'node:net';
 
 /** What a name leads to. */
 export interface Zone {
@@ -79,6 +79,7 @@ function answersFor(zone: Zone, type: number): Buffer[] {
 export type DnsMood =
   'answers' | 'fails' | 'silent' | 'late' | 'otherId' | 'otherName' | 'denies' | 'truncates';
 
+const TRIES = 20;
 const LATE_MS = 1_200;
 const TRUNCATED = 0x0200;
 
@@ -127,15 +128,24 @@ export class DnsServer implements AsyncDisposable {
     return this.#socket.address().port;
   }
 
-  /** @param port 0 for any that is free */
+  /** @param port 0 for any that is free, for UDP and TCP alike */
   static async start(address: string, port: number): Promise<DnsServer> {
-    const socket = createSocket('udp4');
-    socket.bind(port, address);
-    await once(socket, 'listening');
-    const tcp = createServer();
-    tcp.listen(socket.address().port, address);
-    await once(tcp, 'listening');
-    return new DnsServer(socket, tcp);
+    for (let tries = 1; ; tries += 1) {
+      const tcp = createServer();
+      tcp.listen(port, address);
+      await once(tcp, 'listening');
+      const socket = createSocket('udp4');
+      try {
+        socket.bind((tcp.address() as AddressInfo).port, address);
+        await once(socket, 'listening');
+        return new DnsServer(socket, tcp);
+      } catch (error) {
+        // Another program has that port of UDP. An open socket would keep the test from ending.
+        socket.close();
+        tcp.close();
+        if (port !== 0 || tries === TRIES) throw error;
+      }
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
