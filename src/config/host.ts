@@ -1,11 +1,20 @@
 import { isIPv4, isIPv6 } from 'node:net';
 import { domainToASCII } from 'node:url';
 import { nameOfCharacter } from '../base/character.ts';
+import { quote } from '../base/quote.ts';
 import type { Checked, Checker } from './value-checks.ts';
 
 // A host name by RFC 1123, with the underscore that internal names often have.
 const LABEL = /^[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?$/i;
 const LONGEST_NAME = 253;
+const LONGEST_LABEL = 63;
+
+/** Why no resolver can look `name` up, for a message; '' when the reason is another one. */
+function tooLong(name: string): string {
+  const label = name.split('.').find((one) => one.length > LONGEST_LABEL);
+  if (label === undefined) return '';
+  return `; DNS allows ${LONGEST_LABEL} characters between two dots, and ${quote(label)} has ${label.length}`;
+}
 
 /** True for an IPv4 address, or a name that a resolver can look up. `10.0.0.256` is neither. */
 export function isHostName(text: string): boolean {
@@ -28,7 +37,8 @@ function asciiName(text: string, want: string): Checked<string> {
   const [unseen] = UNSEEN.exec(text) ?? [];
   if (unseen !== undefined) return { want: `${want}; it has ${nameOfCharacter(unseen)}`, asAscii: true };
   const name = INTERNATIONAL_NAME.test(text) ? domainToASCII(text) : '';
-  return isHostName(name) ? { value: name } : { want };
+  if (isHostName(name)) return { value: name };
+  return { want: `${want}${tooLong(name) || '; the name has no form in ASCII (IDNA)'}` };
 }
 
 const LINK_LOCAL = /^fe[89ab]/i;
@@ -62,7 +72,7 @@ export function hostOf(text: string, want: string, use: 'dial' | 'name'): Checke
   if (text.includes(':')) return ipv6Address(text, want, use === 'dial');
   // eslint-disable-next-line no-control-regex -- all of ASCII is meant
   if (!/^[\u0000-\u007f]*$/.test(text)) return asciiName(text, want);
-  return isHostName(text) ? { value: text } : { want };
+  return isHostName(text) ? { value: text } : { want: want + tooLong(text) };
 }
 
 /** A host name or an address without a port. */

@@ -1,4 +1,5 @@
 import { isUtf8 } from 'node:buffer';
+import { nameOfCharacter } from '../base/character.ts';
 import { readSmallFile } from '../base/small-file.ts';
 import { convertCommand, wideEncodingOf, withoutByteOrderMark } from './text-encoding.ts';
 
@@ -12,6 +13,10 @@ const LARGEST_BYTES = 4_096;
 
 const LINE_FEED = 0x0a;
 const CARRIAGE_RETURN = 0x0d;
+
+// The bytes below it are control characters. UTF-16 and UTF-32 without a byte order mark have them in each character.
+const SPACE = 0x20;
+const TAB = 0x09;
 
 /**
  * Reads the password in the first line of a file, byte by byte, without a byte order mark.
@@ -32,6 +37,11 @@ export function readPasswordFile(path: string, encoding: 'UTF-8' | 'any'): Passw
     return { kind: 'problem', problem: 'its first line is empty', remedy: 'write the password into it' };
   }
   if (encoding === 'UTF-8' && !isUtf8(line)) return inAnotherEncoding('it is not UTF-8', 'LATIN1', path);
+  const control = line.find((byte) => byte < SPACE && byte !== TAB);
+  if (control !== undefined) {
+    const problem = `its first line has ${nameOfCharacter(String.fromCharCode(control))}`;
+    return { kind: 'problem', problem, remedy: 'write the password into it as UTF-8 text' };
+  }
   return { kind: 'password', bytes: line };
 }
 

@@ -1,7 +1,7 @@
 import { shellWord } from './named-files.ts';
 
 /** An encoding with two or four bytes to a character, as `iconv` names it. */
-export type WideEncoding = 'UTF-16' | 'UTF-16LE' | 'UTF-16BE' | 'UTF-32';
+export type WideEncoding = 'UTF-16' | 'UTF-16LE' | 'UTF-16BE' | 'UTF-32' | 'UTF-32LE' | 'UTF-32BE';
 
 /**
  * The encoding of text with two or four bytes to a character; undefined for all other text. Editors and shells of
@@ -14,6 +14,8 @@ export function wideEncodingOf(bytes: Uint8Array): WideEncoding | undefined {
   }
   if ((a === 0xff && b === 0xfe) || (a === 0xfe && b === 0xff)) return 'UTF-16';
   if (a === undefined || b === undefined) return undefined;
+  if (a !== 0 && b === 0 && c === 0 && d === 0) return 'UTF-32LE';
+  if (a === 0 && b === 0 && c === 0 && d !== undefined && d !== 0) return 'UTF-32BE';
   if (a !== 0 && b === 0 && c !== 0 && (d === undefined || d === 0)) return 'UTF-16LE';
   if (a === 0 && b !== 0 && (c === undefined || c === 0) && d !== 0) return 'UTF-16BE';
   return undefined;

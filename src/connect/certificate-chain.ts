@@ -1,7 +1,7 @@
 import type { X509Certificate } from 'node:crypto';
 import { quote } from '../base/quote.ts';
 import type { TlsConfig } from '../config/config.ts';
-import { nameInLine } from './certificate-facts.ts';
+import { isSelfSigned, nameInLine } from './certificate-facts.ts';
 
 /** What is known of a member whose certificate TLS does not trust. */
 export interface Shown {
@@ -20,6 +20,7 @@ export interface Link {
   readonly place: 'own' | 'between' | 'authority';
 }
 
+/** The name of a certificate's subject or issuer, in quotes. */
 export const nameOf = (name: string | undefined): string => quote(nameInLine(name));
 
 /**
@@ -48,4 +49,15 @@ export function pathOf({ sent, authorities, tls }: Shown): Link[] {
     return [...links, { certificate: issuer, called, place: 'authority' }];
   }
   return links;
+}
+
+/** The member's own certificate, and those of the sent ones that lead from it to an authority, in that order. */
+export function linkedChain(sent: readonly X509Certificate[]): X509Certificate[] {
+  const chain = sent.slice(0, 1);
+  for (let last = chain.at(-1); last !== undefined && !isSelfSigned(last);) {
+    const below = last;
+    last = sent.find((one) => !chain.includes(one) && isIssuedBy(below, one));
+    if (last !== undefined) chain.push(last);
+  }
+  return chain;
 }

@@ -57,11 +57,29 @@ export function weakDigestOf(certificate: X509Certificate): string | undefined {
 export const STRONG_KEY = 'reissue it with an RSA key of 2048 bits or an EC key on P-256';
 export const STRONG_DIGEST = 'reissue it with a SHA-256 signature';
 
-/** True when the extended key usage allows `usage`. A certificate without that extension allows everything. */
+/**
+ * True when the extended key usage allows `usage`. A certificate without that extension allows everything.
+ * anyExtendedKeyUsage allows clients for etcd, and does not allow servers for OpenSSL (`crypto/x509/v3_purp.c`).
+ */
 export function mayServe({ keyUsage }: X509Certificate, usage: string): boolean {
   // Node's type says that it is always there. Without the extension it is undefined.
   const usages = keyUsage as string[] | undefined;
-  return usages === undefined || usages.includes(usage) || usages.includes(ANY_USAGE);
+  if (usages === undefined || usages.includes(usage)) return true;
+  return usage === CLIENT_AUTH && usages.includes(ANY_USAGE);
+}
+
+// The keys that Go, in which etcd is written, uses in TLS (`crypto/tls/auth.go`, signatureSchemesForCertificate).
+const ETCD_KEYS = ['rsa', 'ed25519'];
+const ETCD_CURVES = ['prime256v1', 'secp384r1', 'secp521r1'];
+
+/** The key of a certificate when etcd cannot use it in TLS, as a noun phrase; undefined when it can. */
+export function strangeKeyOf({ publicKey }: X509Certificate): string | undefined {
+  const { asymmetricKeyType: type = 'unknown', asymmetricKeyDetails } = publicKey;
+  if (type === 'ec') {
+    const curve = asymmetricKeyDetails?.namedCurve ?? 'unknown';
+    return ETCD_CURVES.includes(curve) ? undefined : `a key on the curve ${curve}`;
+  }
+  return ETCD_KEYS.includes(type) ? undefined : `a key of type ${type.toUpperCase()}`;
 }
 
 // id-ce-keyUsage (RFC 5280, section 4.2.1.3)

@@ -78,5 +78,17 @@ export function foreignFormatOf(bytes: Buffer, path: string, wanted: Wanted): Fo
       remedy: `run keytool -importkeystore -srckeystore ${shellWord(path)} -destkeystore ${store} -deststoretype PKCS12, then openssl pkcs12 -in ${store} ${PKCS12_OPTIONS[wanted]} -out ${shellWord(`${path}.pem`)}`,
     };
   }
-  return derFormat(bytes, path, wanted);
+  const encoded = base64Format(bytes, path);
+  return encoded ?? derFormat(bytes, path, wanted);
+}
+
+/** Base64 of the word `-----BEGIN `, as in a Secret of Kubernetes. */
+const ENCODED_BOUNDARY = 'LS0tLS1CRUdJTi';
+
+function base64Format(bytes: Buffer, path: string): ForeignFormat | undefined {
+  if (bytes.toString('latin1', 0, ENCODED_BOUNDARY.length) !== ENCODED_BOUNDARY) return undefined;
+  return {
+    name: 'a PEM file in base64',
+    remedy: `decode it, and use the new file: base64 -d ${shellWord(path)} > ${shellWord(`${path}.pem`)}`,
+  };
 }

@@ -1,9 +1,10 @@
 import { X509Certificate } from 'node:crypto';
+import { nameOfCharacter } from '../base/character.ts';
 import { readSmallFile } from '../base/small-file.ts';
 import { shellWord } from '../config/named-files.ts';
 import { withoutByteOrderMark } from '../config/text-encoding.ts';
 import { foreignFormatOf, type Wanted } from './file-format.ts';
-import { derOf, pemBlocks, type PemBlock } from './pem.ts';
+import { contentOf, pemBlocks, type PemBlock } from './pem.ts';
 import { isPrivateKey } from './private-key.ts';
 import { TlsFileError } from './tls-file-error.ts';
 
@@ -52,6 +53,7 @@ function remedyFor(label: string, path: string): string {
     case 'TRUSTED CERTIFICATE':
       return `convert it, and use the new file: openssl storeutl -certs -out ${to} ${from}`;
     case 'PKCS7':
+    case 'PKCS #7 SIGNED DATA':
     case 'CMS':
       return `convert it, and use the new file: openssl pkcs7 -in ${from} -print_certs -out ${to}`;
     case 'CERTIFICATE REQUEST':
@@ -63,21 +65,26 @@ function remedyFor(label: string, path: string): string {
 }
 
 function certificateIn(key: string, path: string, block: PemBlock): FiledCertificate {
-  const fail = (problem: string): TlsFileError =>
+  const fail = (problem: string, line = block.line): TlsFileError =>
     new TlsFileError(
       'tls-pem-line',
-      `${key} "${path}" line ${block.line}: ${problem}`,
+      `${key} "${path}" line ${line}: ${problem}`,
       `set ${key} to a PEM file with certificates`,
     );
-  const der = derOf(block);
-  if (der === undefined) throw fail('the certificate has characters that are not base64');
+  const content = contentOf(block);
+  if (!('der' in content))
+    throw fail(`the certificate has ${nameOfCharacter(content.wrong)}, which is not base64`, content.line);
+  const { der } = content;
+  let certificate: X509Certificate;
   try {
-    const lines = der.toString('base64').replace(/.{64}/g, '$&\n').trimEnd();
-    const pem = `-----BEGIN CERTIFICATE-----\n${lines}\n-----END CERTIFICATE-----\n`;
-    return { certificate: new X509Certificate(der), line: block.line, pem };
+    certificate = new X509Certificate(der);
   } catch {
     throw fail('the certificate cannot be read');
   }
+  // Two blocks that were joined without their boundaries, for example. TLS would ignore what follows the first.
+  if (certificate.raw.length < der.length)
+    throw fail('the certificate is followed by other data in its block');
+  return { certificate, line: block.line, pem: certificate.toString() };
 }
 
 /**

@@ -11,7 +11,7 @@ export interface KeySource {
 }
 
 // Object identifiers, without their tag, of encryptions that OpenSSL 3 has only in its legacy provider, which this
-// program does not contain: PKCS#5 v1.5 (RFC 8018, appendix A.3), PKCS#12 (RFC 7292, appendix C), and DES and RC2
+// program does not contain: PKCS#5 v1.5 (RFC 8018, appendix A.3), PKCS#12 (RFC 7292, appendix C), and old ciphers
 // inside PBES2.
 const OLD_ENCRYPTIONS: readonly (readonly [oid: string, name: string])[] = [
   ['06092a864886f70d010501', 'PBE-MD2-DES'],
@@ -26,6 +26,10 @@ const OLD_ENCRYPTIONS: readonly (readonly [oid: string, name: string])[] = [
   ['060a2a864886f70d010c0106', 'PBE-SHA1-RC2-40'],
   ['06052b0e030207', 'DES-CBC'],
   ['06082a864886f70d0302', 'RC2-CBC'],
+  ['06092b0601040197550102', 'BF-CBC'],
+  ['06092a864886f67d07420a', 'CAST5-CBC'],
+  ['06082a831a8c9a440104', 'SEED-CBC'],
+  ['060b2b06010401813c07010102', 'IDEA-CBC'],
 ];
 
 // The algorithm is within the first bytes, before the encrypted key.

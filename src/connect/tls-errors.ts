@@ -1,57 +1,10 @@
 import { isIP } from 'node:net';
-import { quote } from '../base/quote.ts';
 import type { TlsConfig } from '../config/config.ts';
-import {
-  CLIENT_AUTH,
-  datesAt,
-  mayHandshake,
-  mayServe,
-  nameInLine,
-  STRONG_DIGEST,
-  weakDigestOf,
-} from './certificate-facts.ts';
 import { CHECK_HOSTS, type ConnectFailure, firstLine } from './connect-failure.ts';
+import { refusedOwn } from './refused-certificate.ts';
 import { TlsFileError } from './tls-file-error.ts';
-import { ownCertificate } from './tls-files.ts';
 import type { Shown } from './certificate-chain.ts';
 import { DISTRUST_CODES, explainDistrust } from './tls-trust.ts';
-
-/** The member refused the client certificate. Says what is wrong with it, when this side can see that. */
-function refusedOwn(alert: string, tls: TlsConfig, certFile: string): ConnectFailure {
-  const own = ownCertificate(tls);
-  const refused = (fault: string, remedy: string): ConnectFailure => ({
-    id: 'tls-refused-cert',
-    kind: 'tls',
-    message: `the member refused the client certificate (${alert})${fault}`,
-    remedy,
-  });
-  if (own !== undefined) {
-    const dates = datesAt(own, new Date());
-    if (dates === 'expired') return refused(': it has expired', `renew cert "${certFile}"`);
-    if (dates === 'early')
-      return refused(': it is not yet valid', `correct this host's clock, or replace cert "${certFile}"`);
-    if (!mayServe(own, CLIENT_AUTH)) {
-      return refused(
-        ': it is not for clients, because its extendedKeyUsage has no clientAuth',
-        `reissue cert "${certFile}" with extendedKeyUsage = clientAuth`,
-      );
-    }
-    if (!mayHandshake(own)) {
-      return refused(
-        ': it is not for TLS, because its keyUsage has no digitalSignature',
-        `reissue cert "${certFile}" with keyUsage = digitalSignature`,
-      );
-    }
-    const digest = weakDigestOf(own);
-    if (digest !== undefined)
-      return refused(`: it is signed with ${digest}`, `cert "${certFile}": ${STRONG_DIGEST}`);
-  }
-  const issuer = own === undefined ? '' : `, signed by ${quote(nameInLine(own.issuer))}`;
-  return refused(
-    issuer,
-    `replace cert "${certFile}" with one that an authority in the member's --trusted-ca-file has signed, followed by its intermediate certificates`,
-  );
-}
 
 /** By OpenSSL's text for the alert that the member sent. */
 export function explainAlert(text: string, tls: TlsConfig): ConnectFailure | undefined {
@@ -96,17 +49,19 @@ export function explainAlert(text: string, tls: TlsConfig): ConnectFailure | und
         return {
           id: 'tls-refused',
           kind: 'tls',
-          message: `the member refused TLS (${alert}): no common cipher, or a key of cert "${tls.certFile}" that it does not accept`,
+          message: `the member refused TLS (${alert}): no common cipher, or a key that it cannot use in cert "${tls.certFile}" or in its own --cert-file`,
           remedy:
-            'check --cipher-suites of the member, and use a cert with an RSA key or an EC key on P-256, P-384 or P-521',
+            'check --cipher-suites of the member, and use RSA keys of 2048 bits or more, or EC keys on P-256, P-384 or P-521',
         };
       }
-      // With TLS 1.2, some members send only this alert to a client without a certificate.
+      // A member whose own key cannot be used sends this alert. So do some members with TLS 1.2 to a client without a
+      // certificate.
       return {
         id: 'tls-refused',
         kind: 'tls',
-        message: `the member refused TLS (${alert}), perhaps because it wants a client certificate`,
-        remedy: 'set cert and key',
+        message: `the member refused TLS (${alert}): no common cipher, or a key that it cannot use in its --cert-file, or it wants a client certificate`,
+        remedy:
+          "check the member's --cipher-suites and its key (RSA of 2048 bits or more, or EC on P-256, P-384 or P-521), or set cert and key",
       };
     case 'no application protocol':
       return {
@@ -215,9 +170,16 @@ function wrongName(error: unknown, name: string): ConnectFailure {
       `reissue it with subjectAltName = IP:${name}`,
     );
   }
-  const others = names?.replaceAll('IP Address:', 'IP:') ?? `CN ${String(subject?.CN ?? 'nobody')}`;
+  const usable = names?.split(', ').filter((one) => /^(DNS|IP Address):/.test(one)) ?? [];
+  if (usable.length === 0) {
+    const form = isIP(name) === 0 ? 'DNS' : 'IP';
+    return wrong(
+      `, because it has no host name or address in subjectAltName; its CN "${String(subject?.CN ?? '')}" does not count`,
+      `reissue it with subjectAltName = ${form}:${name}`,
+    );
+  }
   return wrong(
-    `, but for ${firstLine(others)}`,
+    `, but for ${firstLine(usable.join(', ').replaceAll('IP Address:', 'IP:'))}`,
     'use a name from the certificate in hosts, or set server_name to one',
   );
 }

@@ -27,6 +27,8 @@ export interface LoadedTls {
   readonly authorities: PemFile | undefined;
   /** The client's own certificate; undefined without `cert`. */
   readonly own: X509Certificate | undefined;
+  /** The client's own certificate and those that are sent after it; empty without `cert`. */
+  readonly ownChain: readonly FiledCertificate[];
 }
 
 function passwordIn(path: string): Buffer {
@@ -71,12 +73,21 @@ function readPair(config: TlsConfig, certFile: string): OwnPair {
     );
   }
   const password = keyPasswordFile === undefined ? undefined : passwordIn(keyPasswordFile);
+  let unusable: TlsFileError | undefined;
   for (const block of privateKeys) {
-    const key = readPrivateKey(block, source, password);
+    let key: KeyObject;
+    try {
+      key = readPrivateKey(block, source, password);
+    } catch (error) {
+      if (!(error instanceof TlsFileError)) throw error;
+      unusable ??= error; // another key in the file may be the right one
+      continue;
+    }
     const leaf = certificates.find(({ certificate }) => certificate.checkPrivateKey(key));
     if (leaf !== undefined)
       return { chain: [leaf, ...certificates.filter((other) => other !== leaf)], leaf, key };
   }
+  if (unusable !== undefined) throw unusable;
   throw new TlsFileError(
     'tls-pair',
     `the private key in ${source.name} "${source.path}" does not belong to the certificate in cert "${certFile}"`,
@@ -168,7 +179,8 @@ export class TlsFiles {
       // etcdctl does.
       allowPartialTrustChain: true,
     };
-    if (certFile === undefined) return { context: createSecureContext(common), authorities, own: undefined };
+    if (certFile === undefined)
+      return { context: createSecureContext(common), authorities, own: undefined, ownChain: [] };
 
     const pair = readPair(this.#config, certFile);
     const own = {
@@ -180,6 +192,7 @@ export class TlsFiles {
         context: createSecureContext({ ...common, ...own }),
         authorities,
         own: pair.leaf.certificate,
+        ownChain: pair.chain,
       };
     } catch (error) {
       throw refusedPair(certFile, pair, error);
@@ -187,12 +200,14 @@ export class TlsFiles {
   }
 }
 
-/** The client certificate in the file now; undefined when it cannot be read. */
-export function ownCertificate(tls: TlsConfig): X509Certificate | undefined {
+/**
+ * The client certificate in the file now, followed by those that are sent after it; empty when they cannot be read.
+ */
+export function ownCertificates(tls: TlsConfig): readonly X509Certificate[] {
   try {
-    return new TlsFiles(tls).load().own;
+    return new TlsFiles(tls).load().ownChain.map(({ certificate }) => certificate);
   } catch (error) {
-    if (error instanceof TlsFileError) return undefined;
+    if (error instanceof TlsFileError) return [];
     throw error;
   }
 }

@@ -1,5 +1,5 @@
 import type { X509Certificate } from 'node:crypto';
-import { isIssuedBy, type Link, nameOf, pathOf, type Shown } from './certificate-chain.ts';
+import { isIssuedBy, type Link, linkedChain, nameOf, pathOf, type Shown } from './certificate-chain.ts';
 import {
   datesAt,
   isSelfSigned,
@@ -37,7 +37,8 @@ function outOfDate(path: readonly Link[], when: 'expired' | 'early', now: Date):
 function unknownAuthority({ sent, authorities, tls }: Shown): ConnectFailure {
   const { caFile } = tls;
   const [own] = sent;
-  const top = sent.at(-1);
+  const linked = linkedChain(sent);
+  const top = linked.at(-1);
   const notThere =
     caFile === undefined ? "not one of the system's authorities" : `not in ca_cert "${caFile}"`;
   const put = (what: string): string =>
@@ -65,7 +66,7 @@ function unknownAuthority({ sent, authorities, tls }: Shown): ConnectFailure {
       put('the current certificate of that authority'),
     );
   }
-  if (sent.length > 1) {
+  if (linked.length > 1) {
     return failure(
       'tls-authority',
       `the member's certificate leads to the authority ${issuer}, which is ${notThere}`,
@@ -74,7 +75,7 @@ function unknownAuthority({ sent, authorities, tls }: Shown): ConnectFailure {
   }
   return failure(
     'tls-authority',
-    `the member's certificate is signed by ${issuer}, which is ${notThere}, and the member sends no intermediate certificates`,
+    `the member's certificate is signed by ${issuer}, which is ${notThere}, and the member sends ${sent.length > 1 ? 'other certificates, but not that one' : 'no intermediate certificates'}`,
     `${put(`the certificate of ${issuer}`)}, or append it to the member's --cert-file if it is an intermediate one`,
   );
 }

@@ -3,7 +3,7 @@ import type { TlsConfig } from '../config/config.ts';
 import { shellWord } from '../config/named-files.ts';
 import { commonNameOf } from '../connect/certificate-facts.ts';
 import type { RpcStatus } from '../connect/connection.ts';
-import { ownCertificate } from '../connect/tls-files.ts';
+import { ownCertificates } from '../connect/tls-files.ts';
 
 /** What a message about a failed call can mention. */
 export interface ErrorContext {
@@ -141,7 +141,7 @@ function denied({ username, tls, isSecure, key }: ErrorContext): Meaning {
       message: `permission denied to user "${username}"${on}`,
       remedy: `${grant}, and give the user that role: etcdctl user grant-role ${username} ROLE`,
     };
-  const own = isSecure ? ownCertificate(tls) : undefined;
+  const [own] = isSecure ? ownCertificates(tls) : [];
   if (own === undefined) return { kind: 'permission', message: `permission denied${on}`, remedy: grant };
   const commonName = commonNameOf(own);
   if (commonName === undefined) return withoutUser(tls);
@@ -150,13 +150,13 @@ function denied({ username, tls, isSecure, key }: ErrorContext): Meaning {
     id: 'auth-cn',
     kind: 'permission',
     message: `permission denied to "${commonName}", the CN of cert "${tls.certFile ?? ''}"${on === '' ? '' : `,${on}`}`,
-    remedy: `create that etcd user (etcdctl user add ${user} --no-password; etcdctl user grant-role ${user} ROLE), and ${grant}`,
+    remedy: `if etcd has no such user, create it (etcdctl user add ${user} --no-password); give it a role (etcdctl user grant-role ${user} ROLE), and ${grant}`,
   };
 }
 
 /** The member finds no user in a call: there is no login, and it does not take the user from a client certificate. */
 function withoutUser(tls: TlsConfig | undefined): Meaning {
-  const own = tls?.certFile === undefined ? undefined : ownCertificate(tls);
+  const [own] = tls?.certFile === undefined ? [] : ownCertificates(tls);
   if (own === undefined) {
     return {
       kind: 'auth',

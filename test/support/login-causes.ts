@@ -98,6 +98,12 @@ export const LOGIN_CAUSES: readonly Cause[] = [
   },
   {
     group: 'Logins',
+    what: 'password_file has a zero byte',
+    said: /cannot read password_file ".*": its first line has U\+0000 \(a control character\); write the password into it as UTF-8 text$/,
+    provoke: (tools) => withPasswordFile(tools, 'zero', 'sambapw\0\n'),
+  },
+  {
+    group: 'Logins',
     what: 'password_file is empty',
     said: /cannot read password_file ".*": its first line is empty; write the password into it$/,
     provoke: (tools) => withPasswordFile(tools, 'empty', '\n'),
@@ -105,7 +111,7 @@ export const LOGIN_CAUSES: readonly Cause[] = [
   {
     group: 'Logins',
     what: 'the CN of the client certificate is no etcd user',
-    said: /permission denied to "stranger", the CN of cert ".*", on \/_locks\/_ctdb\/ERRORS\/; create that etcd user \(etcdctl user add stranger --no-password; etcdctl user grant-role stranger ROLE\), and grant /,
+    said: /permission denied to "stranger", the CN of cert ".*", on \/_locks\/_ctdb\/ERRORS\/; if etcd has no such user, create it \(etcdctl user add stranger --no-password\); give it a role \(etcdctl user grant-role stranger ROLE\), and grant /,
     provoke: (tools) => withCertificateFor(tools, 'stranger', ['--client-cert-auth']),
   },
   {

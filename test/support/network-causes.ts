@@ -87,6 +87,13 @@ export const NETWORK_CAUSES: readonly Cause[] = [
   },
   {
     group: 'The way to etcd',
+    what: 'an international name with a part that is too long for DNS',
+    begins: 'Cannot read config',
+    said: /: line \d: hosts is "ü+\.example", want .*; DNS allows 63 characters between two dots, and "\S+" has \d+$/,
+    provoke: () => Promise.resolve({ hosts: `${'ü'.repeat(60)}.example` }),
+  },
+  {
+    group: 'The way to etcd',
     what: 'srv_domain has records for plain text only, and TLS is set',
     said: /: srv_domain "plain\.example\.com" has SRV records for plain text only \(_etcd-client\._tcp\), and protocol = https asks for TLS; publish /,
     begins: 'Cannot find etcd: ',

@@ -31,6 +31,20 @@ async function fileOf(tools: CauseTools, name: string, content: string | Buffer)
 
 let count = 0;
 
+/** A `ca_cert` whose text `edit` has changed. */
+function withAuthorities(what: string, said: RegExp, edit: (pem: string) => string): Cause {
+  return {
+    group: 'TLS',
+    what,
+    said,
+    provoke: async (tools) => {
+      const pem = edit(await readFile(tools.authority.certFile, 'utf8'));
+      const path = await fileOf(tools, `edited-${(count += 1)}.pem`, pem);
+      return { ...(await etcdWithTls(tools)).settings, ca_cert: path };
+    },
+  };
+}
+
 /** What can be wrong with certificates and keys. */
 export const TLS_CAUSES: readonly Cause[] = [
   {
@@ -303,6 +317,70 @@ export const TLS_CAUSES: readonly Cause[] = [
   },
   {
     group: 'TLS',
+    what: 'the client’s key is of a kind that etcd cannot use',
+    said: /the member refused the client certificate \([a-z ]+\): it has a key on the curve secp256k1, which etcd cannot use; cert ".*": reissue it with an RSA key of 2048 bits or an EC key on P-256$/,
+    provoke: async (tools) => {
+      const { certFile, keyFile } = await tools.authority.issue({ keyType: 'ec:secp256k1' });
+      return withOwn(tools, { cert: certFile, key: keyFile });
+    },
+  },
+  {
+    group: 'TLS',
+    what: 'an intermediate certificate of the client has expired',
+    said: /the member refused the client certificate \([a-z ]+\): "CN=between", which is sent with it, has expired; renew that certificate in cert ".*"$/,
+    provoke: async (tools) => {
+      const between = await tools.authority.intermediate('between', { validFromDays: -9, validToDays: -1 });
+      const { certFile, keyFile } = await between.issue();
+      const chain = await joinFiles(join(tools.directory, 'old-own.pem'), [certFile, between.certFile]);
+      return withOwn(tools, { cert: chain, key: keyFile });
+    },
+  },
+  {
+    group: 'TLS',
+    what: 'an intermediate certificate of the client is signed with SHA-1',
+    said: /the member refused the client certificate \([a-z ]+\): "CN=between", which is sent with it, is signed with SHA1; cert ".*": reissue it with a SHA-256 signature$/,
+    provoke: async (tools) => {
+      const between = await tools.authority.intermediate('between', { digest: 'sha1' });
+      const { certFile, keyFile } = await between.issue();
+      const chain = await joinFiles(join(tools.directory, 'sha1-own.pem'), [certFile, between.certFile]);
+      return withOwn(tools, { cert: chain, key: keyFile });
+    },
+  },
+  {
+    group: 'TLS',
+    what: 'the member’s key is of a kind that etcd cannot use',
+    said: /the member refused TLS \(handshake failure\): no common cipher, or a key that it cannot use in its --cert-file, or it wants a client certificate; check the member's --cipher-suites and its key \(RSA /,
+    provoke: async (tools) => (await etcdWithTls(tools, { keyType: 'ec:secp224r1' })).settings,
+  },
+  {
+    group: 'TLS',
+    what: 'the member’s certificate has a CN and no subjectAltName',
+    said: /the member's certificate is not for "127\.0\.0\.1", because it has no host name or address in subjectAltName; its CN "127\.0\.0\.1" does not count; reissue it with subjectAltName = IP:127\.0\.0\.1$/,
+    provoke: async (tools) => (await etcdWithTls(tools, { names: [], commonName: '127.0.0.1' })).settings,
+  },
+  {
+    group: 'TLS',
+    what: 'the member’s certificate is for any usage, which OpenSSL does not take for servers',
+    said: /the member's certificate is not for servers: its extendedKeyUsage has no serverAuth; reissue it /,
+    provoke: async (tools) => {
+      const extensions = ['extendedKeyUsage=anyExtendedKeyUsage'];
+      return (await etcdWithTls(tools, { extensions })).settings;
+    },
+  },
+  {
+    group: 'TLS',
+    what: 'the member sends an intermediate certificate, but not the one that signed its own',
+    said: /certificate is signed by "CN=lower", which is not in ca_cert ".*", and the member sends other certificates, but not that one; put the certificate of "CN=lower" into ca_cert, or append it /,
+    provoke: async (tools) => {
+      const upper = await tools.authority.intermediate('upper');
+      const lower = await upper.intermediate('lower');
+      const { certFile, keyFile } = await lower.issue();
+      const chain = await joinFiles(join(tools.directory, 'gap.pem'), [certFile, upper.certFile]);
+      return (await etcdWithFiles(tools, { certFile: chain, keyFile })).settings;
+    },
+  },
+  {
+    group: 'TLS',
     what: 'the client’s key is RSA with 1024 bits',
     said: /cert ".*" line 1: CN=test has a 1024-bit RSA key, which TLS refuses; reissue it with an RSA key /,
     provoke: async (tools) => {
@@ -422,6 +500,31 @@ export const TLS_CAUSES: readonly Cause[] = [
       };
     },
   },
+  withAuthorities(
+    'the dashes of a boundary in ca_cert are typographic',
+    /ca_cert ".*" line \d+ is not a PEM boundary, want -----BEGIN CERTIFICATE----- or /,
+    (pem) => pem + pem.replaceAll('-----', '–––––'),
+  ),
+  withAuthorities(
+    'ca_cert has a character that is not base64',
+    /ca_cert ".*" line 3: the certificate has "\\", which is not base64; set ca_cert to a PEM file with certificates$/,
+    (pem) => pem.replace(/^(.*\n.*\n.*)\n/, '$1\\n'),
+  ),
+  withAuthorities(
+    'two certificates in ca_cert have lost the boundaries between them',
+    /ca_cert ".*" line \d: the certificate (is followed by other data in its block|has "=", which is not base64); /,
+    (pem) => pem.replace(/-----END.*\n/, '') + pem.replace(/-----BEGIN.*\n/, ''),
+  ),
+  withAuthorities(
+    'ca_cert is a PEM file in base64, as in a Secret of Kubernetes',
+    /ca_cert ".*" is a PEM file in base64; decode it, and use the new file: base64 -d \S+ > \S+$/,
+    (pem) => Buffer.from(pem).toString('base64'),
+  ),
+  withAuthorities(
+    'ca_cert holds PKCS#7 with an old label',
+    /ca_cert ".*" line 1 begins a PKCS #7 SIGNED DATA, want a CERTIFICATE; convert it, and use the new file: openssl pkcs7 /,
+    (pem) => pem.replaceAll('CERTIFICATE', 'PKCS #7 SIGNED DATA') + pem,
+  ),
   {
     group: 'TLS',
     what: 'cert is a request',

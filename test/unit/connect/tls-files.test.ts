@@ -123,7 +123,7 @@ void describe('the files of TLS', () => {
       ],
       [
         { caFile: newFile(readFileSync(pair.certFile, 'utf8').replace(/M[A-Z]/, '!!')) },
-        /^ca_cert ".*" line 1: the certificate has characters that are not base64$/,
+        /^ca_cert ".*" line 2: the certificate has "!", which is not base64$/,
         /PEM/,
       ],
       [{ certFile: pair.certFile }, /^cert ".*" has no private key in it$/, /set key/],
