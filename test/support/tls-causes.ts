@@ -30,16 +30,19 @@ async function fileOf(tools: CauseTools, name: string, content: string | Buffer)
 }
 
 let count = 0;
+let edits = 0;
 
 /** A `ca_cert` whose text `edit` has changed. */
 function withAuthorities(what: string, said: RegExp, edit: (pem: string) => string): Cause {
+  // Numbered in the order of this file, because the name is part of a line in docs/error-table.md.
+  const name = `edited-${(edits += 1)}.pem`;
   return {
     group: 'TLS',
     what,
     said,
     provoke: async (tools) => {
       const pem = edit(await readFile(tools.authority.certFile, 'utf8'));
-      const path = await fileOf(tools, `edited-${(count += 1)}.pem`, pem);
+      const path = await fileOf(tools, name, pem);
       return { ...(await etcdWithTls(tools)).settings, ca_cert: path };
     },
   };
