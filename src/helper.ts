@@ -17,7 +17,6 @@ import { ctdbPnn } from './process/ctdb-pnn.ts';
 import { makeWatchdog, NO_WATCHDOG, type Watchdog } from './lock/watchdog.ts';
 import { newLeaseId } from './lock/lease-id.ts';
 import { makeMembers } from './etcd/client.ts';
-import { formatHolder, type HolderRecord } from './lock/holder-record.ts';
 import { EXIT, takeAndHold, type ExitStatus } from './lock/lifecycle.ts';
 import { makeLinuxHost } from './process/linux-host.ts';
 import { inspectProcfs, type Procfs } from './process/procfs.ts';
@@ -30,6 +29,7 @@ import { MemberWatch } from './lock/member-watch.ts';
 import { lockDirectory } from './lock/lock-key.ts';
 import { giveBackMemory } from './process/give-back-memory.ts';
 import { makeRealClock, uptimeReader } from './process/real-clock.ts';
+import { OwnRecord } from './process/own-record.ts';
 import { makeCommands, WATCHDOG_SHELL } from './process/run-command.ts';
 import { allowManyThreads, boundLookUps, endProcess } from './process/end-process.ts';
 import { terminationSignal } from './process/termination.ts';
@@ -91,8 +91,8 @@ function nameOfLock(config: Config, hostName: string, run: RunCommand): Promise<
 }
 
 /**
- * The members of the configuration; undefined when this process was told to end first. With `srv_domain` a silent DNS
- * server can take long, and a request to end needs no clean-up yet.
+ * The members of the configuration, with the check of each answer; undefined when this process was told to end first.
+ * With `srv_domain` a silent DNS server can take long, and a request to end needs no clean-up yet.
  */
 async function findMembers(
   config: Config,
@@ -104,7 +104,8 @@ async function findMembers(
   };
   const making = makeMembers(config, { clock, names, onWarning });
   making.catch(() => undefined); // awaited below, unless this process is told to end before
-  return (await Promise.race([making, whenAborted(terminated)])) ?? undefined;
+  const found = await Promise.race([making, whenAborted(terminated)]);
+  return found?.map(guardOf(config));
 }
 
 /** Adds the check of each answer to a member. All members share what has been seen of the cluster. */
@@ -114,6 +115,40 @@ function guardOf({ expectedClusterId, given }: Config): (member: Member) => Memb
   return (member) => guard.guard(member);
 }
 
+/** Sets what holds for the whole process, before its first connection and its first thread. */
+function prepareProcess(config: Config): void {
+  // When the runtime closes a socket it compares it with `process.stderr`, and creates that stream to do so. This would
+  // make CTDB's log non-blocking for every process that shares it. The helper does not use the stream: it logs with
+  // stderr-log.ts.
+  Object.defineProperty(process, 'stderr', { value: undefined });
+  Buffer.poolSize = BUFFER_POOL_BYTES;
+  const hasNames = config.srvDomain !== undefined || config.endpoints.some(({ host }) => isIP(host) === 0);
+  boundLookUps(process.env, hasNames);
+}
+
+/**
+ * Why the watchdog's shell cannot be started: its file system hangs. Node waits until the kernel has loaded a program
+ * that it starts.
+ */
+async function whyNoShell(config: Config, clock: Clock): Promise<string | undefined> {
+  if (!config.watchdog) return undefined;
+  const beforeThreads = (): void => {
+    allowManyThreads(process.env);
+  };
+  return (await findHungFile([BASH], { clock, beforeThreads }))?.problem;
+}
+
+/** The commands of the take, and those of a holder. All end with this process. */
+function commandsOf(clock: Clock): { readonly run: RunCommand; readonly runWhileHolding: RunCommand } {
+  const taking = makeCommands(clock, process.env);
+  const holding = makeCommands(clock, process.env, WATCHDOG_SHELL);
+  process.once('exit', () => {
+    taking.stopAll();
+    holding.stopAll();
+  });
+  return { run: taking.run, runWhileHolding: holding.run };
+}
+
 /** Connects the real parts and runs the helper with them. */
 export async function helpCtdb(
   config: Config,
@@ -121,11 +156,7 @@ export async function helpCtdb(
   answerPipe: AnswerPipe,
   version: string,
 ): Promise<ExitStatus> {
-  // When the runtime closes a socket it compares it with `process.stderr`, and creates that stream to do so. This would
-  // make CTDB's log non-blocking for every process that shares it. The helper does not use the stream: it logs with
-  // stderr-log.ts.
-  Object.defineProperty(process, 'stderr', { value: undefined });
-  Buffer.poolSize = BUFFER_POOL_BYTES;
+  prepareProcess(config);
   const procfs = inspectProcfs(process.pid);
   const clock = makeRealClock(undefined, uptimeReader(procfs));
   const startedAtMs = clock.now() - performance.now();
@@ -134,15 +165,8 @@ export async function helpCtdb(
     answerPipe.close();
     endProcess(process, EXIT.released);
   });
-  const hasNames = config.srvDomain !== undefined || config.endpoints.some(({ host }) => isIP(host) === 0);
-  boundLookUps(process.env, hasNames);
   const host = makeLinuxHost(process, procfs.foreignBecause);
-  const { run, stopAll } = makeCommands(clock, process.env);
-  const whileHolding = makeCommands(clock, process.env, WATCHDOG_SHELL);
-  process.once('exit', () => {
-    stopAll();
-    whileHolding.stopAll();
-  });
+  const { run, runWhileHolding } = commandsOf(clock);
 
   const name = nameOfLock(config, host.hostName, run);
   const directory = name.then((found) => lockDirectory(config.lockPrefix, config.locksDir, found));
@@ -151,42 +175,18 @@ export async function helpCtdb(
   // Before the members read the files, so that no change is missed.
   const fileWatch = new FileWatch(new ConnectionFiles(config), { clock, log });
   const names = new DnsCache(makeLookUp(clock));
-  const found = await findMembers(config, { clock, names, log }, terminated);
-  if (found === undefined) return EXIT.released;
-  const members = found.map(guardOf(config));
+  const members = await findMembers(config, { clock, names, log }, terminated);
+  if (members === undefined) return EXIT.released;
   members[0]?.connect();
-  // Node waits until the kernel has loaded a program that it starts.
-  const hungShell = config.watchdog
-    ? await findHungFile([BASH], {
-        clock,
-        beforeThreads: () => {
-          allowManyThreads(process.env);
-        },
-      })
-    : undefined;
+  const noShellBecause = await whyNoShell(config, clock);
 
-  let written: HolderRecord | undefined;
-  const holderValue = (via: string): string => {
-    warnOfProcfs(procfs, log);
-    written = {
-      node: host.hostName,
-      host: host.hostName,
-      pnn: undefined,
-      process: host.self,
-      since: new Date().toISOString(),
-      version,
-      ttlMs: timing.ttlMs,
-      refreshMs: timing.refreshMs,
-      via,
-    };
-    return formatHolder(written);
-  };
+  const record = new OwnRecord(host, timing, version);
   // Started only after the answer: a start of the command takes 3 ms, and a refused contender needs no number.
   const laterValue = async (): Promise<string | undefined> => {
     // Without the watchdog nothing has loaded its shell, and the start could wait for a disk.
-    const hasShell = config.watchdog && hungShell === undefined;
-    const pnn = hasShell ? await ctdbPnn(whileHolding.run) : undefined;
-    return pnn === undefined || written === undefined ? undefined : formatHolder({ ...written, pnn });
+    const hasShell = config.watchdog && noShellBecause === undefined;
+    const pnn = hasShell ? await ctdbPnn(runWhileHolding) : undefined;
+    return pnn === undefined ? undefined : record.valueWithPnn(pnn);
   };
 
   const asked = new Members(members, clock, timing, (error) => {
@@ -220,10 +220,13 @@ export async function helpCtdb(
       answerPipe,
       terminated,
       newLeaseId,
-      holderValue,
+      holderValue: (via) => {
+        warnOfProcfs(procfs, log);
+        return record.valueForTake(via);
+      },
       laterValue,
       findV2Holder: async (byMs) => lookForV2Lock(config, await name, { clock, names, log }, byMs),
-      watchdog: makeRealWatchdog(config, clock, host, procfs, hungShell?.problem, log),
+      watchdog: makeRealWatchdog(config, clock, host, procfs, noShellBecause, log),
     },
   );
 }
