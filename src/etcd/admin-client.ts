@@ -40,8 +40,11 @@ export function makeAdminMembers(
   );
 }
 
-/** The alarms in the errors of a status: `memberID:10276657743932975437 alarm:NOSPACE `; some builds, such as 3.7.1, have two spaces. */
-function alarmsIn(version: string, errors: readonly string[]): readonly Alarm[] | undefined {
+/**
+ * The alarms in the errors of a status: `memberID:10276657743932975437 alarm:NOSPACE `. Go's protobuf text has one or two
+ * spaces between its fields, by build.
+ */
+export function alarmsIn(version: string, errors: readonly string[]): readonly Alarm[] | undefined {
   if (!isAtLeast(version, '3.4.0')) return undefined;
   return errors.flatMap((text) => {
     const [, memberId, alarm] = /^memberID:([0-9]+) +alarm:([A-Z]+)/.exec(text) ?? [];
