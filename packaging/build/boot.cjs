@@ -6,9 +6,9 @@ const { Script } = require('node:vm');
 // gRPC would trace into CTDB's log.
 for (const name of Object.keys(process.env)) if (name.startsWith('GRPC_')) delete process.env[name];
 
-// The runtime obeys such variables before any program can forbid it. So the environment of whoever started us is cleaned
-// by starting once more in the same process; that costs one start of the runtime, and only those who have set any. (The
-// build has taken away those that act before this line; the one that opens a channel is gone by now, not so the channel.)
+// The runtime obeys such variables before any program can forbid it. So the helper starts once more in the same process,
+// without them. That costs one start of the runtime when there are any. (environment.ts has taken away two that could
+// make it hang before this line. NODE_CHANNEL_FD is gone from the environment by now, but the channel is open.)
 const meantForNode = Object.keys(process.env).filter((name) => name.startsWith('NODE_'));
 if (meantForNode.length > 0 || process.connected !== undefined) {
   const env = { ...process.env };

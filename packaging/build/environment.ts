@@ -1,18 +1,11 @@
-/** Takes from the base the environment variables that it obeys before any JavaScript could look at them. */
+/** Takes two environment variables from the base that could make it hang before any JavaScript could look at them. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fail, say } from './report.ts';
 
-// Read by the runtime's C++ at start: a bad NODE_EXTRA_CA_CERTS ends in a warning on stderr, which is CTDB's log, others
-// make directories. All further variables of the runtime are dealt with by boot.cjs.
-const READ_AT_START = [
-  'NODE_COMPILE_CACHE',
-  'NODE_DEBUG_NATIVE',
-  'NODE_EXTRA_CA_CERTS',
-  'NODE_ICU_DATA',
-  'NODE_REDIRECT_WARNINGS',
-  'NODE_USE_SYSTEM_CA',
-  'NODE_V8_COVERAGE',
-];
+// Each names a directory, which the runtime makes before the program's first line, or writes to when boot.cjs starts it
+// again. In a directory that hangs, and in /proc, the helper would wait for ever, without an answer. boot.cjs deals with
+// the other variables; docs/security.md lists what acts before it.
+const NAMES_OF_DIRECTORIES = ['NODE_COMPILE_CACHE', 'NODE_V8_COVERAGE'];
 
 // No variable's name has one, so the name that the base asks for is never set.
 const NEVER_IN_A_NAME = '=';
@@ -30,7 +23,7 @@ function cStrings(bytes: Buffer, name: string): number[] {
 /** Changes the names for which the base asks the environment. Only their C strings: what its scripts say of them stays. */
 export function closeEnvironment(base: string): void {
   const bytes = readFileSync(base);
-  for (const name of READ_AT_START) {
+  for (const name of NAMES_OF_DIRECTORIES) {
     const found = cStrings(bytes, name);
     const [at] = found;
     if (at === undefined || found.length > 1) {
@@ -39,5 +32,5 @@ export function closeEnvironment(base: string): void {
     bytes.write(NEVER_IN_A_NAME, at, 'latin1');
   }
   writeFileSync(base, bytes);
-  say(`Environment: ${READ_AT_START.length} variables of the runtime are not asked for any more`);
+  say(`Environment: ${NAMES_OF_DIRECTORIES.length} variables of the runtime are not asked for any more`);
 }

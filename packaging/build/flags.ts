@@ -30,4 +30,6 @@ export const RUNTIME_FLAGS: readonly string[] = [
   // Otherwise Node.js parses its 140 built-in CA certificates in a thread as soon as TLS is loaded, used or not: a fifth of
   // the processor time of a start, and several megabytes. Without a configured CA, those of the system count.
   '--use-openssl-ca',
+  // With NODE_USE_SYSTEM_CA=1 in CTDB's environment the runtime would refuse the option above and end without an answer.
+  '--no-use-system-ca',
 ];

@@ -42,6 +42,10 @@ void describe('whatever CTDB’s environment is', () => {
     'a bad NODE_OPTIONS': { NODE_OPTIONS: '--bad-option' },
     'NODE_OPTIONS that load a file': { NODE_OPTIONS: '--require=/nonexistent.js --inspect=127.0.0.1:0' },
     'NODE_EXTRA_CA_CERTS that does not exist': { NODE_EXTRA_CA_CERTS: '/nonexistent/ca.pem' },
+    NODE_USE_SYSTEM_CA: { NODE_USE_SYSTEM_CA: '1' },
+    // The runtime would try for ever to make a directory there.
+    'NODE_COMPILE_CACHE where no directory can be made': { NODE_COMPILE_CACHE: '/proc/nope' },
+    'NODE_V8_COVERAGE where no directory can be made': { NODE_V8_COVERAGE: '/proc/nope' },
     'NODE_DEBUG for everything': { NODE_DEBUG: '*', NODE_DEBUG_NATIVE: 'HTTP2,SPAWNSYNC,TLS' },
     'NODE_ICU_DATA that does not exist': { NODE_ICU_DATA: '/nonexistent' },
     'warnings asked for': { NODE_PENDING_DEPRECATION: '1', NODE_TLS_REJECT_UNAUTHORIZED: '0' },
@@ -93,6 +97,35 @@ void describe('whatever CTDB’s environment is', () => {
     assert.deepEqual(readdirSync(place), []);
     assert.deepEqual([holder.bytes, holder.stderr], ['0', '']);
   });
+
+  // What the runtime does before the helper can start again without these variables; docs/security.md names them.
+  test('NODE_DEBUG_NATIVE=MKSNAPSHOT writes lines into the log, and the lock is taken', async () => {
+    await using bench = await LockBench.make(cluster);
+    const holder = await bench.hold({ env: { NODE_DEBUG_NATIVE: 'MKSNAPSHOT' } });
+    assert.equal((await holder.release()).status, 0);
+    assert.equal(holder.bytes, '0');
+    // Once: the second start is without the variable.
+    assert.equal(holder.stderr.match(/^deserializing IsolateDataSerializeInfo/gm)?.length, 1);
+    assert.ok(holder.stderr.length < 50_000, `${holder.stderr.length} bytes`);
+  });
+
+  const neverAnswered: Record<string, { readonly env: Record<string, string>; readonly says: RegExp }> = {
+    NODE_REPL_EXTERNAL_MODULE: {
+      env: { NODE_REPL_EXTERNAL_MODULE: 'x' },
+      says: /NODE_REPL_EXTERNAL_MODULE can't be used/,
+    },
+    'NODE_CHANNEL_FD that is no number': { env: { NODE_CHANNEL_FD: 'x' }, says: /ERR_INTERNAL_ASSERTION/ },
+  };
+  for (const [what, { env, says }] of Object.entries(neverAnswered)) {
+    test(`${what} ends the helper at once, without an answer or a trace in etcd`, async () => {
+      await using bench = await LockBench.make(cluster);
+      const helper = await bench.run({ env });
+      assert.equal(await helper.answer(), '');
+      assert.notEqual((await helper.exited()).status, 0);
+      assert.match(helper.stderr, says);
+      assert.deepEqual(await bench.leftovers(), []);
+    });
+  }
 
   test('an empty environment, with -c: nothing else is needed', async () => {
     await using bench = await LockBench.make(cluster);
