@@ -45,6 +45,9 @@ const BUFFER_POOL_BYTES = 4_096;
 // From the answer until the memory that the take used is given back. CTDB recovers its databases meanwhile, and the
 // first renewals have extended the deadline.
 const GIVE_BACK_AFTER_MS = 5_000;
+// Each renewal leaves 16 kB of garbage that has become old. V8 by itself collects it only after 8 MB of it, which is
+// half an hour with a `refresh` of 2 s. Collecting each 5 minutes keeps it below 2.5 MB, for 31 ms each time.
+const GIVE_BACK_EVERY_MS = 300_000;
 
 function makeRealWatchdog(
   config: Config,
@@ -208,6 +211,7 @@ export async function helpCtdb(
           memberWatch.start(key),
           fileWatch.start(),
           clock.at(clock.now() + GIVE_BACK_AFTER_MS, giveBackMemory),
+          clock.every(GIVE_BACK_EVERY_MS, giveBackMemory),
         ];
         return () => {
           for (const stop of stops) stop();
