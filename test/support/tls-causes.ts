@@ -515,8 +515,9 @@ export const TLS_CAUSES: readonly Cause[] = [
   ),
   withAuthorities(
     'two certificates in ca_cert have lost the boundaries between them',
-    /ca_cert ".*" line \d: the certificate (is followed by other data in its block|has "=", which is not base64); /,
-    (pem) => pem.replace(/-----END.*\n/, '') + pem.replace(/-----BEGIN.*\n/, ''),
+    /ca_cert ".*" line \d: the certificate has "=", which is not base64; /,
+    // Whether the base64 of a certificate ends with "=" depends on the length of its signature.
+    (pem) => pem.replace(/=*\n-----END.*\n/, '=\n') + pem.replace(/-----BEGIN.*\n/, ''),
   ),
   withAuthorities(
     'ca_cert is a PEM file in base64, as in a Secret of Kubernetes',
