@@ -1,5 +1,6 @@
 // The packed binary on endpoints that lead to more than one store, or to a proxy: never two holders, and one line that says why.
 import assert from 'node:assert/strict';
+import type { ChildProcess } from 'node:child_process';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { checkLock } from '../support/check-lock.ts';
@@ -31,12 +32,29 @@ function orders<T>(items: readonly T[]): T[][] {
   );
 }
 
-/** What `check` says of the proxy, after which it must say nothing else that is wrong. */
-async function verdictOfCheck({ base }: LockBench): Promise<string | undefined> {
+/** Starts etcd's grpc-proxy before `cluster` and waits until it answers. */
+async function startProxy(
+  cluster: EtcdCluster,
+  hostPort: string,
+  args: readonly string[],
+): Promise<ChildProcess> {
+  const proxy = spawnTied(
+    etcdProgram(cluster.release, 'etcd'),
+    ['grpc-proxy', 'start', `--endpoints=${cluster.hosts}`, `--listen-addr=${hostPort}`, ...args],
+    { stdio: 'ignore' },
+  );
+  await waitFor('the proxy answers', async () => {
+    const { status } = await cluster.tryEtcdctl(['get', 'x'], { endpoints: hostPort });
+    return status === 0 ? true : undefined;
+  });
+  return proxy;
+}
+
+/** `check` names the proxy as a problem. */
+async function isProblemOfCheck({ base }: LockBench): Promise<void> {
   const { status, findings } = await checkLock({ directory: base, configFile: join(base, 'etcd') });
   const verdict = findings.find(({ id }) => id === 'etcd-proxy')?.verdict;
-  assert.equal(status, verdict === 'problem' ? 2 : 1, JSON.stringify(findings, undefined, 2));
-  return verdict;
+  assert.deepEqual([verdict, status], ['problem', 2], JSON.stringify(findings, undefined, 2));
 }
 
 const IS_ANOTHER =
@@ -199,22 +217,8 @@ for (const release of ETCD_RELEASES) {
           await using cluster = await EtcdCluster.start({ release, members });
           await using bench = await LockBench.make(cluster);
           const hosts = `127.0.0.1:${await freePort()}`;
-          const proxy = spawnTied(
-            etcdProgram(release, 'etcd'),
-            [
-              'grpc-proxy',
-              'start',
-              `--endpoints=${cluster.hosts}`,
-              `--listen-addr=${hosts}`,
-              `--advertise-client-url=${advertised(hosts)}`,
-            ],
-            { stdio: 'ignore' },
-          );
+          const proxy = await startProxy(cluster, hosts, [`--advertise-client-url=${advertised(hosts)}`]);
           try {
-            await waitFor('the proxy answers', async () => {
-              const { status } = await cluster.tryEtcdctl(['get', 'x'], { endpoints: hosts });
-              return status === 0 ? true : undefined;
-            });
             await bench.configure({ hosts });
             for (let count = 0; count < 5; count += 1) {
               const helper = await bench.run();
@@ -225,11 +229,11 @@ for (const release of ETCD_RELEASES) {
                 /^Cannot take the cluster lock: etcd at \S+: .*(grpc-proxy|proxy or load balancer).*; list the addresses of the members in hosts \[etcd-proxy\]$/m,
               );
             }
-            assert.equal(await verdictOfCheck(bench), 'problem');
+            await isProblemOfCheck(bench);
             if (members > 1) {
               // A holder does not use a proxy among the members.
               await bench.configure({ hosts: `${cluster.hosts},${hosts}` });
-              assert.equal(await verdictOfCheck(bench), 'warning');
+              await isProblemOfCheck(bench);
               await (await bench.hold()).release();
             }
             assert.deepEqual(await bench.leftovers(), []);
@@ -239,5 +243,26 @@ for (const release of ETCD_RELEASES) {
         });
       }
     }
+
+    test('with a namespace, at any place in hosts: 3, and a problem of check', async () => {
+      await using cluster = await EtcdCluster.start({ release, members: 3 });
+      await using bench = await LockBench.make(cluster);
+      const proxyHost = `127.0.0.1:${await freePort()}`;
+      const proxy = await startProxy(cluster, proxyHost, ['--advertise-client-url=', '--namespace=team/']);
+      try {
+        const hosts = cluster.hosts.split(',');
+        for (let place = 0; place <= hosts.length; place += 1) {
+          await bench.configure({ hosts: hosts.toSpliced(place, 0, proxyHost).join() });
+          const helper = await bench.run();
+          assert.equal(await helper.answer(), '3', helper.stderr);
+          await helper.exited();
+          assert.match(helper.stderr, /\[etcd-(stores|proxy)\]$/m);
+          await isProblemOfCheck(bench);
+        }
+        assert.deepEqual(await bench.leftovers(), []);
+      } finally {
+        proxy.kill('SIGKILL');
+      }
+    });
   });
 }

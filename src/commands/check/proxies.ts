@@ -28,10 +28,11 @@ async function proxyAt(member: Member, { clock }: CommandContext): Promise<EtcdE
 }
 
 /**
- * Reports the endpoints behind which a proxy answers, by the tests of the helper. The helper refuses the lock when its
- * first endpoint is one, and does not use the others.
+ * Reports the endpoints behind which a proxy answers, by the tests of the helper. Wherever a proxy is in the list, the
+ * helper can answer `3`: when the proxy answers before the members, when it spreads its calls, or when it hides the
+ * lock's key behind a namespace. A reader cannot see a namespace, so each proxy is a problem.
  * @param members those that answer, in the order of the configuration
- * @returns true when the helper refuses the lock
+ * @returns true when a proxy is the first of them, so that the lock cannot be tried
  */
 export async function checkProxies(
   members: readonly Member[],
@@ -39,11 +40,11 @@ export async function checkProxies(
   report: CheckReport,
 ): Promise<boolean> {
   const found = await Promise.all(members.map((member) => proxyAt(member, context)));
-  for (const [index, error] of found.entries()) {
+  for (const error of found) {
     if (error === undefined) continue;
     const { id, endpoint, message, remedy = '' } = error;
     report.add({
-      verdict: index === 0 ? 'problem' : 'warning',
+      verdict: 'problem',
       area: 'connect',
       id,
       endpoint,
