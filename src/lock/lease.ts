@@ -26,6 +26,7 @@ export class LeaseSession {
   /** Until this instant, a grant that was aborted because another member was quicker may still arrive. */
   #lateGrantsUntilMs = -Infinity;
   #deadline: Deadline | undefined;
+  #grantedTtlMs: number | undefined;
   /** True when a revoke was sent or is about to be. The lease ID cannot be used again. */
   #isRevoked = false;
 
@@ -39,6 +40,14 @@ export class LeaseSession {
   /** Set once the lease has been granted. */
   get deadline(): Deadline | undefined {
     return this.#deadline;
+  }
+
+  /**
+   * The TTL in etcd's answer, in milliseconds. A member raises a short one to its own minimum. For messages: the
+   * deadline counts the smaller TTL. Undefined before the grant.
+   */
+  get grantedTtlMs(): number | undefined {
+    return this.#grantedTtlMs;
   }
 
   /** When the first grant was sent, on the scale of `Clock.now()`. From then on the lease may exist in etcd. */
@@ -76,6 +85,7 @@ export class LeaseSession {
     // Set before the first send, and there was one, because there is an answer.
     const sentAtMs = this.#firstSentAtMs ?? -Infinity;
     if (this.#isRevoked) throw new Error(`Lease ${this.leaseId} was revoked before its grant was answered`);
+    this.#grantedTtlMs = ttlMs;
     this.#deadline = new Deadline(this.#clock, deadlineMsOf(this.#timing, sentAtMs, ttlMs));
     return this.#deadline;
   }

@@ -93,7 +93,7 @@ async function endWithoutLock(
 
 /** Writes the `0`, if the deadline is still ahead, and holds the lock until there is a reason to stop. */
 async function answerAndHold(
-  { held, deadline }: Held,
+  { held, deadline, session }: Held,
   tools: HoldingTools,
   release: Release,
 ): Promise<ExitStatus> {
@@ -119,10 +119,26 @@ async function answerAndHold(
   }
   void completeValue(held, deadline, tools);
   log.info('info-took', `Took lock ${held.key}, create revision ${held.createRevision.toString()}`);
+  warnOfRaisedTtl(session.grantedTtlMs, tools);
   const stopWatching = tools.startWatches?.(held);
   const reason = await holding;
   stopWatching?.();
   return await endHolding(reason, tools, release);
+}
+
+/**
+ * Warns that the lease lasts longer than the TTL that was asked for. The deadline is not affected, but the next holder
+ * waits longer after a death of this one.
+ */
+function warnOfRaisedTtl(grantedMs: number | undefined, { timing, log }: HoldingTools): void {
+  if (grantedMs === undefined || grantedMs <= timing.ttlMs) return;
+  const [granted, asked] = [grantedMs / 1_000, timing.ttlMs / 1_000];
+  // A member's minimum is one and a half election timeouts (etcd, server/etcdserver/server.go).
+  const electionMs = Math.floor((timing.ttlMs * 2) / 3);
+  log.warning(
+    'warn-ttl',
+    `etcd granted ${granted} s instead of lock_ttl = ${asked}: after a death of this holder the lock is free ${granted - asked} s later; lower --election-timeout of all members to ${electionMs} or less, or set lock_ttl = ${granted}`,
+  );
 }
 
 /** Writes the more complete value, if there is one. The value is only a label, so a failure is a line with -vv. */

@@ -35,7 +35,7 @@ export interface Cause {
   /** The endpoint that the line names, where that is not `hosts` itself. */
   readonly endpoint?: string;
   /** What the line begins with, where it is not about an endpoint. */
-  readonly begins?: 'Cannot read config' | 'Cannot find etcd: ' | 'Config' | 'File';
+  readonly begins?: 'Cannot read config' | 'Cannot find etcd: ' | 'Config' | 'File' | 'etcd granted';
   /** In front of the helper's parent. */
   readonly wrap?: (tools: CauseTools) => readonly string[];
   /** Makes it so, and resolves to the settings of a helper that meets it. */
