@@ -31,7 +31,8 @@ import { giveBackMemory } from './process/give-back-memory.ts';
 import { makeRealClock, uptimeReader } from './process/real-clock.ts';
 import { OwnRecord } from './process/own-record.ts';
 import { makeCommands, WATCHDOG_SHELL } from './process/run-command.ts';
-import { allowManyThreads, boundLookUps, endProcess } from './process/end-process.ts';
+import { endProcess } from './process/end-process.ts';
+import { boundLookUps, sizeThreadPool } from './process/thread-pool.ts';
 import { terminationSignal } from './process/termination.ts';
 import type { AnswerPipe } from './lock/answer-pipe.ts';
 import { timingOf } from './config/timing.ts';
@@ -118,6 +119,12 @@ function guardOf({ expectedClusterId, given }: Config): (member: Member) => Memb
   return (member) => guard.guard(member);
 }
 
+/** How many host names may be looked up; Infinity when DNS has to say which. */
+function countNames({ srvDomain, endpoints }: Config): number {
+  if (srvDomain !== undefined) return Infinity;
+  return new Set(endpoints.map(({ host }) => host).filter((host) => isIP(host) === 0)).size;
+}
+
 /** Sets what holds for the whole process, before its first connection and its first thread. */
 function prepareProcess(config: Config): void {
   // When the runtime closes a socket it compares it with `process.stderr`, and creates that stream to do so. This would
@@ -125,8 +132,7 @@ function prepareProcess(config: Config): void {
   // stderr-log.ts.
   Object.defineProperty(process, 'stderr', { value: undefined });
   Buffer.poolSize = BUFFER_POOL_BYTES;
-  const hasNames = config.srvDomain !== undefined || config.endpoints.some(({ host }) => isIP(host) === 0);
-  boundLookUps(process.env, hasNames);
+  boundLookUps(process.env, countNames(config));
 }
 
 /**
@@ -136,7 +142,7 @@ function prepareProcess(config: Config): void {
 async function whyNoShell(config: Config, clock: Clock): Promise<string | undefined> {
   if (!config.watchdog) return undefined;
   const beforeThreads = (): void => {
-    allowManyThreads(process.env);
+    sizeThreadPool(process.env, countNames(config));
   };
   return (await findHungFile([BASH], { clock, beforeThreads }))?.problem;
 }

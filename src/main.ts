@@ -20,7 +20,8 @@ import { makeLinuxHost } from './process/linux-host.ts';
 import { inspectProcfs } from './process/procfs.ts';
 import { makeRealClock } from './process/real-clock.ts';
 import { makeCommands } from './process/run-command.ts';
-import { allowManyThreads, boundLookUps, endProcess } from './process/end-process.ts';
+import { endProcess } from './process/end-process.ts';
+import { boundLookUps, sizeThreadPool } from './process/thread-pool.ts';
 import { makeAnswerPipe, ANSWER } from './lock/answer-pipe.ts';
 import { makeStderrLog, openStderr } from './process/stderr-log.ts';
 
@@ -54,7 +55,7 @@ function commandRuntime(): CommandRuntime {
   };
   process.on('SIGINT', onInterrupt);
   process.on('SIGTERM', onInterrupt);
-  boundLookUps(process.env, true);
+  boundLookUps(process.env, Infinity);
   const clock = makeRealClock();
   return {
     clock,
@@ -83,7 +84,7 @@ function hungFileTools(): HungFileTools {
   return {
     clock: { now, at: (atMs, fire) => alarms.at(atMs, fire) },
     beforeThreads: () => {
-      allowManyThreads(process.env);
+      sizeThreadPool(process.env, Infinity);
     },
   };
 }
