@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
 import { Authority } from '../support/certificates.ts';
+import { checkLock } from '../support/check-lock.ts';
 import { DnsServer, type DnsMood } from '../support/dns-server.ts';
 import { EtcdCluster } from '../support/etcd-cluster.ts';
 import { LATEST_RELEASE } from '../support/etcd-programs.ts';
@@ -20,6 +21,9 @@ const EXTRA_MS = 1_000;
 const STARTS = 3;
 
 const NAMES = ['m0.test', 'm1.test', 'm2.test'];
+const NO_RECORDS = /srv_domain "cluster\.test" has no SRV records .*; correct it, or set hosts instead/;
+const NO_SRV_ANSWER =
+  /no answer from DNS about the SRV records of .*; check DNS, or set hosts instead of srv_domain/;
 const NO_ANSWER = /no answer from DNS about this host.*; check the name servers in \/etc\/resolv\.conf/;
 
 testWithOwnNames(import.meta.url, () => {
@@ -35,7 +39,7 @@ testWithOwnNames(import.meta.url, () => {
       dns = await DnsServer.start('127.0.0.1', 53);
       const authority = await Authority.make(await temporaryDirectory('name-servers'), 'authority');
       caFile = authority.certFile;
-      const names = [...NAMES.map((name) => `DNS:${name}`), 'IP:127.0.0.1', 'IP:::1'];
+      const names = [...[...NAMES, 'm5.test'].map((name) => `DNS:${name}`), 'IP:127.0.0.1', 'IP:::1'];
       const tls = { caFile, ...(await authority.issue({ names })) };
       const release = LATEST_RELEASE;
       [four, six] = await Promise.all([
@@ -63,12 +67,25 @@ testWithOwnNames(import.meta.url, () => {
         .map((name, index) => `https://${name}:${cluster.member(index).clientPort}`)
         .join();
 
+    // Without the options with which the other tests save their time.
+    const ownFiles = [
+      withOwnFile('/etc/resolv.conf', 'search search.test\\nnameserver 127.0.0.1'),
+      withOwnFile('/etc/hosts', '127.0.0.1 localhost m5.test'),
+    ];
+    const wrap = inOwnMounts(ownFiles.join(' && '));
+
+    /** `check` finds no problem where the helper took the lock, and one where it did not. */
+    const checkAgrees = async (answer: '0' | '3'): Promise<void> => {
+      assert.ok(base !== undefined);
+      const { findings } = await checkLock(base, wrap);
+      const problems = findings.filter(({ verdict }) => verdict === 'problem');
+      assert.equal(problems.length > 0, answer === '3', JSON.stringify(findings, undefined, 2));
+    };
+
     /** One start, answered. */
     const start = async (hosts: string, settings: Settings = {}): Promise<Helper> => {
       await base?.[Symbol.asyncDispose]();
       count += 1;
-      // Without the options with which the other tests save their time.
-      const wrap = inOwnMounts(withOwnFile('/etc/resolv.conf', 'search search.test\\nnameserver 127.0.0.1'));
       base = await HelperBase.make({ hosts, ca_cert: caFile, netbios_name: `NS${count}`, ...settings }, wrap);
       const helper = await base.run({ autoTerm: false });
       await helper.answer();
@@ -141,5 +158,60 @@ testWithOwnNames(import.meta.url, () => {
         t.diagnostic(`${(await slowestTake(hostsOf(four))).toFixed(0)} ms`);
       });
     }
+
+    for (const [how, hosts] of [
+      ['through DNS', (port: number) => `https://m0.test.:${port}`],
+      ['through /etc/hosts', (port: number) => `https://m5.test.:${port}`],
+    ] as const) {
+      test(`a name with a dot at its end over TLS, ${how}: 0, and check agrees`, async () => {
+        const helper = await start(hosts(four.member(0).clientPort));
+        await helper.release();
+        assert.deepEqual([helper.bytes, helper.stderr], ['0', '']);
+        await checkAgrees('0');
+      });
+    }
+
+    void describe('asked for SRV records', () => {
+      const services = ['_etcd-client-ssl._tcp.cluster.test'];
+      beforeEach(() => {
+        const srv = NAMES.map((host, index) => ({ host, port: four.member(index).clientPort }));
+        for (const name of services) dns.zones.set(name, { srv });
+      });
+      const fromRecords = { hosts: undefined, srv_domain: 'cluster.test' };
+
+      for (const [mood, said] of [
+        ['denies', NO_RECORDS],
+        ['aliasLoop', NO_RECORDS],
+        ['fails', NO_SRV_ANSWER],
+        ['silent', NO_SRV_ANSWER],
+        ['otherId', NO_SRV_ANSWER],
+        ['otherName', NO_SRV_ANSWER],
+        // Each of two tries waits for its own answer, 0.5 s and 1 s.
+        ['late', NO_SRV_ANSWER],
+      ] as const satisfies readonly (readonly [DnsMood, RegExp])[]) {
+        test(`and its mood is "${mood}": 3, in time, in one line that names it, as check does`, async (t) => {
+          dns.mood = mood;
+          const helper = await start('', fromRecords);
+          assert.equal((await helper.exited()).status, 3);
+          t.diagnostic(`${helper.tookMs.toFixed(0)} ms: ${helper.stderr.trimEnd()}`);
+          assert.equal(helper.bytes, '3');
+          assert.ok(helper.tookMs < ANSWER_MS + SLACK_MS, `${helper.tookMs} ms`);
+          assert.equal(helper.stderrLines.length, 1, helper.stderr);
+          assert.match(helper.stderr, said);
+          await checkAgrees('3');
+        });
+      }
+
+      for (const mood of ['answers', 'truncates'] as const) {
+        test(`and its mood is "${mood}": 0`, async (t) => {
+          dns.mood = mood;
+          const helper = await start('', fromRecords);
+          await helper.release();
+          t.diagnostic(`${helper.tookMs.toFixed(0)} ms`);
+          assert.deepEqual([helper.bytes, helper.stderr], ['0', '']);
+          await checkAgrees('0');
+        });
+      }
+    });
   });
 });

@@ -14,6 +14,7 @@ export interface Zone {
 }
 
 const TYPE = { a: 1, aaaa: 28, srv: 33 } as const;
+const CNAME = 5;
 const NXDOMAIN = 3;
 const SERVFAIL = 2;
 
@@ -74,10 +75,10 @@ function answersFor(zone: Zone, type: number): Buffer[] {
 
 /**
  * How a server answers: as it should, with SERVFAIL, not at all, 1.2 s late, under another number, about another name, with NXDOMAIN
- * whatever is asked, or with "truncated", which has the resolver ask again over TCP.
+ * whatever is asked, with an alias that leads to itself, or with "truncated", which has the resolver ask again over TCP.
  */
 export type DnsMood =
-  'answers' | 'fails' | 'silent' | 'late' | 'otherId' | 'otherName' | 'denies' | 'truncates';
+  'answers' | 'fails' | 'silent' | 'late' | 'otherId' | 'otherName' | 'denies' | 'aliasLoop' | 'truncates';
 
 const TRIES = 20;
 const LATE_MS = 1_200;
@@ -161,7 +162,9 @@ export class DnsServer implements AsyncDisposable {
 
   #reply(query: Buffer, name: string, type: number, end: number, isTruncated: boolean): Buffer {
     const zone = this.mood === 'denies' ? undefined : this.zones.get(name);
-    const answers = zone === undefined || this.mood === 'fails' || isTruncated ? [] : answersFor(zone, type);
+    const isLoop = this.mood === 'aliasLoop';
+    const known = zone === undefined || this.mood === 'fails' || isTruncated ? [] : answersFor(zone, type);
+    const answers = isLoop ? [encodeName(name)] : known;
     const head = Buffer.alloc(12);
     query.copy(head, 0, 0, 2);
     if (this.mood === 'otherId') head.writeUInt16BE(query.readUInt16BE(0) ^ 1, 0);
@@ -172,7 +175,7 @@ export class DnsServer implements AsyncDisposable {
     const records = answers.map((data) => {
       const record = Buffer.alloc(12);
       record.writeUInt16BE(0xc00c, 0); // the name of the question
-      record.writeUInt16BE(type, 2);
+      record.writeUInt16BE(isLoop ? CNAME : type, 2);
       record.writeUInt16BE(1, 4); // IN; the TTL stays 0
       record.writeUInt16BE(data.length, 10);
       return Buffer.concat([record, data]);

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { makeLookUp } from '../../../src/connect/look-up.ts';
+import { addressesIn, makeLookUp } from '../../../src/connect/look-up.ts';
 import { FakeClock, settle } from '../../support/fake-clock.ts';
 
 type Family = 0 | 4 | 6;
@@ -103,4 +103,12 @@ void describe('a look-up', () => {
     of(0).fail('ENOTFOUND');
     assert.deepEqual([await whole, first], ['ENOTFOUND', []]);
   });
+});
+
+test('a name with a dot at its end is found in /etc/hosts, by family and in any case', () => {
+  const text =
+    '# ::9 m0.test\n127.0.0.1\tlocalhost m0.test # m1.test\n  ::1  M0.TEST\nm0.test m0.test\n10.0.0.1 xm0.test';
+  const found = ([0, 4, 6] as const).map((family) => addressesIn(text, 'm0.test', family));
+  assert.deepEqual(found, [['127.0.0.1', '::1'], ['127.0.0.1'], ['::1']]);
+  assert.deepEqual(addressesIn(text, 'm1.test', 0), []);
 });
