@@ -39,8 +39,8 @@ import { timingOf } from './config/timing.ts';
 import { lookForV2Lock } from './etcd/v2-lock.ts';
 
 // In bytes. The runtime cuts small buffers from blocks of 64 KiB. A block that is in use during two garbage collections
-// is freed only by a full collection, which a holder has no other reason to run. This cost 2.6 kB for each renewal, up
-// to 4 MB. Blocks of 4 KiB are freed earlier.
+// is freed only by a full collection. Blocks of 4 KiB are freed earlier. Measured Private_Dirty of two holders each: 0.85 MB
+// less after 5 minutes, when giveBackMemory runs; 0.14 MB less after 75 s.
 const BUFFER_POOL_BYTES = 4_096;
 
 // From the answer until the memory that the take used is given back. CTDB recovers its databases meanwhile, and the
