@@ -383,8 +383,11 @@ export class Checker implements Agreement, Audience, Traffic {
     const { contender } = claim;
     const { process } = contender;
     const world = this.#world;
+    const fromMs = world.timeline.nowMs;
     world.timeline.at(byMs, () => {
       if (this.claims.get(contender) !== claim || process.isKilledFromOutside) return;
+      // The backup can contain the key that was lost.
+      if (world.restoredAtMs > fromMs) return;
       const justThawedMs = process.lastThawMs + LATE_TIMERS_MS;
       const excusedUntilMs = Math.max(world.pauseExcuse(process) ?? 0, justThawedMs);
       if (excusedUntilMs > byMs) this.#mustEndBy(claim, excusedUntilMs);
@@ -482,7 +485,11 @@ export class Checker implements Agreement, Audience, Traffic {
     world.count('loss reported');
     // Who finds out that a balancer spreads its calls gives up a lock that it still has.
     if (world.traits.balancing !== 'none') return;
-    if (contender.hadKeyAtEnd && contender.byte === '0')
+    // Its own transaction, delayed in the network, can put the key again after it was deleted.
+    const wasDeleted = this.#presences.some(
+      (each) => each.contender === contender && each.untilMs < Infinity,
+    );
+    if (contender.hadKeyAtEnd && contender.byte === '0' && !wasDeleted)
       this.violated('a loss is reported that was none', `${contender.name}: ${contender.complaint}`);
   }
 

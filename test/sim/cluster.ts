@@ -252,7 +252,7 @@ export class Cluster implements ReadNetwork {
   propose(at: EtcdNode, command: Command, onEntry: (entry: Entry) => void, onFail: () => void): void {
     const whenHere = (entry: Entry): void => {
       at.whenApplied(entry.index, () => {
-        onEntry(entry);
+        if (!at.wasSkipped(entry.index)) onEntry(entry);
       });
     };
     at.step(() => {

@@ -88,6 +88,8 @@ export class EtcdNode {
   term = 0;
   /** What its headers show: the term of the last entry that was applied one by one (etcd, setTerm). */
   headerTerm = 0;
+  /** The entries that came in the last raft snapshot. */
+  #skipped = { fromIndex: 1, toIndex: 0 };
   applied = 0;
   /** It has not been told of everything that was committed. */
   missed = false;
@@ -253,9 +255,18 @@ export class EtcdNode {
   /** Takes over the state of another in one piece: its headers go on showing the term from before (etcd, applySnapshot). */
   applySnapshot(index: number, leases: Iterable<readonly [LeaseId, number]>): void {
     if (index <= this.applied) return;
+    this.#skipped = { fromIndex: this.applied + 1, toIndex: index };
     this.applied = index;
     this.lessor.recover(leases);
     this.#onApplied();
+  }
+
+  /**
+   * Whether this entry came in a raft snapshot. A member answers a proposal when it applies its entry, so a proposal
+   * whose entry came in a snapshot is never answered.
+   */
+  wasSkipped(index: number): boolean {
+    return this.#skipped.fromIndex <= index && index <= this.#skipped.toIndex;
   }
 
   /** Tells a watcher what has been applied here and was not told yet. */
