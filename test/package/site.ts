@@ -150,6 +150,14 @@ export class Site implements AsyncDisposable {
     return { variables: [], command: `${command} --enable-v2${quota}` };
   }
 
+  /** The commands of docs/operations.md that restore the data of member `i`. */
+  restoreCommand(i: number): string {
+    const [block = ''] = pageBlocks('operations.md', 'sh restore');
+    return block
+      .replace(/--(?:name|initial-advertise)\S*/g, (option) => forMember(option, i))
+      .replaceAll('/var/lib/etcd', `${this.directory}/data${i}`);
+  }
+
   async #plug({ pid = 0 }: ChildProcess, address: string): Promise<void> {
     const ours = readlinkSync('/proc/self/ns/net');
     await waitFor('it has a network of its own', () => readlinkSync(`/proc/${pid}/ns/net`) !== ours);
