@@ -1,12 +1,10 @@
-import { connect, type Socket } from 'node:net';
-import { sleepUntil, type Clock } from '../base/clock.ts';
-import type { Config, Endpoint, LoginConfig } from '../config/config.ts';
-import type { DnsCache } from '../connect/dns-cache.ts';
-import { hostPort, type Secure } from '../connect/dial.ts';
+import { sleepUntil } from '../base/clock.ts';
+import type { Config, Endpoint } from '../config/config.ts';
 import { makeSecure } from '../connect/tls.ts';
 import type { Log } from '../base/log.ts';
 import { discover, makeResolveSrv } from '../connect/srv.ts';
 import { TlsFiles } from '../connect/tls-files.ts';
+import { askV2, NOT_FOUND, statusOf, type V2Tools } from './v2-question.ts';
 
 /** A lock of Samba's Python helper, as etcd's API v2 shows it. */
 export interface V2Lock {
@@ -14,15 +12,6 @@ export interface V2Lock {
   readonly key: string;
   /** The CTDB number of the node that holds it; undefined when the value does not end in one. */
   readonly pnn: number | undefined;
-}
-
-export interface V2Tools {
-  readonly clock: Clock;
-  readonly names: DnsCache;
-  /** Makes a TLS connection for HTTP/1.1. */
-  readonly secure: Secure;
-  /** The login for API v2, which has users of its own. */
-  readonly login: LoginConfig | undefined;
 }
 
 // The prefix of python-etcd's locks, which the Python helper does not let anyone change.
@@ -34,14 +23,6 @@ const LIMIT_MS = 400;
 // From the first answer of a member that has no API v2. The other members most likely have none either, and one of them may
 // be silent; those that have it answer within a few milliseconds.
 const PATIENCE_MS = 50;
-
-// Long after the answer to CTDB.
-const CLOSE_AFTER_MS = 1_000;
-
-const READ_BYTES = 4_096;
-
-// A queue of a thousand waiting processes needs less. A larger answer is not read.
-const LARGEST_ANSWER_BYTES = 256 * 1024;
 
 /** The directory in which the Python helper keeps the lock `lockName`. */
 export function v2LockDirectory(locksDir: string, lockName: string): string {
@@ -67,14 +48,8 @@ function oldestIn(node: V2Node): V2Lock | null {
   return null;
 }
 
-// The status when there is no lock (no such key), and of a member that has no API v2 (no such page). Only a member that has
-// the API names its cluster: etcd has had that header since 2.0, and 3.6 has neither the header nor the API.
-const NOT_FOUND = '404';
+// A member answers 404 when there is no lock, and when it has no API v2. Only a member that has the API names its cluster: etcd has had that header since 2.0, and 3.6 has neither the header nor the API.
 const HAS_V2 = /\r\nx-etcd-cluster-id:/i;
-
-function statusOf(answer: string): string | undefined {
-  return /^HTTP\/1\.[01] (\d{3})/.exec(answer)?.[1];
-}
 
 /** What one complete answer says. */
 function findingIn(answer: string): Finding {
@@ -88,105 +63,6 @@ function findingIn(answer: string): Finding {
   } catch {
     return undefined;
   }
-}
-
-/** Collects an answer until all of it that matters has arrived. */
-class Answer {
-  /** Resolves to the text; '' when the answer says nothing. */
-  readonly whole: Promise<string>;
-  readonly #finish: (answer: string) => void;
-  readonly #parts: Buffer[] = [];
-  #bytes = 0;
-
-  constructor() {
-    const { promise, resolve } = Promise.withResolvers<string>();
-    this.whole = promise;
-    this.#finish = resolve;
-  }
-
-  /** Adds a copy of `bytes`. Returns false when no more is needed. */
-  add(bytes: Uint8Array): boolean {
-    this.#parts.push(Buffer.from(bytes));
-    this.#bytes += bytes.length;
-    if (this.#bytes > LARGEST_ANSWER_BYTES) this.#finish('');
-    // The rest of the answer does not matter, and would arrive later.
-    else if (this.#bytes === bytes.length && statusOf(this.#text()) === NOT_FOUND) this.end();
-    else return true;
-    return false;
-  }
-
-  end(): void {
-    this.#finish(this.#text());
-  }
-
-  fail(): void {
-    this.#finish('');
-  }
-
-  #text(): string {
-    return Buffer.concat(this.#parts).toString();
-  }
-}
-
-/** The request. It is HTTP/1.0, so the answer comes in one piece and ends with the connection. */
-function questionFor(endpoint: Endpoint, directory: string, login: LoginConfig | undefined): string {
-  const credentials =
-    login?.password === undefined
-      ? ''
-      : `Authorization: Basic ${Buffer.from(`${login.username}:${login.password}`).toString('base64')}\r\n`;
-  const path = directory.split('/').map(encodeURIComponent).join('/');
-  return (
-    `GET /v2/keys${path}?quorum=true&recursive=true&sorted=true HTTP/1.0\r\n` +
-    `Host: ${hostPort(endpoint)}\r\n${credentials}\r\n`
-  );
-}
-
-/** Asks one member. Resolves to its answer, or '' when it gives none. Never rejects. */
-async function ask(
-  endpoint: Endpoint,
-  directory: string,
-  tools: V2Tools,
-  signal: AbortSignal,
-): Promise<string> {
-  const { secure, login, clock, names } = tools;
-  const answer = new Answer();
-  const fail = (): void => {
-    answer.fail();
-  };
-  const listenTo = (socket: Socket): void => {
-    socket.on('error', fail);
-    socket.once('close', fail);
-    socket.once('end', () => {
-      answer.end();
-    });
-  };
-  const question = questionFor(endpoint, directory, login);
-  const where = { host: endpoint.host, port: endpoint.port, lookup: names.socketLookup };
-  let tcp: Socket;
-  if (endpoint.secure) {
-    tcp = connect(where, () => {
-      secure(tcp, endpoint).then((secured) => {
-        listenTo(secured);
-        secured.on('data', (bytes) => answer.add(bytes));
-        secured.write(question);
-      }, fail);
-    });
-    tcp.on('error', fail);
-  } else {
-    // `onread` passes the bytes on without a stream. A stream would double the time that this question adds to a start.
-    const buffer = Buffer.allocUnsafe(READ_BYTES);
-    const onread = { buffer, callback: (length: number) => answer.add(buffer.subarray(0, length)) };
-    tcp = connect({ ...where, onread }, () => tcp.write(question));
-    listenTo(tcp);
-  }
-  signal.addEventListener('abort', fail);
-  const text = await answer.whole;
-  signal.removeEventListener('abort', fail);
-  // Closed later: closing a connection takes time too, and CTDB waits for the answer.
-  clock.at(clock.now() + CLOSE_AFTER_MS, () => {
-    tcp.destroy();
-  });
-  return text;
 }
 
 /**
@@ -205,7 +81,7 @@ export async function findV2Lock(
   const limit = sleepUntil(tools.clock, Math.min(byMs, tools.clock.now() + LIMIT_MS), over.signal);
   const known = new Promise<V2Lock | undefined>((resolve) => {
     const asked = endpoints.map(async (endpoint) => {
-      const answer = await ask(endpoint, directory, tools, over.signal);
+      const answer = await askV2(endpoint, directory, tools, over.signal);
       const finding = findingIn(answer);
       if (finding !== undefined) resolve(finding ?? undefined);
       else if (statusOf(answer) === NOT_FOUND) {
