@@ -26,7 +26,7 @@ const STDERR = 2;
 
 const CANNOT: Readonly<Record<CommandName, string>> = {
   check: 'Cannot check',
-  status: 'Cannot tell who holds the lock',
+  status: 'Cannot find the holder of the lock',
   release: 'Cannot release the lock',
 };
 

@@ -33,7 +33,7 @@ Examples:
 `,
   status: `Usage: ctdb_etcd_lock status [-c FILE] [--json | --openmetrics] [--watch]
 
-Shows who holds the lock, since when, how much time the lease has left, who
+Shows the holder of the lock, since when, how much time the lease has left, who
 waits for the lock, and whether the leader of CTDB is the holder's node.
 
 Options:
@@ -54,7 +54,7 @@ Examples:
 `,
   release: `Usage: ctdb_etcd_lock release [-c FILE] [--force]
 
-Shows who holds the lock, asks for confirmation, and deletes the key of this
+Shows the holder of the lock, asks for confirmation, and deletes the key of this
 holder. Deletes nothing if the holder has changed in the meantime. The holder
 notices within milliseconds, and CTDB elects a new leader. A holder that cannot
 reach etcd may go on for up to lock_ttl: stop it first.

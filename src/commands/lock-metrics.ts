@@ -44,7 +44,11 @@ export function metricsText(seen: Observation): string {
       help: 'The version of the program, and the lock that it is configured for.',
       samples: [{ labels: { version, lock: lock === undefined ? '' : printable(lock) }, value: 1 }],
     },
-    one('up', '1 when etcd told who holds the lock, 0 when nobody could be asked.', flag(view !== undefined)),
+    one(
+      'up',
+      '1 when a member of etcd answered the question about the lock, 0 when none answered.',
+      flag(view !== undefined),
+    ),
     one('status_duration_seconds', 'Time that it took to ask.', seconds(tookMs), 'seconds'),
     ...(view === undefined ? [] : lockGauges(view, seen.isHeldHere ?? false, one)),
     one(
@@ -74,7 +78,7 @@ function lockGauges(view: LockView, isHere: boolean, one: One): Gauge[] {
     one('held_by_this_node', '1 when the holder runs on this node.', flag(isHere)),
     {
       name: `${PREFIX}_holder_info`,
-      help: 'Who holds the lock; the labels are empty for a holder that is not this helper.',
+      help: 'The holder of the lock. The labels are empty when another program holds it.',
       samples:
         holder === undefined
           ? []

@@ -29,7 +29,7 @@ CTDB compares this line between the nodes and shuts down a node that differs.
 
 Commands for administrators, each with its own --help:
   check    test the configuration, etcd and CTDB, and say what to correct
-  status   show who holds the lock
+  status   show the holder of the lock
   release  take the lock away from its holder
 
 Options:

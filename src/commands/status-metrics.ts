@@ -50,7 +50,7 @@ export async function statusAsMetrics(
       };
       if (view instanceof EtcdError) {
         write(seen);
-        context.err.write(`Cannot tell who holds the lock: ${expectedFailure(view) ?? view.message}\n`);
+        context.err.write(`Cannot find the holder of the lock: ${expectedFailure(view) ?? view.message}\n`);
         return 2;
       }
       write({ ...seen, view, isHeldHere: isHeldHere(view, context) });

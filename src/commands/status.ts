@@ -20,7 +20,7 @@ interface StatusArgs {
 const LOOK_AGAIN_MS = 1_000;
 
 /**
- * Says who holds the lock.
+ * Shows the holder of the lock.
  * @returns 0 held, 1 free, 2 unknown
  */
 export async function commandStatus(args: StatusArgs, context: CommandContext): Promise<CommandStatus> {

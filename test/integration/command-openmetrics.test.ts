@@ -199,7 +199,10 @@ test('status --openmetrics without any member that answers, or any configuration
   await bench.configure({ hosts: '127.0.0.1:1' });
   const silent = await metrics(bench);
   assert.equal(silent.status, 2);
-  assert.match(silent.stderr, /^Cannot tell who holds the lock: etcd at 127\.0\.0\.1:1: connection refused/);
+  assert.match(
+    silent.stderr,
+    /^Cannot find the holder of the lock: etcd at 127\.0\.0\.1:1: connection refused/,
+  );
   assert.equal(valueOf(silent, 'up'), 0);
   assert.equal(valueOf(silent, 'held'), undefined);
   assert.equal(valueOf(silent, 'member_reachable', { endpoint: '127.0.0.1:1' }), 0);

@@ -157,7 +157,10 @@ test('status without any member that answers cannot tell, and says why', async (
   const { status, stdout, stderr } = await runAdmin(['status'], bench.environment);
   assert.equal(status, 2);
   assert.equal(stdout, '');
-  assert.match(stderr, /^Cannot tell who holds the lock: etcd at 127\.0\.0\.1:1: connection refused; .+\n$/);
+  assert.match(
+    stderr,
+    /^Cannot find the holder of the lock: etcd at 127\.0\.0\.1:1: connection refused; .+\n$/,
+  );
 });
 
 test('status with a config that cannot be read shows its one line', async () => {
