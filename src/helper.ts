@@ -59,10 +59,14 @@ function makeRealWatchdog(
   log: Log,
 ): Watchdog {
   if (!config.watchdog) return NO_WATCHDOG;
+  let problem = noShellBecause;
   return makeWatchdog(
-    (onEnd) => {
-      if (noShellBecause !== undefined) throw new Error(`${BASH}: ${noShellBecause}`);
-      return spawnWatchdogProcess(host.self, procfs.foreignBecause === undefined, onEnd);
+    {
+      spawn: (onEnd) => {
+        if (problem !== undefined) throw new Error(problem);
+        return spawnWatchdogProcess(host.self, procfs.foreignBecause === undefined, onEnd);
+      },
+      whyNot: async () => (problem = await whyNoShell(config, clock)),
     },
     clock,
     (id, message) => {
@@ -144,7 +148,8 @@ async function whyNoShell(config: Config, clock: Clock): Promise<string | undefi
   const beforeThreads = (): void => {
     sizeThreadPool(process.env, countNames(config));
   };
-  return (await findHungFile([BASH], { clock, beforeThreads }))?.problem;
+  const problem = (await findHungFile([BASH], { clock, beforeThreads }))?.problem;
+  return problem === undefined ? undefined : `${BASH}: ${problem}`;
 }
 
 /** The commands of the take, and those of a holder. All end with this process. */

@@ -126,22 +126,36 @@ done
 /** A watchdog process that has ended is replaced at the next feed, but not more often than this, in milliseconds. */
 const RESTART_MS = 60_000;
 
+/** The shell in which the watchdog runs. */
+export interface WatchdogShell {
+  /**
+   * Starts bash with WATCHDOG_SCRIPT. Calls `onEnd` later, once, when the process has ended or could not start. It may
+   * throw instead.
+   */
+  readonly spawn: (onEnd: (reason: string) => void) => WatchdogProcess;
+  /**
+   * Resolves with the reason why a start would block; undefined when there is none. Asked before each start after the
+   * first one, because a file system can hang meanwhile. Never rejects.
+   */
+  readonly whyNot: () => Promise<string | undefined>;
+}
+
 /**
  * Makes the watchdog.
- * @param spawn starts bash with WATCHDOG_SCRIPT. It calls its argument later, once, when the process has ended or could
- * not start. It may throw instead.
  * @param uptimeOf converts an instant of the clock to the kernel's uptime, suspend included, in milliseconds; NaN when
  * there is none
  * @param warn called once when there is no watchdog, and once when the watchdog is stopped
  */
 export function makeWatchdog(
-  spawn: (onEnd: (reason: string) => void) => WatchdogProcess,
+  shell: WatchdogShell,
   { now, uptimeOf }: Pick<UptimeClock, 'now' | 'uptimeOf'>,
   warn: (id: string, message: string) => void,
 ): Watchdog {
   let process: WatchdogProcess | undefined;
   let startedAtMs = -Infinity;
+  let fedMs: number | undefined;
   let toldMs = -Infinity;
+  let hangs = false;
   let released = false;
   const warned = new Set<string>();
 
@@ -157,11 +171,9 @@ export function makeWatchdog(
     );
   };
 
-  const start = (): void => {
-    if (process !== undefined || released || now() - startedAtMs < RESTART_MS) return;
-    startedAtMs = now();
+  const spawn = (): void => {
     try {
-      const started = spawn((reason) => {
+      const started = shell.spawn((reason) => {
         if (process === started) process = undefined;
         warnOfEnd(reason);
       });
@@ -172,15 +184,41 @@ export function makeWatchdog(
     }
   };
 
+  /** Sends the instant at which the helper is killed. */
+  const tell = (untilMs: number): void => {
+    const limitMs = uptimeOf(untilMs);
+    const hasUptime = Number.isFinite(limitMs);
+    process?.write(hasUptime ? `${hundredths(limitMs)}\n` : `+${hundredths(untilMs - now())}\n`);
+    if (!hasUptime || limitMs < toldMs) process?.wake();
+    toldMs = limitMs;
+  };
+
+  const startAgain = async (): Promise<void> => {
+    const problem = await shell.whyNot();
+    if (released) return;
+    if (problem !== undefined) {
+      hangs = true; // each further question could occupy a thread for ever
+      warnOfEnd(problem);
+      return;
+    }
+    spawn();
+    if (fedMs !== undefined) tell(fedMs);
+  };
+
+  const start = (): void => {
+    if (process !== undefined || released || hangs || now() - startedAtMs < RESTART_MS) return;
+    const isFirst = startedAtMs === -Infinity;
+    startedAtMs = now();
+    if (isFirst) spawn();
+    else void startAgain();
+  };
+
   return {
     start,
     feed(untilMs) {
+      fedMs = untilMs;
       start();
-      const limitMs = uptimeOf(untilMs);
-      const hasUptime = Number.isFinite(limitMs);
-      process?.write(hasUptime ? `${hundredths(limitMs)}\n` : `+${hundredths(untilMs - now())}\n`);
-      if (!hasUptime || limitMs < toldMs) process?.wake();
-      toldMs = limitMs;
+      tell(untilMs);
       if (process?.isStopped() === true)
         warnOnce(
           'warn-watchdog-stopped',

@@ -176,8 +176,8 @@ export class Contender {
         ({ endpoint, kind, message }) => {
           world.history.tell(this.name, () => `hears from ${endpoint}: ${message}`);
           if (kind === 'unproven') world.checker.onUnproven(this);
-          if (kind === 'unproven' || kind === 'stale')
-            world.count(`not believed: ${message.replace(/ \d+/, '')}`);
+          if (kind === 'unproven' || kind === 'stale' || kind === 'lagging')
+            world.count(`not believed: ${message.replace(/ \d+/g, '')}`);
         },
       ),
       clock: process,
@@ -218,22 +218,25 @@ export class Contender {
     const { uptimeOffsetMs } = process.machine;
     const comparesStart = foreignBecause === undefined;
     return makeWatchdog(
-      (onEnd) => {
-        const startMs = world.random.between(3, 40);
-        const watchdogProcess = new SimWatchdogProcess(process, startMs, comparesStart, onEnd);
-        watchdogProcess.onKill = () => {
-          if (process.state !== 'alive') return;
-          world.history.tell(this.name, () => 'is killed by the watchdog');
-          world.checker.onWatchdogKill(this);
-          process.kill(world.random.between(0, 30));
-        };
-        this.watchdogProcess = watchdogProcess;
-        if (world.traits.watchdogFails) {
-          world.timeline.after(1, () => {
-            watchdogProcess.kill();
-          });
-        }
-        return watchdogProcess;
+      {
+        spawn: (onEnd) => {
+          const startMs = world.random.between(3, 40);
+          const watchdogProcess = new SimWatchdogProcess(process, startMs, comparesStart, onEnd);
+          watchdogProcess.onKill = () => {
+            if (process.state !== 'alive') return;
+            world.history.tell(this.name, () => 'is killed by the watchdog');
+            world.checker.onWatchdogKill(this);
+            process.kill(world.random.between(0, 30));
+          };
+          this.watchdogProcess = watchdogProcess;
+          if (world.traits.watchdogFails) {
+            world.timeline.after(1, () => {
+              watchdogProcess.kill();
+            });
+          }
+          return watchdogProcess;
+        },
+        whyNot: () => Promise.resolve(undefined),
       },
       {
         now: () => process.now(),

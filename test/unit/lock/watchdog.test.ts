@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { settle } from '../../support/fake-clock.ts';
 import { makeWatchdog, type Watchdog } from '../../../src/lock/watchdog.ts';
 
 interface Scene {
@@ -11,6 +12,10 @@ interface Scene {
   readonly closed: () => number;
   nowMs: number;
   isStopped: boolean;
+  /** What the question before a further start is answered with. */
+  whyNot: Promise<string | undefined>;
+  /** How often that was asked. */
+  questions: number;
 }
 
 function scene(uptimeAheadMs = 5_000): Scene {
@@ -25,17 +30,25 @@ function scene(uptimeAheadMs = 5_000): Scene {
     closed: () => closed,
     nowMs: 100_000,
     isStopped: false,
+    whyNot: Promise.resolve(undefined),
+    questions: 0,
     watchdog: makeWatchdog(
-      (onEnd) => {
-        ends.push(onEnd);
-        return {
-          write: (line) => void lines.push(line),
-          wake: () => void lines.push('wake'),
-          isStopped: () => made.isStopped,
-          end: () => {
-            closed += 1;
-          },
-        };
+      {
+        spawn: (onEnd) => {
+          ends.push(onEnd);
+          return {
+            write: (line) => void lines.push(line),
+            wake: () => void lines.push('wake'),
+            isStopped: () => made.isStopped,
+            end: () => {
+              closed += 1;
+            },
+          };
+        },
+        whyNot: () => {
+          made.questions += 1;
+          return made.whyNot;
+        },
       },
       { now: () => made.nowMs, uptimeOf: (atMs) => atMs + uptimeAheadMs },
       (_, message) => void warnings.push(message),
@@ -75,7 +88,7 @@ void describe('the watchdog', () => {
     assert.equal(ends.length, 1, 'starts none after the release');
   });
 
-  void it('says once that nobody watches, and starts another process a minute later', () => {
+  void it('says once that nobody watches, and starts another process a minute later', async () => {
     const each = scene();
     each.watchdog.start();
     each.ends[0]?.('spawn /bin/bash ENOENT');
@@ -84,18 +97,52 @@ void describe('the watchdog', () => {
     assert.deepEqual([each.ends.length, each.lines], [1, []]);
     each.nowMs += 60_000;
     each.watchdog.feed(167_700);
-    assert.deepEqual([each.ends.length, each.lines.length], [2, 1]);
+    await settle();
+    assert.deepEqual([each.ends.length, each.lines], [2, ['17270\n']]);
     each.ends[1]?.('it was ended by SIGKILL');
     assert.equal(each.warnings.length, 1);
   });
 
-  void it('that cannot be started at all costs one warning and nothing else', () => {
+  void it('is not started again, nor asked about again, when the file system of bash hangs', async () => {
+    const each = scene();
+    each.watchdog.start();
+    each.ends[0]?.('it was ended by SIGKILL');
+    each.whyNot = Promise.resolve('/bin/bash: its file system hangs');
+    for (const nowMs of [160_000, 220_000, 280_000]) {
+      each.nowMs = nowMs;
+      each.watchdog.feed(nowMs + 7_700);
+      await settle();
+    }
+    assert.deepEqual([each.ends.length, each.questions, each.lines], [1, 1, []]);
+  });
+
+  void it('has no second process while the question before its start has no answer, or after the release', async () => {
+    const each = scene();
+    const { promise, resolve } = Promise.withResolvers<undefined>();
+    each.watchdog.start();
+    each.ends[0]?.('it was ended by SIGKILL');
+    each.whyNot = promise;
+    for (const nowMs of [160_000, 162_000]) {
+      each.nowMs = nowMs;
+      each.watchdog.feed(nowMs + 7_700);
+    }
+    assert.deepEqual([each.ends.length, each.questions], [1, 1]);
+    each.watchdog.release();
+    resolve(undefined);
+    await settle();
+    assert.equal(each.ends.length, 1);
+  });
+
+  void it('that cannot be started at all costs one warning and nothing else', async () => {
     const warnings: string[] = [];
     let [tries, nowMs] = [0, 0];
     const watchdog = makeWatchdog(
-      () => {
-        tries += 1;
-        throw new Error('spawn ENOMEM');
+      {
+        spawn: () => {
+          tries += 1;
+          throw new Error('spawn ENOMEM');
+        },
+        whyNot: () => Promise.resolve(undefined),
       },
       { now: () => nowMs, uptimeOf: (atMs) => atMs },
       (_, message) => void warnings.push(message),
@@ -104,6 +151,7 @@ void describe('the watchdog', () => {
     watchdog.feed(7_700);
     nowMs = 60_000;
     watchdog.feed(67_700);
+    await settle();
     watchdog.release();
     assert.deepEqual([tries, warnings.length], [2, 1]);
     assert.match(warnings.join(), /^No watchdog \(spawn ENOMEM\): /);
