@@ -22,6 +22,9 @@ interface Mount {
   readonly type: string;
 }
 
+// Without /proc, no file is known to be local.
+const UNKNOWN: Mount = { path: '/', type: 'unknown' };
+
 export interface HungFileTools {
   readonly clock: Pick<Clock, 'now' | 'at'>;
   /** Called before the runtime starts its threads, which is only when there is a file to ask. */
@@ -32,13 +35,14 @@ function readMountinfo(): string {
   try {
     return readFileSync('/proc/self/mountinfo', 'latin1');
   } catch {
-    return ''; // no /proc: no file is known to be local
+    return ''; // no /proc
   }
 }
 
 /** The mounts, a later one over an earlier one. See proc_pid_mountinfo(5). */
 function mountsIn(text: string): Mount[] {
-  return text.split('\n').map((line) => {
+  const lines = text.split('\n').filter((line) => line !== '');
+  return lines.map((line) => {
     const [before = '', after = ''] = line.split(' - ');
     const path = (before.split(' ')[4] ?? '').replace(/\\([0-7]{3})/g, (_, octal: string) =>
       String.fromCharCode(Number.parseInt(octal, 8)),
@@ -66,7 +70,8 @@ function linkAt(path: string): string | undefined {
 
 /**
  * The first mount on the way to a file that is not of a local file system; undefined when there is none. Symbolic links
- * are followed. Nothing is asked of the file system that is found.
+ * are followed. Nothing is asked of the file system that is found. In a chroot the mount of the root is not in the list.
+ * This program is read from it, so it counts as local.
  */
 function firstRemoteMount(path: string, mounts: readonly Mount[]): Mount | undefined {
   let at = '/';
@@ -75,7 +80,7 @@ function firstRemoteMount(path: string, mounts: readonly Mount[]): Mount | undef
   for (let name = rest.shift(); name !== undefined; name = rest.shift()) {
     const next = join(at, name);
     const mount = mountOf(next, mounts);
-    if (mount === undefined || !LOCAL.has(mount.type)) return mount ?? { path: next, type: 'unknown' };
+    if (mount !== undefined && !LOCAL.has(mount.type)) return mount;
     const target = next === at ? undefined : linkAt(next);
     if (target === undefined) at = next;
     else if ((links += 1) > MOST_LINKS) return undefined;
@@ -118,7 +123,8 @@ export async function findHungFile(
   { clock, beforeThreads }: HungFileTools,
   mountinfo = readMountinfo,
 ): Promise<{ readonly index: number; readonly problem: string } | undefined> {
-  const mounts = paths.length === 0 ? [] : mountsIn(mountinfo());
+  const text = paths.length === 0 ? '' : mountinfo();
+  const mounts = text === '' ? [UNKNOWN] : mountsIn(text);
   const remote = paths
     .map((path, index) => ({ path, index, mount: firstRemoteMount(path, mounts) }))
     .filter(({ mount }) => mount !== undefined);

@@ -56,6 +56,12 @@ test('symbolic links in a circle, a directory and a device are left to who reads
   assert.equal(await areAsked(['/dev/null']), false);
 });
 
+test('in a chroot, whose root is not in the list of mounts, only files on other mounts are asked', async () => {
+  const mountinfo = '36 35 0:40 / /proc rw - proc proc rw\n';
+  assert.equal(await areAsked([join(folder, 'file')], mountinfo), false);
+  assert.equal(await areAsked(['/proc/self/status'], mountinfo), true);
+});
+
 test('without /proc every file is asked', async () => {
   assert.equal(await areAsked([join(folder, 'file')], ''), true);
 });
