@@ -37,8 +37,8 @@ export class SetupError extends Error {
 /**
  * What a failed call to one member means.
  *
- * - No answer, so ask again: `unavailable`, `timeout`, `noLeader`, `stale` (the member is behind what was already
- *   seen), `unproven` (the renewal proves nothing yet), `unknown`.
+ * - No answer, so ask again: `unavailable`, `timeout`, `noLeader`, `stale` (the store is behind what was already seen),
+ *   `lagging` (the member shows an earlier raft term), `unproven` (the renewal proves nothing yet), `unknown`.
  * - This endpoint cannot be used, others may be: `tls`, `wrongCluster`, `notEtcd`, `proxy` (the endpoint spreads the
  *   calls of one connection over members, or answers calls itself).
  * - The endpoints lead to more than one store, so no helper may hold the lock through them: `otherStore`.
@@ -50,6 +50,7 @@ export type EtcdErrorKind =
   | 'timeout'
   | 'noLeader'
   | 'stale'
+  | 'lagging'
   | 'unproven'
   | 'unknown'
   | 'tls'
@@ -70,6 +71,7 @@ const ENTRY_OF: Readonly<Record<EtcdErrorKind, string>> = {
   timeout: 'net-silent',
   noLeader: 'etcd-election',
   stale: 'etcd-stale',
+  lagging: 'etcd-stale',
   unproven: 'etcd-unproven',
   unknown: 'net-other',
   tls: 'tls-other',

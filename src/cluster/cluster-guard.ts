@@ -9,8 +9,26 @@ interface Progress {
   readonly revision: bigint;
 }
 
-function isBehind(header: Header, progress: Progress): boolean {
-  return header.raftTerm < progress.raftTerm || header.revision < progress.revision;
+/**
+ * How an answer was made. `log`: by an entry of the raft log. `read`: by a linearizable read. `alone`: by one member,
+ * without a quorum.
+ */
+type Origin = 'log' | 'read' | 'alone';
+
+/**
+ * True when the store behind an answer has gone back. Only the revision shows that. A member that catches up by a raft
+ * snapshot goes on showing an old raft term until it applies the next entry (etcd, applySnapshot).
+ */
+function isBehind(header: Header, progress: Progress | undefined): boolean {
+  return progress !== undefined && header.revision < progress.revision;
+}
+
+/**
+ * True when a deposed leader may have given an answer that no entry of the log made (etcd #20418). For an entry the
+ * term says nothing: its member shows the new term only after the answer (etcd, server.go, apply).
+ */
+function isOfEarlierTerm(header: Header, progress: Progress | undefined, origin: Origin): boolean {
+  return origin !== 'log' && progress !== undefined && header.raftTerm < progress.raftTerm;
 }
 
 /** The later of both values. The same object when the answer is no later. */
@@ -25,7 +43,8 @@ function advanced(progress: Progress | undefined, { raftTerm, revision }: Header
 
 /**
  * Checks the header of each answer. It refuses the answer of a member that belongs to another cluster, or that is
- * behind what was seen before: restored from a backup, cut off, or still replaying its log.
+ * behind what was seen before: restored from a backup, cut off, or still replaying its log. The proof of a renewal does
+ * not need this check.
  *
  * An answer is compared with what had been seen when its request was sent. Two answers can overtake each other in the
  * network, which does not make either of them stale.
@@ -51,14 +70,14 @@ export class ClusterGuard {
   }
 
   /**
-   * Returns the same member with a check of each answer. A refused answer rejects with kind `stale`, `proxy` or
-   * `otherStore`, or with `wrongCluster` when the configuration gives the cluster ID.
+   * Returns the same member with a check of each answer. A refused answer rejects with kind `stale`, `lagging`,
+   * `proxy` or `otherStore`, or with `wrongCluster` when the configuration gives the cluster ID.
    */
   guard(member: Member): Member {
     /** The last answer that named its connection, and the member that gave it. */
     let lastAnswer: { readonly connection: ConnectionId; readonly memberId: string } | undefined;
     const checked = async <T extends { readonly header: Header; readonly connection?: ConnectionId }>(
-      agreedByQuorum: boolean,
+      origin: Origin,
       send: () => Promise<T>,
     ): Promise<T> => {
       const agreedAtSend = this.#agreed;
@@ -73,25 +92,26 @@ export class ClusterGuard {
           throw spreadCalls(member.endpoint);
         lastAnswer = { connection, memberId };
       }
-      this.#check(member.endpoint, header, seenAtSend, agreedByQuorum ? agreedAtSend : undefined);
+      const seen = seenAtSend.get(header.memberId);
+      this.#check(member.endpoint, header, origin, seen, origin === 'alone' ? undefined : agreedAtSend);
       return answer;
     };
     return {
       get endpoint() {
         return member.endpoint;
       },
-      grant: (leaseId, ttlMs, call) => checked(true, () => member.grant(leaseId, ttlMs, call)),
-      revoke: (leaseId, call) => checked(true, () => member.revoke(leaseId, call)),
-      keepAlive: (leaseId, call) => checked(false, () => member.keepAlive(leaseId, call)),
-      timeToLive: (leaseId, call) => checked(false, () => member.timeToLive(leaseId, call)),
+      grant: (leaseId, ttlMs, call) => checked('log', () => member.grant(leaseId, ttlMs, call)),
+      revoke: (leaseId, call) => checked('log', () => member.revoke(leaseId, call)),
+      keepAlive: (leaseId, call) => checked('alone', () => member.keepAlive(leaseId, call)),
+      timeToLive: (leaseId, call) => checked('alone', () => member.timeToLive(leaseId, call)),
       confirmKey: (key, createRevision, call) =>
-        checked(true, () => member.confirmKey(key, createRevision, call)),
-      readKey: (key, call) => checked(true, () => member.readKey(key, call)),
-      readOldest: (directory, call) => checked(true, () => member.readOldest(directory, call)),
+        checked('log', () => member.confirmKey(key, createRevision, call)),
+      readKey: (key, call) => checked('read', () => member.readKey(key, call)),
+      readOldest: (directory, call) => checked('read', () => member.readOldest(directory, call)),
       putIfEmpty: (directory: string, key: string, value: string, leaseId, call: CallOptions) =>
-        checked(true, () => member.putIfEmpty(directory, key, value, leaseId, call)),
+        checked('log', () => member.putIfEmpty(directory, key, value, leaseId, call)),
       updateValue: (key, value, createRevision, call) =>
-        checked(true, () => member.updateValue(key, value, createRevision, call)),
+        checked('log', () => member.updateValue(key, value, createRevision, call)),
       watch: (key, fromRevision, handlers) => member.watch(key, fromRevision, handlers),
       waitsFor: () => member.waitsFor?.(),
       listMembers: async (call) => {
@@ -131,19 +151,20 @@ export class ClusterGuard {
   #check(
     endpoint: string,
     header: Header,
-    seenAtSend: ReadonlyMap<string, Progress>,
+    origin: Origin,
+    seenAtSend: Progress | undefined,
     agreedAtSend: Progress | undefined,
   ): void {
-    const seen = seenAtSend.get(header.memberId);
-    if (seen !== undefined && isBehind(header, seen)) {
+    if (isBehind(header, seenAtSend))
       throw new EtcdError('stale', endpoint, `its revision went back to ${header.revision.toString()}`);
+    if (isBehind(header, agreedAtSend)) {
+      const what = `is behind the cluster: its revision is ${header.revision.toString()}`;
+      throw new EtcdError('stale', endpoint, what);
     }
-    if (agreedAtSend !== undefined && isBehind(header, agreedAtSend)) {
-      throw new EtcdError(
-        'stale',
-        endpoint,
-        `is behind the cluster: its revision is ${header.revision.toString()}`,
-      );
+    for (const progress of [seenAtSend, agreedAtSend]) {
+      if (!isOfEarlierTerm(header, progress, origin)) continue;
+      const what = `shows raft term ${header.raftTerm.toString()} after ${progress?.raftTerm.toString() ?? ''}: it has not caught up yet`;
+      throw new EtcdError('lagging', endpoint, what);
     }
     const before = this.#progressOf.get(header.memberId);
     const after = advanced(before, header);

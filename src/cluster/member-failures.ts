@@ -10,6 +10,7 @@ export function meaningOf(kind: EtcdErrorKind): 'askAgain' | 'askOthers' | 'fina
     case 'timeout':
     case 'noLeader':
     case 'stale':
+    case 'lagging':
     case 'unproven':
     case 'unknown':
       return 'askAgain';
@@ -78,6 +79,7 @@ const TELLING: readonly EtcdErrorKind[] = [
   'notEtcd',
   'noLeader',
   'stale',
+  'lagging',
   'unproven',
 ];
 

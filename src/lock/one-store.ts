@@ -66,7 +66,8 @@ export async function askStore(
     if (isHeld(oldest, held)) return { isSame: true, header };
     onMissing();
   } catch (error) {
-    if (!(error instanceof EtcdError && error.kind === 'stale')) throw error;
+    // The member shows an old revision or raft term. An answer through the log shows whether it belongs to another store.
+    if (!(error instanceof EtcdError && (error.kind === 'stale' || error.kind === 'lagging'))) throw error;
   }
   try {
     const { header, found } = await member.confirmKey(held.key, held.createRevision, call);

@@ -88,6 +88,8 @@ export class EtcdNode {
   term = 0;
   /** What its headers show: the term of the last entry that was applied one by one (etcd, setTerm). */
   headerTerm = 0;
+  /** What its headers showed before it applied the last entry. */
+  #headerTermBefore = 0;
   /** The entries that came in the last raft snapshot. */
   #skipped = { fromIndex: 1, toIndex: 0 };
   applied = 0;
@@ -151,6 +153,15 @@ export class EtcdNode {
       revision: BigInt(this.store.entry(index).revision),
       raftTerm: BigInt(this.headerTerm),
     };
+  }
+
+  /**
+   * The header of the answer to a command of the log. etcd wakes the call before it sets the term of the entry, so the
+   * header may still show the term from before.
+   */
+  headerOfEntry(): Header {
+    const header = this.header();
+    return this.#random.chance(0.1) ? { ...header, raftTerm: BigInt(this.#headerTermBefore) } : header;
   }
 
   reaches(other: EtcdNode): boolean {
@@ -246,6 +257,7 @@ export class EtcdNode {
     for (let next = this.applied + 1; next <= index; next += 1) {
       this.applied = next;
       const entry = this.store.entry(next);
+      this.#headerTermBefore = this.headerTerm;
       this.headerTerm = entry.headerTerm;
       this.#apply(entry);
     }

@@ -59,19 +59,19 @@ export class EtcdServer {
 
   grant(leaseId: LeaseId, ttlS: number, author: Author, reply: Reply<Unsent<LeaseAnswer>>): void {
     this.#change({ kind: 'grant', leaseId, ttlS, author }, reply, (outcome) => ({
-      header: this.node.header(),
+      header: this.node.headerOfEntry(),
       // From this member's own lessor.
       ttlMs: outcome.kind === 'done' ? Math.max(ttlS, this.node.lessor.minTtlS) * 1000 : 0,
     }));
   }
 
   revoke(leaseId: LeaseId, author: Author, reply: Reply<Pick<LeaseAnswer, 'header'>>): void {
-    this.#change({ kind: 'revoke', leaseId, author }, reply, () => ({ header: this.node.header() }));
+    this.#change({ kind: 'revoke', leaseId, author }, reply, () => ({ header: this.node.headerOfEntry() }));
   }
 
   putIfEmpty(command: Command & { kind: 'lock' }, reply: Reply<Unsent<LockAnswer>>): void {
     this.#change(command, reply, (outcome, revision) => ({
-      header: { ...this.node.header(), revision: BigInt(revision) },
+      header: { ...this.node.headerOfEntry(), revision: BigInt(revision) },
       succeeded: outcome.kind === 'locked',
       oldest: outcome.kind === 'notLocked' ? outcome.oldest : null,
     }));
@@ -82,7 +82,7 @@ export class EtcdServer {
     reply: Reply<{ readonly header: Header; readonly succeeded: boolean }>,
   ): void {
     this.#change(command, reply, (outcome, revision) => ({
-      header: { ...this.node.header(), revision: BigInt(revision) },
+      header: { ...this.node.headerOfEntry(), revision: BigInt(revision) },
       succeeded: outcome.kind === 'done',
     }));
   }
@@ -90,7 +90,7 @@ export class EtcdServer {
   /** The log transaction of a renewal. */
   confirm(command: Command & { kind: 'confirm' }, reply: Reply<Unsent<ConfirmAnswer>>): void {
     this.#change(command, reply, (outcome, revision) => ({
-      header: { ...this.node.header(), revision: BigInt(revision) },
+      header: { ...this.node.headerOfEntry(), revision: BigInt(revision) },
       found: outcome.kind === 'confirmed' ? outcome.found : null,
     }));
   }

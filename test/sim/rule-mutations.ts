@@ -100,8 +100,13 @@ export const RULE_MUTATIONS: readonly PlannedMutation[] = [
     also: [
       {
         file: 'src/cluster/cluster-guard.ts',
-        find: `return header.raftTerm < progress.raftTerm || header.revision < progress.revision;`,
-        replace: `return header.raftTerm < 0n || progress.revision < 0n;`,
+        find: `progress !== undefined && header.revision < progress.revision;`,
+        replace: `progress !== undefined && header.revision < 0n;`,
+      },
+      {
+        file: 'src/cluster/cluster-guard.ts',
+        find: `progress !== undefined && header.raftTerm < progress.raftTerm;`,
+        replace: `progress !== undefined && header.raftTerm < 0n;`,
       },
     ],
     within: 200_000,

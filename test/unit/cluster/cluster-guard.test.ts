@@ -39,10 +39,34 @@ void describe('ClusterGuard', () => {
     assert.equal(await hear(both, 'keepAlive', { revision: 20n }), 'believed');
   });
 
-  void it('refuses a member whose raft term has gone back', async () => {
+  void it('refuses for now an answer with an earlier raft term that no entry of the log made', async () => {
     const both = guarded();
+    assert.equal(await hear(both, 'readKey', { raftTerm: 5n }), 'believed');
+    assert.equal(await hear(both, 'keepAlive', { raftTerm: 4n }), 'lagging');
+    assert.equal(await hear(both, 'readKey', { raftTerm: 4n }), 'lagging');
+    assert.equal(await hear(both, 'readKey', { memberId: '9', raftTerm: 4n }), 'lagging');
     assert.equal(await hear(both, 'keepAlive', { raftTerm: 5n }), 'believed');
-    assert.equal(await hear(both, 'keepAlive', { raftTerm: 4n }), 'stale');
+  });
+
+  void it('believes an entry of the log whatever raft term the header shows, but no earlier revision', async () => {
+    const { fake, member } = guarded();
+    const answers = [
+      { header: headerOf({ raftTerm: 5n, revision: 20n }), found: null },
+      { header: headerOf({ raftTerm: 4n, revision: 20n }), found: null },
+      { header: headerOf({ raftTerm: 5n, revision: 19n }), found: null },
+    ];
+    const kinds: string[] = [];
+    for (const answer of answers) {
+      const asked = member.confirmKey('k', 1n, call);
+      fake.last.answer('confirmKey', answer);
+      kinds.push(
+        await asked.then(
+          () => 'believed',
+          (error: unknown) => (error as EtcdError).kind,
+        ),
+      );
+    }
+    assert.deepEqual(kinds, ['believed', 'believed', 'stale']);
   });
 
   void it('lets another member lag behind in what needs no quorum', async () => {
