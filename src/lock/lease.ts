@@ -20,6 +20,8 @@ export class LeaseSession {
   readonly #timing: Timing;
   /** Grants that were sent and not answered yet. */
   readonly #openGrants = new Set<Promise<unknown>>();
+  /** The members to which a grant was sent. */
+  readonly #asked = new Set<Member>();
   #firstSentAtMs: number | undefined;
   /** True after a grant failed without a clear refusal: it may have been carried out, or may be later. */
   #hasUnknownGrant = false;
@@ -67,6 +69,7 @@ export class LeaseSession {
       this.#firstSentAtMs ??= this.#clock.now();
       const grant = member.grant(this.leaseId, this.#timing.ttlMs, call);
       this.#openGrants.add(grant);
+      this.#asked.add(member);
       try {
         return (await grant).ttlMs;
       } catch (error) {
@@ -94,18 +97,23 @@ export class LeaseSession {
    * Revokes the lease, which deletes its key. Resolves true when etcd has neither of them, false when the time ran out
    * or the cluster refused. Never rejects. A grant that is still on its way would create the lease again. In that case
    * the revoke is repeated, at most until `byMs`.
+   * @param isSplit true when the endpoints lead to more than one store. Each of them may have granted the lease, so it
+   * is revoked at each endpoint to which a grant was sent. Those that do not answer are waited for until `signal`.
    */
-  async revoke(byMs: number, signal: AbortSignal): Promise<boolean> {
+  async revoke(byMs: number, signal: AbortSignal, isSplit = false): Promise<boolean> {
     this.#deadline?.dispose();
     this.#isRevoked = true;
     if (this.#firstSentAtMs === undefined) return true;
     await this.#grantsToSettle(byMs, signal);
     for (;;) {
+      const asked = isSplit ? [...this.#asked] : [];
+      const everywhere = Promise.allSettled(asked.map((member) => member.revoke(this.leaseId, { signal })));
       try {
         await this.#members.ask((member, call) => member.revoke(this.leaseId, call), byMs, signal);
       } catch (error) {
         if (!(error instanceof EtcdError && error.kind === 'leaseNotFound')) return false;
       }
+      await everywhere;
       if (!this.#mayYetArrive()) return true;
       await sleepUntil(this.#clock, this.#clock.now() + REVOKE_AGAIN_MS, signal);
       if (signal.aborted || this.#clock.now() >= byMs) return false;

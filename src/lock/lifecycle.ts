@@ -81,7 +81,7 @@ async function endWithoutLock(
     case 'failed':
       log.error(idOf(result.error), textOf(result.error));
       answerPipe.answer(ANSWER.error);
-      await release.run();
+      await release.run(result.error instanceof EtcdError && result.error.kind === 'otherStore');
       return EXIT.failed;
     case 'contended':
       answerPipe.answer(ANSWER.contended);
@@ -177,7 +177,7 @@ async function endHolding(
     case 'refused':
       answerPipe.close();
       log.error(reason.id, `Lock lost - ${reason.how}`);
-      await release.run();
+      await release.run(true);
       return EXIT.lost;
     case 'deadlinePassed':
       answerPipe.close();

@@ -25,15 +25,18 @@ export class Release {
     this.#sessions.push(session);
   }
 
-  /** Closes stdout, ends the watchdog and revokes the leases. Resolves after `releaseMs` at the latest. Never rejects. */
-  async run(): Promise<void> {
+  /**
+   * Closes stdout, ends the watchdog and revokes the leases. Resolves after `releaseMs` at the latest. Never rejects.
+   * @param isSplit true when the endpoints lead to more than one store; see `LeaseSession.revoke`
+   */
+  async run(isSplit = false): Promise<void> {
     const { clock, timing, answerPipe, watchdog } = this.#tools;
     answerPipe.close(); // the claim ends before another helper can take the lock
     watchdog.release();
     const giveUp = new AbortController();
     const byMs = clock.now() + timing.releaseMs;
     await Promise.race([
-      Promise.all(this.#sessions.map((session) => session.revoke(byMs, giveUp.signal))),
+      Promise.all(this.#sessions.map((session) => session.revoke(byMs, giveUp.signal, isSplit))),
       sleepUntil(clock, byMs, giveUp.signal),
     ]);
     giveUp.abort('over');

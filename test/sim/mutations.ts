@@ -229,7 +229,7 @@ export const MUTATIONS: readonly PlannedMutation[] = [
     name: 'a transaction whose answer is lost counts as failed, without a revoke',
     file: 'src/lock/lifecycle.ts',
     find: `      answerPipe.answer(ANSWER.error);
-      await release.run();
+      await release.run(result.error instanceof EtcdError && result.error.kind === 'otherStore');
       return EXIT.failed;
     case 'contended':`,
     replace: `      answerPipe.answer(ANSWER.error);
@@ -248,7 +248,7 @@ export const MUTATIONS: readonly PlannedMutation[] = [
   {
     name: 'the release skips the revoke',
     file: 'src/lock/release.ts',
-    find: `Promise.all(this.#sessions.map((session) => session.revoke(byMs, giveUp.signal))),`,
+    find: `Promise.all(this.#sessions.map((session) => session.revoke(byMs, giveUp.signal, isSplit))),`,
     replace: `Promise.resolve(),`,
     within: 5_000,
   },

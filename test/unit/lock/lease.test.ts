@@ -186,6 +186,27 @@ void describe('a session', () => {
     assert.equal(outcome(), false);
   });
 
+  void it('of endpoints with more than one store is revoked wherever a grant was sent', async () => {
+    const each = scene();
+    granting(each);
+    await settle();
+    await each.clock.advance(TIMING.hedgeDelayMs);
+    each.fakes[1].last.answer('grant', { ttlMs: 9_000 });
+    await settle();
+    for (const fake of each.fakes) {
+      fake.onCall = (call) => {
+        if (call.name === 'revoke') call.answer('revoke', {});
+      };
+    }
+    let isOver = false;
+    void each.session.revoke(each.clock.now() + 1_800, new AbortController().signal, true).then(() => {
+      isOver = true;
+    });
+    await each.clock.advance(1_700);
+    const revokes = each.fakes.map((fake) => fake.callsOf('revoke').length > 0);
+    assert.deepEqual([revokes, isOver], [[true, true], true]);
+  });
+
   void it('stops its deadline when it is let go', async () => {
     const each = scene();
     granting(each);
