@@ -14,7 +14,7 @@ interface Presence {
   readonly contender: Contender | undefined;
   readonly fromMs: number;
   untilMs: number;
-  /** An administrator has written to it since. */
+  /** Somebody else has written to it since, so it may not be its holder's record any more. */
   isTouched: boolean;
 }
 
@@ -127,7 +127,7 @@ export class Checker implements Agreement, Audience, Traffic {
         // A backup can contain what an administrator had written over the holder's record.
         isTouched: this.#presences.some((each) => each.key === key && each.isTouched),
       });
-    else present.isTouched = true;
+    else if (author.kind !== 'contender' || author.name !== present.contender?.name) present.isTouched = true;
     if (author.kind !== 'contender' || contender === undefined) return;
     // What another store grants is no lock yet: it is compared with the others before it is claimed.
     if (world.traits.isSplit) return;
