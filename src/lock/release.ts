@@ -39,6 +39,6 @@ export class Release {
       Promise.all(this.#sessions.map((session) => session.revoke(byMs, giveUp.signal, isSplit))),
       sleepUntil(clock, byMs, giveUp.signal),
     ]);
-    giveUp.abort('over');
+    giveUp.abort('unwanted');
   }
 }

@@ -207,6 +207,27 @@ void describe('a session', () => {
     assert.deepEqual([revokes, isOver], [[true, true], true]);
   });
 
+  void it('of endpoints with more than one store waits for a slow store, although the other one refuses', async () => {
+    const each = scene();
+    granting(each);
+    await settle();
+    each.fakes[0].last.answer('grant', { ttlMs: 9_000 });
+    await settle();
+    each.fakes[1].onCall = (call) => {
+      call.refuse('otherStore');
+    };
+    let isOver = false;
+    void each.session.revoke(each.clock.now() + 1_800, new AbortController().signal, true).then(() => {
+      isOver = true;
+    });
+    await each.clock.advance(TIMING.hedgeDelayMs + 100);
+    assert.equal(each.fakes[1].callsOf('revoke').length, 1);
+    assert.equal(isOver, false);
+    for (const call of each.fakes[0].callsOf('revoke')) call.answer('revoke', {});
+    await settle();
+    assert.equal(isOver, true);
+  });
+
   void it('stops its deadline when it is let go', async () => {
     const each = scene();
     granting(each);
