@@ -94,15 +94,17 @@ while :; do
   while read -r -t 0; do IFS= read -r line || exit 0; done
   if [[ $line == +* ]]; then
     left=\${line#+}
-    printf -v before '%(%s)T' -1
-    slice=$((left > 100 ? 100 : left))
-    rest "$slice"
-    ((status == 0)) && continue
-    printf -v now '%(%s)T' -1
-    left=$((left - slice))
-    ((now - before > 2 && left > 350)) && left=350
-    line=+$left
-    ((\${line#+} > 0)) && continue
+    if ((left > 0)); then
+      printf -v before '%(%s)T' -1
+      slice=$((left > 100 ? 100 : left))
+      rest "$slice"
+      ((status == 0)) && continue
+      printf -v now '%(%s)T' -1
+      left=$((left - slice))
+      ((now - before > 2 && left > 350)) && left=350
+      line=+$left
+      ((left > 0)) && continue
+    fi
   else
     look
     left=$((line - up))

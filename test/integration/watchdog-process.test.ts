@@ -139,6 +139,12 @@ test('without an uptime a shorter time counts at once', async () => {
   await waitFor('the kill', () => watched.isKilled);
 });
 
+test('without an uptime it kills at once when no time is left', async () => {
+  await using watched = new Watched();
+  watched.feedLeft(0);
+  await waitFor('the kill', () => watched.isKilled);
+});
+
 test('without an uptime it ends with the process that it watches', async () => {
   await using watched = new Watched();
   watched.feedLeft(100_000);
