@@ -104,11 +104,12 @@ async function answerAndHold(
   holding?.catch(() => undefined); // awaited below, unless the lock is released before
   // The wall clock shows a pause of the machine that the monotonic clock missed. The deadline is checked last, just
   // before the byte.
-  if (holding === undefined || wallClockWatch.hasJumped() || deadline.hasPassed()) {
-    log.error(
-      'take-late',
-      'Cannot take the cluster lock: etcd granted it too late; check the disks and the network of etcd',
-    );
+  const hasJumped = holding !== undefined && wallClockWatch.hasJumped();
+  if (holding === undefined || hasJumped || deadline.hasPassed()) {
+    const why = hasJumped
+      ? 'the wall clock jumped ahead meanwhile, so the machine may have been paused; CTDB tries again by itself'
+      : 'etcd granted it too late; check the disks and the network of etcd';
+    log.error('take-late', `Cannot take the cluster lock: ${why}`);
     answerPipe.answer(ANSWER.error);
     await release.run();
     return EXIT.failed;

@@ -192,6 +192,21 @@ void describe('law 4: the 0 is written once, after the watchers are armed, and o
     );
   });
 
+  void it('a lock that is granted while the wall clock jumps ahead is refused, and the line says why', async () => {
+    const stage = new FakeStage(1);
+    const etcd = new KindEtcd();
+    stage.serveAll((call) => {
+      if (call.name === 'lock') stage.clock.wallOffsetMs += 1_500;
+      etcd.serve(call);
+    });
+    stage.takeAndHold();
+    await settle();
+    await stage.clock.advance(100);
+    assert.deepEqual(stage.stdout, ['3', 'closed']);
+    assert.deepEqual([etcd.key, etcd.leaseId], [null, undefined]);
+    assert.match(stage.errors.join(), /the wall clock jumped ahead meanwhile/);
+  });
+
   void it('nothing but one byte is ever written', async () => {
     const { stage, etcd } = await stageThatHolds();
     etcd.key = null;
