@@ -173,7 +173,7 @@ async function endHolding(
     case 'keyLost':
       answerPipe.close();
       log.error('lost-key', `Lock lost - ${reason.how}`);
-      await release.run();
+      await release.run(reason.maySplit);
       return EXIT.lost;
     case 'refused':
       answerPipe.close();

@@ -24,6 +24,7 @@ export interface RenewalTools {
 const REFUSED_RETRY_MS = 500;
 
 type Refused = EndReason & { readonly kind: 'refused' };
+type KeyLost = EndReason & { readonly kind: 'keyLost' };
 
 /** Renews the lease every `refresh`. Each proven renewal moves the deadline and the instant that the watchdog knows. */
 export class RenewalLoop {
@@ -113,7 +114,7 @@ export class RenewalLoop {
   }
 
   /** One renewal, through the first member that proves it. Resolves to undefined when none did before the deadline. */
-  async #renew(signal: AbortSignal): Promise<Renewal | Refused | undefined> {
+  async #renew(signal: AbortSignal): Promise<Renewal | KeyLost | Refused | undefined> {
     const { members, clock, timing } = this.#tools;
     const hasTimeForOne = clock.now() + timing.attemptMs <= this.#deadline.atMs;
     try {
@@ -147,12 +148,13 @@ export class RenewalLoop {
    * The loss at an endpoint. When that endpoint has never shown the key, it may lead to another store, and the message
    * says so.
    */
-  #lossAt({ endpoint }: Member, loss: Renewal & { readonly kind: 'keyLost' }): Renewal {
+  #lossAt({ endpoint }: Member, loss: KeyLost): KeyLost {
     const { home } = this.#held;
     if (this.#store.isSameStore(endpoint)) return loss;
     return {
       kind: 'keyLost',
       how: `the key is not at ${endpoint}: it was deleted, or that is another store than ${home.endpoint}`,
+      maySplit: true,
     };
   }
 

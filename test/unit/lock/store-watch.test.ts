@@ -58,18 +58,21 @@ void describe('while holding', () => {
     assert.deepEqual([etcd.key, etcd.leaseId], [null, undefined], 'and it is given back');
   });
 
-  void it('a renewal through an endpoint that was never compared names both', async () => {
-    const { stage, home, other } = await holding();
+  void it('a renewal through an endpoint that was never compared names both, and gives back the lease at both', async () => {
+    const { stage, etcd, home, other } = await holding();
     const stranger = new KindEtcd();
-    home.onCall = () => undefined;
+    home.onCall = (call) => {
+      if (call.name === 'revoke') etcd.serve(call);
+    };
     other.onCall = (call) => {
-      if (call.name === 'confirmKey') stranger.serve(call);
+      if (call.name === 'confirmKey' || call.name === 'revoke') stranger.serve(call);
     };
     await stage.clock.advanceUntil(() => stage.exitStatus !== undefined, 5_000);
     assert.match(
       stage.errors.join(),
       /^Lock lost - the key is not at etcd1:2379: it was deleted, or that is another store than etcd0:2379$/,
     );
+    assert.deepEqual([etcd.key, etcd.leaseId], [null, undefined]);
   });
 
   void it('a key that was deleted is not called another store', async () => {
