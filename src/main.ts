@@ -20,7 +20,7 @@ import { makeLinuxHost } from './process/linux-host.ts';
 import { inspectProcfs } from './process/procfs.ts';
 import { makeRealClock } from './process/real-clock.ts';
 import { makeCommands } from './process/run-command.ts';
-import { endProcess } from './process/end-process.ts';
+import { endAtFaults, endProcess } from './process/end-process.ts';
 import { boundLookUps, sizeThreadPool } from './process/thread-pool.ts';
 import { makeAnswerPipe, ANSWER } from './lock/answer-pipe.ts';
 import { makeStderrLog, openStderr } from './process/stderr-log.ts';
@@ -98,18 +98,12 @@ async function main(): Promise<ExitStatus> {
       if (!isForPeople) writeSync(STDOUT, text);
     },
     () => {
-      closeSync(STDOUT);
+      if (!isForPeople) closeSync(STDOUT);
     },
   );
   const stderr = openStderr();
   const complain = makeStderrLog(0, stderr);
-  const onFault = (error: unknown): void => {
-    complain.error('internal', `Internal error, please report it: ${describeFault(error)}`);
-    answerPipe.answer(ANSWER.error);
-    process.exit(EXIT.failed);
-  };
-  process.on('uncaughtException', onFault);
-  process.on('unhandledRejection', onFault);
+  endAtFaults(process, complain, answerPipe, EXIT.failed);
   try {
     const args = parseArgs(process.argv.slice(2));
     if (args.command !== 'helper') {

@@ -1,4 +1,7 @@
 import { accessSync, constants, openSync } from 'node:fs';
+import { describeFault } from '../base/errors.ts';
+import type { Log } from '../base/log.ts';
+import { ANSWER, type AnswerPipe } from '../lock/answer-pipe.ts';
 
 const SHELL = '/bin/sh';
 
@@ -35,4 +38,24 @@ export function endProcess(self: NodeJS.Process, status: number): never {
     }
   }
   self.exit(status);
+}
+
+/**
+ * Ends the process with `status` when an error was caught nowhere. Stdout is closed before the exit, because a holder
+ * would go on claiming the lock while the exit waits for a thread.
+ */
+export function endAtFaults(
+  self: NodeJS.Process,
+  log: Pick<Log, 'error'>,
+  answerPipe: AnswerPipe,
+  status: number,
+): void {
+  const onFault = (error: unknown): void => {
+    log.error('internal', `Internal error, please report it: ${describeFault(error)}`);
+    answerPipe.answer(ANSWER.error);
+    answerPipe.close();
+    endProcess(self, status);
+  };
+  self.on('uncaughtException', onFault);
+  self.on('unhandledRejection', onFault);
 }
