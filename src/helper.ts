@@ -19,7 +19,7 @@ import { newLeaseId } from './lock/lease-id.ts';
 import { makeMembers } from './etcd/client.ts';
 import { EXIT, takeAndHold, type ExitStatus } from './lock/lifecycle.ts';
 import { makeLinuxHost } from './process/linux-host.ts';
-import { inspectProcfs, type Procfs } from './process/procfs.ts';
+import { inspectProcfs, type Procfs, procfsWarner } from './process/procfs.ts';
 import { findLockName } from './config/lock-name.ts';
 import type { Log, Notice } from './base/log.ts';
 import type { Member } from './cluster/member.ts';
@@ -73,23 +73,6 @@ function makeRealWatchdog(
       log.warning(id, message);
     },
   );
-}
-
-/**
- * Warns a helper that is about to take the lock about a /proc that cannot be used: it is not the kernel's own, or
- * belongs to another process.
- */
-function warnOfProcfs({ foreignBecause, noUptimeBecause }: Procfs, log: Log): void {
-  if (foreignBecause !== undefined)
-    log.warning(
-      'warn-proc',
-      `A dead holder on this host is not recognized (${foreignBecause}); mount procfs in CTDB's pid namespace: mount -t proc proc /proc`,
-    );
-  if (noUptimeBecause !== undefined)
-    log.warning(
-      'warn-uptime',
-      `The kernel's uptime is not used (${noUptimeBecause}): only the wall clock shows a suspend; run umount /proc/uptime in this container`,
-    );
 }
 
 function nameOfLock(config: Config, hostName: string, run: RunCommand): Promise<string> {
@@ -195,6 +178,7 @@ export async function helpCtdb(
   const noShellBecause = await whyNoShell(config, clock);
 
   const record = new OwnRecord(host, timing, version);
+  const warnOfProcfs = procfsWarner(procfs, log);
   // Started only after the answer: a start of the command takes 3 ms, and a refused contender needs no number.
   const laterValue = async (): Promise<string | undefined> => {
     // Without the watchdog nothing has loaded its shell, and the start could wait for a disk.
@@ -236,7 +220,7 @@ export async function helpCtdb(
       terminated,
       newLeaseId,
       holderValue: (via) => {
-        warnOfProcfs(procfs, log);
+        warnOfProcfs();
         return record.valueForTake(via);
       },
       laterValue,

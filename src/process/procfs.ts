@@ -1,4 +1,5 @@
 import { readFileSync, readlinkSync, statfsSync } from 'node:fs';
+import type { Log } from '../base/log.ts';
 
 /**
  * Which parts of /proc can be used. In a container, /proc can belong to another pid namespace (`unshare -p` without
@@ -77,4 +78,29 @@ function mountOn(path: string, mountinfo: string): string | undefined {
     if (before.split(' ')[4] === path) return after.split(' ')[0];
   }
   return undefined;
+}
+
+/**
+ * Returns a function that warns about a /proc that cannot be used. Called by a helper that is about to take the lock,
+ * for each try. Warns at the first call only.
+ */
+export function procfsWarner(
+  { foreignBecause, noUptimeBecause }: Procfs,
+  log: Pick<Log, 'warning'>,
+): () => void {
+  let hasWarned = false;
+  return () => {
+    if (hasWarned) return;
+    hasWarned = true;
+    if (foreignBecause !== undefined)
+      log.warning(
+        'warn-proc',
+        `A dead holder on this host is not recognized (${foreignBecause}); mount procfs in CTDB's pid namespace: mount -t proc proc /proc`,
+      );
+    if (noUptimeBecause !== undefined)
+      log.warning(
+        'warn-uptime',
+        `The kernel's uptime is not used (${noUptimeBecause}): only the wall clock shows a suspend; run umount /proc/uptime in this container`,
+      );
+  };
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { inspectProcfs, type ProcfsAccess } from '../../../src/process/procfs.ts';
+import { inspectProcfs, type ProcfsAccess, procfsWarner } from '../../../src/process/procfs.ts';
 
 const PROC = '22 28 0:21 / /proc rw,nosuid shared:5 - proc proc rw';
 const LXCFS = '310 22 0:55 /proc/uptime /proc/uptime rw,nosuid - fuse.lxcfs lxcfs rw,user_id=0';
@@ -81,5 +81,17 @@ void describe('what of /proc may be believed', () => {
       inspectProcfs(815, { ...access, fileSystemType: missing }).noUptimeBecause ?? '',
       /cannot be read/,
     );
+  });
+});
+
+void describe('the warnings about /proc', () => {
+  void it('come once, however often the lock is tried', () => {
+    const ids: string[] = [];
+    const log = { warning: (id: string): void => void ids.push(id) };
+    const warn = procfsWarner({ foreignBecause: 'x', noUptimeBecause: 'y' }, log);
+    assert.deepEqual(ids, []);
+    warn();
+    warn();
+    assert.deepEqual(ids, ['warn-proc', 'warn-uptime']);
   });
 });
