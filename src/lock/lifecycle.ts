@@ -41,7 +41,7 @@ type NotHeld = Exclude<TakeResult, { readonly kind: 'held' }>;
 /**
  * Takes the lock, answers CTDB, holds the lock and releases it. Resolves with the exit status and never rejects. By
  * then stdout has carried its byte, unless CTDB does not wait for one any more, and everything that this process put
- * into etcd has been removed, if etcd answered.
+ * into etcd has been removed, if etcd answered. After a deadline that has passed, the lease ends by itself.
  */
 export async function takeAndHold(request: LockRequest, tools: LifecycleTools): Promise<ExitStatus> {
   const { clock, answerPipe, log } = tools;
