@@ -126,7 +126,7 @@ done
 `;
 
 /** A watchdog process that has ended is replaced at the next feed, but not more often than this, in milliseconds. */
-const RESTART_MS = 60_000;
+export const RESTART_MS = 60_000;
 
 /** The shell in which the watchdog runs. */
 export interface WatchdogShell {

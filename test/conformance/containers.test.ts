@@ -5,10 +5,11 @@ import { basename, join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { LOOK_MS } from '../../src/lock/file-watch.ts';
+import { RESTART_MS } from '../../src/lock/watchdog.ts';
 import { EtcdCluster } from '../support/etcd-cluster.ts';
 import { LockBench } from '../support/lock-bench.ts';
 import { inOwnMounts, inPidNamespace } from '../support/namespaces.ts';
-import { removeTemporaryDirectory, temporaryDirectory } from '../support/processes.ts';
+import { childrenOf, isRunning, removeTemporaryDirectory, temporaryDirectory } from '../support/processes.ts';
 import { TcpProxy } from '../support/tcp-proxy.ts';
 import { waitFor } from '../support/wait.ts';
 
@@ -109,7 +110,7 @@ void describe('in a container', () => {
   test('a password file whose file system hangs costs a holder nothing, and its end neither', async () => {
     const pidFile = join(folder, 'password');
     const path = join(folder, 'password-file');
-    writeFileSync(path, '', { mode: 0o600 });
+    writeFileSync(path, 'secret', { mode: 0o600 });
     const login = { username: 'samba', password_file: path };
     await using bench = await LockBench.make(cluster, { ...login }, withFuseOn(path, pidFile));
     const holder = await bench.hold();
@@ -202,6 +203,29 @@ void describe('in a container', () => {
       /^Warning: No watchdog \(\/bin\/bash: its file system \(fuse\.lxcfs at .*\) did not answer/;
     assert.match(holder.stderr, warning);
     assert.equal(holder.endOfFileAtMs, undefined, holder.stderr);
+    assert.equal((await holder.release()).status, 0);
+    assert.deepEqual(await bench.leftovers(), []);
+  });
+
+  test('a bash that hangs after its start, and whose watchdog was killed, costs a holder nothing', async () => {
+    const pidFile = join(folder, 'later-bash');
+    const wrap = [...withFuseOn(realpathSync('/bin/bash'), pidFile), 'env', 'PATH=/usr/bin:/bin'];
+    await using bench = await LockBench.make(cluster, { lock_ttl: TTL_S }, wrap);
+    const holder = await bench.hold();
+    const startedAtMs = performance.now();
+    const lease = (await bench.key())?.leaseHex ?? '';
+    const watchdog = await waitFor('the watchdog', () => childrenOf(holder.pid).find(isRunning));
+    await hang(pidFile);
+    process.kill(watchdog, 'SIGKILL');
+    // The next start would be with the renewal after this.
+    await waitFor('the time for a restart', () => performance.now() > startedAtMs + RESTART_MS, {
+      withinMs: 2 * RESTART_MS,
+      everyMs: 100,
+    });
+    await twoTtl();
+    assert.equal((await bench.key())?.leaseHex, lease, 'the lease was renewed');
+    assert.equal(holder.endOfFileAtMs, undefined, holder.stderr);
+    assert.match(holder.stderr, /^Warning: No watchdog \(it was ended by SIGKILL\)/);
     assert.equal((await holder.release()).status, 0);
     assert.deepEqual(await bench.leftovers(), []);
   });
