@@ -15,7 +15,9 @@ import {
   type ChannelOptions,
   connectivityState,
   experimental,
+  logVerbosity,
   Metadata,
+  setLogVerbosity,
 } from '@grpc/grpc-js';
 import { closedEarly, noHttp2 } from './connect-failure.ts';
 import { errorText } from '../base/errors.ts';
@@ -100,6 +102,10 @@ class OneAddressResolver implements experimental.Resolver {
 }
 
 experimental.registerResolver(SCHEME, OneAddressResolver);
+
+// grpc-js writes to `console.error` when a member sends a header that is not ASCII, or leaves because of too many pings.
+// `console.error` throws in the helper, which has no `process.stderr`.
+setLogVerbosity(logVerbosity.NONE);
 
 /** Lets one socket pass, once, after its greeting. */
 class OneSocketCredentials extends ChannelCredentials {

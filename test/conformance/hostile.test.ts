@@ -9,8 +9,10 @@ import { EtcdCluster } from '../support/etcd-cluster.ts';
 import { LATEST_RELEASE } from '../support/etcd-programs.ts';
 import { HelperBase } from '../support/helper-base.ts';
 import { HOSTILITIES, HostileEndpoint, type Hostility } from '../support/hostile.ts';
+import { LockBench } from '../support/lock-bench.ts';
 import type { Helper } from '../support/mutex-parent.ts';
 import { temporaryDirectory } from '../support/processes.ts';
+import { waitFor } from '../support/wait.ts';
 
 const ROUNDS = Number(process.env['HOSTILE_ROUNDS'] ?? '1');
 
@@ -18,6 +20,22 @@ const ROUNDS = Number(process.env['HOSTILE_ROUNDS'] ?? '1');
 const ANSWER_MS = 4_000;
 const SLACK_MS = 500;
 const LOOK_EVERY_MS = 10;
+
+test('an etcd that ends connections because of pings: the lock is held on', async () => {
+  // Renewals are so far apart that etcd sends nothing between the pings. It counts them then.
+  await using strict = await EtcdCluster.start({ args: ['--grpc-keepalive-min-time=1h'] });
+  await using bench = await LockBench.make(strict, {
+    lock_ttl: 90,
+    refresh: 60,
+    'grpc.keepalive_time_ms': 5_000,
+  });
+  const holder = await bench.hold({ args: ['-vv'] });
+  const isOver = (): boolean => holder.exit !== undefined || /Watch on .* ended/.test(holder.stderr);
+  await waitFor('etcd has ended a connection', isOver, { withinMs: 90_000 });
+  assert.notEqual(await bench.key(), undefined);
+  assert.equal((await holder.release()).status, 0);
+  assert.deepEqual([holder.bytes, await bench.leftovers()], ['0', []]);
+});
 
 /** Follows the peak of a process's memory, VmHWM in kB, until it is gone. */
 function peakOf(helper: Helper): () => number {
