@@ -4,6 +4,7 @@ import { EtcdError } from '../base/errors.ts';
 import { CallFailure, callUnary } from './call.ts';
 import { isAuthOff, isLoginWanted, isStaleLogin } from './server-errors.ts';
 import type { EndpointConnector } from '../connect/endpoint-connector.ts';
+import { StrangeAnswer } from './messages.ts';
 import { SingleFlight } from './single-flight.ts';
 import type { CallMetadata } from './methods.ts';
 
@@ -13,6 +14,9 @@ export interface Pass {
   /** False when no login is configured, or when authentication is off. */
   readonly hasToken: boolean;
 }
+
+// What gRPC takes as the value of a header (grpc, doc/PROTOCOL-HTTP2.md). etcd's tokens are such text.
+const TOKEN = /^[\x20-\x7e]+$/;
 
 function passwordOf({ password, passwordFile }: LoginConfig, endpoint: string): string {
   if (passwordFile === undefined) return password ?? '';
@@ -88,6 +92,7 @@ export class EtcdLogin {
       this.#isSent = true;
       try {
         const { token } = await callUnary(this.#connector, signal, 'authenticate', request, {});
+        if (!TOKEN.test(token)) throw new StrangeAnswer('the token is not ASCII text');
         metadata = { token };
         hasToken = true;
       } catch (error) {
