@@ -106,7 +106,9 @@ export async function askV2(
     tcp = connect(where, () => {
       secure(tcp, endpoint).then((secured) => {
         listenTo(secured);
-        secured.on('data', (bytes) => answer.add(bytes));
+        secured.on('data', (bytes) => {
+          if (!answer.add(bytes)) secured.pause();
+        });
         secured.write(question);
       }, fail);
     });

@@ -1,11 +1,20 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import type { AddressInfo } from 'node:net';
 import { describe, it } from 'node:test';
+import { createServer } from 'node:tls';
 import type { Endpoint } from '../../src/config/config.ts';
+import { makeSecure } from '../../src/connect/tls.ts';
+import { TlsFiles } from '../../src/connect/tls-files.ts';
 import { makeRealClock } from '../../src/process/real-clock.ts';
 import { findV2Lock, v2LockDirectory, type V2Lock } from '../../src/etcd/v2-lock.ts';
 import type { V2Tools } from '../../src/etcd/v2-question.ts';
+import { Authority } from '../support/certificates.ts';
 import { EtcdCluster, ETCD_RELEASES } from '../support/etcd-cluster.ts';
 import { releaseThatTakes } from '../support/etcd-programs.ts';
+import { temporaryDirectory } from '../support/processes.ts';
+import { NO_TLS_KEYS } from '../support/tls-config.ts';
 import { depsOf } from '../support/transport.ts';
 import { waitFor } from '../support/wait.ts';
 
@@ -92,6 +101,44 @@ void describe('a lock in etcd v2', () => {
       assert.equal(await find(etcd), undefined);
       assert.ok(clock.now() - fromMs < 300, `${clock.now() - fromMs} ms`);
     }
+  });
+
+  void it('is not looked for in an answer without end, of which no more is taken than is needed', async () => {
+    const directory = await temporaryDirectory('v2');
+    const authority = await Authority.make(directory, 'authority');
+    const { certFile, keyFile } = await authority.issue();
+    let sentBytes = 0;
+    let isClosed = false;
+    const page = Buffer.alloc(65_536, ' ');
+    const server = createServer({ cert: readFileSync(certFile), key: readFileSync(keyFile) }, (socket) => {
+      socket.on('error', () => undefined).on('close', () => (isClosed = true));
+      const send = (): void => {
+        while (!socket.destroyed) {
+          sentBytes += page.length;
+          if (!socket.write(page)) break;
+        }
+      };
+      socket.write('HTTP/1.1 200 OK\r\n\r\n');
+      socket.on('drain', send);
+      send();
+    });
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const endpoint: Endpoint = {
+      secure: true,
+      host: '127.0.0.1',
+      port: (server.address() as AddressInfo).port,
+    };
+    const config = { ...NO_TLS_KEYS, caFile: authority.certFile };
+    const secure = makeSecure(config, new TlsFiles(config), ['http/1.1']);
+    assert.equal(
+      await findV2Lock([endpoint], DIRECTORY, { ...tools, secure }, clock.now() + 2_000),
+      undefined,
+    );
+    await waitFor('the connection is closed', () => isClosed);
+    server.close();
+    // The helper reads 256 KiB. The rest is in the buffers of the sockets.
+    assert.ok(sentBytes < 16 * 1024 * 1024, `${sentBytes} bytes`);
   });
 
   void it('is not there when nobody listens', async () => {
