@@ -11,7 +11,7 @@ export interface Address {
 }
 
 // A limit to what one start dials. No etcd cluster has more members; 5 to 7 are usual.
-const MOST_ENDPOINTS = 32;
+export const MOST_ENDPOINTS = 32;
 
 function portOf(text: string): number | undefined {
   if (!/^[0-9]{1,5}$/.test(text)) return undefined;

@@ -1,6 +1,7 @@
 import { promises as dns } from 'node:dns';
 import type { Clock } from '../base/clock.ts';
 import type { Endpoint } from '../config/config.ts';
+import { endpointsOf, MOST_ENDPOINTS } from '../config/endpoints.ts';
 import { SetupError } from '../base/errors.ts';
 
 /** One SRV record, as Node gives it. */
@@ -45,13 +46,12 @@ export function makeResolveSrv(clock: Clock): ResolveSrv {
 }
 
 function endpointsFrom(records: readonly SrvRecord[], secure: boolean): Endpoint[] {
-  return (
-    [...records]
-      // RFC 2782: the root as target means that the service does not exist.
-      .filter(({ name }) => name !== '' && name !== '.')
-      .sort((a, b) => a.priority - b.priority || b.weight - a.weight)
-      .map(({ name, port }) => ({ secure, host: name.replace(/\.$/, ''), port }))
-  );
+  const addresses = [...records]
+    // RFC 2782: the root as target means that the service does not exist.
+    .filter(({ name }) => name !== '' && name !== '.')
+    .sort((a, b) => a.priority - b.priority || b.weight - a.weight)
+    .map(({ name, port }) => ({ secure, host: name.replace(/\.$/, ''), port }));
+  return endpointsOf(addresses, secure, 0).slice(0, MOST_ENDPOINTS);
 }
 
 /** True when the error says that there are no such records. After any other error that is unknown. */
@@ -61,7 +61,7 @@ function isAbsent(error: unknown): boolean {
 }
 
 /** The records of one service as endpoints; empty when DNS says that there are none. */
-async function endpointsOf(
+async function answeredBy(
   { name, secure }: { readonly name: string; readonly secure: boolean },
   answer: Promise<readonly SrvRecord[]>,
 ): Promise<Endpoint[]> {
@@ -100,7 +100,7 @@ export async function discover(
   for (const question of questions) {
     const isUnwanted = tlsWantedBy !== undefined && !question.secure;
     // An unwanted name is asked for only to explain the failure, so an error here is ignored.
-    const endpoints = await endpointsOf(question, question.answer).catch((error: unknown) => {
+    const endpoints = await answeredBy(question, question.answer).catch((error: unknown) => {
       if (isUnwanted) return [];
       throw error;
     });

@@ -56,6 +56,17 @@ void describe('the members by SRV records', () => {
     assert.deepEqual(await found(answers), ['http://a.b:1']);
   });
 
+  test('are asked once each, and at most 32 of them, the most important first', async () => {
+    const twice = [record('A.example.', 1, 10), record('a.example', 1, 20), record('a.example', 2, 30)];
+    assert.deepEqual(await found({ '_etcd-client._tcp': twice }), [
+      'http://A.example:1',
+      'http://a.example:2',
+    ]);
+    const many = Array.from({ length: 3_000 }, (_, index) => record(`m${index}`, 1, index)).reverse();
+    const used = await found({ '_etcd-client._tcp': many });
+    assert.deepEqual([used.length, used[0], used[31]], [32, 'http://m0:1', 'http://m31:1']);
+  });
+
   test('an empty answer is none, like a name that does not exist', async () => {
     const answers = {
       '_etcd-client-ssl._tcp': 'ENODATA',
