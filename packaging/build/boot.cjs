@@ -7,9 +7,10 @@ const { Script } = require('node:vm');
 for (const name of Object.keys(process.env)) if (name.startsWith('GRPC_')) delete process.env[name];
 
 // The runtime obeys such variables before any program can forbid it. So the helper starts once more in the same process,
-// without them. That costs one start of the runtime when there are any. (environment.ts has taken away two that could
-// make it hang before this line. NODE_CHANNEL_FD is gone from the environment by now, but the channel is open.)
-const meantForNode = Object.keys(process.env).filter((name) => name.startsWith('NODE_'));
+// without them. That costs one start of the runtime when there are any. (environment.ts has taken away those that could
+// make it hang or end before this line. NODE_CHANNEL_FD is gone from the environment by now, but the channel is open.)
+// UV_THREADPOOL_SIZE and others are for its library libuv; the helper chooses the number of threads itself.
+const meantForNode = Object.keys(process.env).filter((name) => /^(NODE|UV)_/.test(name));
 if (meantForNode.length > 0 || process.connected !== undefined) {
   const env = { ...process.env };
   for (const name of meantForNode) delete env[name];

@@ -1,11 +1,19 @@
-/** Takes two environment variables from the base that could make it hang before any JavaScript could look at them. */
+/** Takes from the base the environment variables with which it could hang or end before any JavaScript looks at them. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fail, say } from './report.ts';
 
-// Each names a directory, which the runtime makes before the program's first line, or writes to when boot.cjs starts it
-// again. In a directory that hangs, and in /proc, the helper would wait for ever, without an answer. boot.cjs deals with
-// the other variables; docs/security.md lists what acts before it.
-const NAMES_OF_DIRECTORIES = ['NODE_COMPILE_CACHE', 'NODE_V8_COVERAGE'];
+// With these the helper would give no answer. boot.cjs starts the helper without the other variables; docs/security.md lists
+// what acts before it.
+const NAMES = [
+  // Each names a directory, which the runtime makes before the program's first line, or writes to when boot.cjs starts it
+  // again. In a directory that hangs, and in /proc, it waits for ever.
+  'NODE_COMPILE_CACHE',
+  'NODE_V8_COVERAGE',
+  // Names a file. The start waits for ever for a FIFO, and for a file system that hangs.
+  'OPENSSL_CONF',
+  // The runtime refuses it in a packed program, and ends.
+  'NODE_REPL_EXTERNAL_MODULE',
+];
 
 // No variable's name has one, so the name that the base asks for is never set.
 const NEVER_IN_A_NAME = '=';
@@ -23,7 +31,7 @@ function cStrings(bytes: Buffer, name: string): number[] {
 /** Changes the names for which the base asks the environment. Only their C strings: what its scripts say of them stays. */
 export function closeEnvironment(base: string): void {
   const bytes = readFileSync(base);
-  for (const name of NAMES_OF_DIRECTORIES) {
+  for (const name of NAMES) {
     const found = cStrings(bytes, name);
     const [at] = found;
     if (at === undefined || found.length > 1) {
@@ -32,5 +40,5 @@ export function closeEnvironment(base: string): void {
     bytes.write(NEVER_IN_A_NAME, at, 'latin1');
   }
   writeFileSync(base, bytes);
-  say(`Environment: ${NAMES_OF_DIRECTORIES.length} variables of the runtime are not asked for any more`);
+  say(`Environment: ${NAMES.length} variables of the runtime are not asked for any more`);
 }
