@@ -223,6 +223,7 @@ export class Codec {
   #readMessage(reader: Reader, type: string, end: number, depth: number): Plain {
     if (depth > DEPTH_MAX)
       throw new Error(`Cannot read ${type}: more than ${DEPTH_MAX} messages inside each other`);
+    reader.countMessage();
     const fields = this.#fields(type);
     const values = new Map<Field, unknown>();
     while (reader.position < end) {

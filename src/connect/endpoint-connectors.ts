@@ -6,12 +6,16 @@ import { makeSecure } from './tls.ts';
 import type { DnsCache } from './dns-cache.ts';
 import { TlsFiles } from './tls-files.ts';
 
-/** One connector for each of `endpoints`. None is connected yet. They share the known addresses and the TLS files. */
+/**
+ * One connector for each of `endpoints`. None is connected yet. They share the known addresses and the TLS files.
+ * @param defaults channel options of grpc-js that the configuration may change
+ */
 export function makeConnectors(
   config: Config,
   endpoints: readonly Endpoint[],
   clock: Clock,
   names: DnsCache,
+  defaults: Readonly<Record<string, number>> = {},
 ): EndpointConnector[] {
   const { tls, dialTimeoutMs } = config;
   const how = {
@@ -21,6 +25,6 @@ export function makeConnectors(
     certFile: tls.certFile,
   };
   const authority = tls.serverName === undefined ? {} : { 'grpc.default_authority': tls.serverName };
-  const options = { clock, dialTimeoutMs, grpcOptions: { ...authority, ...config.grpcOptions } };
+  const options = { clock, dialTimeoutMs, grpcOptions: { ...authority, ...defaults, ...config.grpcOptions } };
   return endpoints.map((endpoint) => new EndpointConnector(endpoint, how, options));
 }

@@ -11,9 +11,10 @@ const DEFAULT_OPTIONS: ChannelOptions = {
   'grpc.keepalive_time_ms': 10_000,
   'grpc.keepalive_timeout_ms': 3_000,
   'grpc.keepalive_permit_without_calls': 0,
-  // In bytes. Answers have a few hundred bytes. etcd limits a request to 1.5 MiB (--max-request-bytes), and a large
-  // value in the lock's directory must not stop the helper.
-  'grpc.max_receive_message_length': 2 * 1024 * 1024,
+  // In bytes. Each byte of an unfinished message can cost 300 bytes of memory, when it comes in a frame of its own. The
+  // largest answers that the helper needs are one key of at most 2.4 kB with a value of less than 1 kB, a token of a few kB,
+  // and the list of the members: 1.1 kB for each with three URLs of the longest names, so 35 kB for 32 members.
+  'grpc.max_receive_message_length': 65_536,
   'grpc.max_send_message_length': 16 * 1024 * 1024,
   // In megabytes: the memory for data that the server sends on one connection. Without it grpc-js has no limit.
   'grpc-node.max_session_memory': 10,

@@ -29,13 +29,18 @@ import { isAtLeast } from './releases.ts';
 import { tokenFrom, type Token } from './token.ts';
 import { watchRange } from './watch.ts';
 
+// The commands read all keys of the lock's directory, and anybody who may write there can have put large values into it.
+// etcd limits a request to 1.5 MiB (--max-request-bytes).
+const LARGEST_ANSWER_BYTES = 2 * 1024 * 1024;
+
 /** One member for each of `endpoints`. None is connected yet. */
 export function makeAdminMembers(
   config: Config,
   endpoints: readonly Endpoint[],
   { clock, names }: { readonly clock: Clock; readonly names: DnsCache },
 ): EtcdAdminMember[] {
-  return makeConnectors(config, endpoints, clock, names).map(
+  const defaults = { 'grpc.max_receive_message_length': LARGEST_ANSWER_BYTES };
+  return makeConnectors(config, endpoints, clock, names, defaults).map(
     (connector) => new EtcdAdminMember(new EndpointCalls(connector, config), config),
   );
 }

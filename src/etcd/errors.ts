@@ -10,6 +10,10 @@ const NOT_ETCD = 'check that hosts and port lead to etcd 3.3 or newer';
 // gateway, unavailable, timeout (RFC 9110; 429: RFC 6585).
 const PASSING_HTTP_STATUS = new Set(['429', '502', '503', '504']);
 
+// grpc-js 1.14, stream-decoder.ts and compression-filter.ts.
+const TOO_LARGE =
+  /^Received message (?:larger than max \(\d+ vs|that decompresses to a size larger than) (\d+)/;
+
 /**
  * Converts a failed call to an `EtcdError`. The order of the tests matters, because the text of a failed connection can
  * contain any words.
@@ -47,6 +51,16 @@ export function etcdErrorFrom(status: RpcStatus, context: ErrorContext): EtcdErr
     const message =
       type === '' ? 'not etcd: the answer has no content type' : `not etcd: the answer is ${type}`;
     return new EtcdError('notEtcd', endpoint, message, NOT_ETCD);
+  }
+  const largestBytes = TOO_LARGE.exec(details)?.[1];
+  if (largestBytes !== undefined) {
+    return new EtcdError(
+      'unavailable',
+      endpoint,
+      `the answer has more than ${largestBytes} bytes (grpc.max_receive_message_length)`,
+      "look for a large value in the lock's directory, and remove it",
+      'net-large',
+    );
   }
   if (details.startsWith('Response message parsing error')) {
     return new EtcdError('notEtcd', endpoint, 'not etcd: the answer cannot be decoded', NOT_ETCD);

@@ -20,8 +20,8 @@ const MOST_THREADS = 30;
 // CTDB starts beside the holder. One helper without threads of its own has three.
 const SPARE_TASKS = 8;
 
-// RLIMIT_NPROC is not looked at. It does not apply to root (fork(2)), as which CTDB runs. In a user namespace it counts all
-// processes of the user, of which this process sees only those in its pid namespace.
+// The limit of processes (`ulimit -u`) is not looked at. It does not apply to root (fork(2)), as which CTDB runs. In a user
+// namespace it counts all processes of the user, of which this process sees only those in its pid namespace.
 
 // A thread reserves 8 MB of address space. When address space is limited, the runtime may fail to start a thread, and
 // then aborts.

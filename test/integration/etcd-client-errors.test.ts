@@ -104,6 +104,7 @@ for (const release of ETCD_RELEASES) {
   void describe(`etcd ${etcdPackageVersion(release)} in need`, () => {
     test('a full database: noSpace, with the way out', async () => {
       await using cluster = await EtcdCluster.start({ release, args: ['--quota-backend-bytes=1048576'] });
+      assert.equal((await cluster.tryEtcdctl(['put', '/held', 'x'])).status, 0);
       for (let isFull = false; !isFull;) {
         const { status } = await cluster.tryEtcdctl(['put', '/fill', 'x'.repeat(100_000)]);
         isFull = status !== 0;
@@ -119,7 +120,7 @@ for (const release of ETCD_RELEASES) {
       assert.match(error.message, /NOSPACE/);
       assert.match(error.remedy ?? '', /defragment.*etcdctl alarm disarm/);
       // A holder renews all the same.
-      assert.equal((await member.confirmKey('/fill', 1n, withinMs())).found?.key, '/fill');
+      assert.equal((await member.confirmKey('/held', 1n, withinMs())).found?.key, '/held');
     });
 
     test('no majority: the watch ends because there is no leader', async () => {

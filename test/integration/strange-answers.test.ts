@@ -1,17 +1,21 @@
 // What a call comes to when the server answers as no etcd does: a kind, and words that an administrator understands.
 import assert from 'node:assert/strict';
+import { constants } from 'node:http2';
 import { after, before, describe, test } from 'node:test';
+import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import type { Member } from '../../src/cluster/member.ts';
 import { type AnswerCall, CallServer, respond, wrapped } from '../support/grpc-stand-in.ts';
 import { values } from '../support/properties.ts';
-import { errorOf, reach, withinMs } from '../support/transport.ts';
+import { errorOf, reach, recordWatch, withinMs } from '../support/transport.ts';
+import { waitFor } from '../support/wait.ts';
 
 const HEADERS = { ':status': 200, 'content-type': 'application/grpc' };
 const OK = { 'grpc-status': '0' };
 // `RangeResponse` with a header: cluster 1, member 1, revision 1, raft term 1.
 const EMPTY_RANGE = Buffer.from('0a080801100118012001', 'hex');
-const LARGEST_ANSWER_BYTES = 2 * 1024 * 1024;
+// src/connect/grpc-options.ts
+const LARGEST_ANSWER_BYTES = 65_536;
 
 /** As grpc-go encodes `grpc-message`. */
 function percentEncoded(text: string): string {
@@ -104,7 +108,7 @@ void describe('a call', () => {
     assert.equal((await member.readKey('/k', withinMs())).header.memberId, '1');
   });
 
-  for (const bytes of [65_535, 1_000_000, LARGEST_ANSWER_BYTES - 100]) {
+  for (const bytes of [127, 20_000, LARGEST_ANSWER_BYTES - 100]) {
     test(`whose answer has a value of ${bytes} bytes`, async () => {
       const value = Buffer.alloc(bytes, 'v');
       const varint = (number: number): Buffer => {
@@ -122,11 +126,53 @@ void describe('a call', () => {
     });
   }
 
-  test('whose answer is too large', async () => {
-    assert.match(
-      await outcomeOf(answering([wrapped('', 0, LARGEST_ANSWER_BYTES + 1)], OK)),
-      /^unavailable: Received message larger than max \(2097153 vs 2097152\)/,
-    );
+  test('whose answer is too large, or is after unpacking', async () => {
+    const tooLarge = 'unavailable: the answer has more than 65536 bytes (grpc.max_receive_message_length)';
+    assert.equal(await outcomeOf(answering([wrapped('', 0, LARGEST_ANSWER_BYTES + 1)], OK)), tooLarge);
+    const packed = gzipSync(Buffer.alloc(LARGEST_ANSWER_BYTES + 1));
+    const unpacked = await outcomeOf((stream) => {
+      stream.respond({ ...HEADERS, 'grpc-encoding': 'gzip' });
+      stream.end(wrapped(packed, 1));
+    });
+    assert.equal(unpacked, tooLarge);
+  });
+
+  test('with headers that are not ASCII, which are ignored without a word', async (t) => {
+    const { mock } = t.mock.method(console, 'error', () => undefined);
+    answer = (stream) => {
+      stream.respond({ ...HEADERS, 'x-gateway': 'Zürich' }, { waitForTrailers: true });
+      stream.on('wantTrailers', () => {
+        stream.sendTrailers({ ...OK, 'x-town': 'Köln' });
+      });
+      stream.end(wrapped(EMPTY_RANGE));
+    };
+    assert.equal((await member.readKey('/k', withinMs())).header.memberId, '1');
+    assert.equal(mock.callCount(), 0);
+  });
+
+  test('on a connection that the member ends because of too many pings, and the next one', async (t) => {
+    const { mock } = t.mock.method(console, 'error', () => undefined);
+    const said = await outcomeOf((stream) => {
+      stream.session?.goaway(constants.NGHTTP2_ENHANCE_YOUR_CALM, 0, Buffer.from('too_many_pings'));
+    });
+    assert.equal(said, 'unavailable: Bandwidth exhausted or memory limit exceeded');
+    answer = answering([wrapped(EMPTY_RANGE)], OK);
+    assert.equal((await member.readKey('/k', withinMs())).header.memberId, '1');
+    assert.equal(mock.callCount(), 0);
+  });
+
+  test('whose login gives a token that no header can have', async () => {
+    const login = { username: 'ctdb', password: 'secret', passwordFile: undefined };
+    using withLogin = await reach(`127.0.0.1:${server.port}`, { login });
+    const token = Buffer.from('two\nlines');
+    // AuthenticateResponse has the token in field 2.
+    const message = Buffer.concat([EMPTY_RANGE, Buffer.from([0x12, token.length]), token]);
+    answer = answering([wrapped(message)], OK);
+    const error = await errorOf(withLogin.readKey('/k', withinMs()));
+    assert.equal(`${error.kind}: ${error.message}`, 'notEtcd: not etcd: the token is not ASCII text');
+    const watched = recordWatch(withLogin, '/k', 1n);
+    await waitFor('the watch has ended', () => watched.events.length > 0);
+    assert.deepEqual(watched.events, ['end: not etcd: the token is not ASCII text']);
   });
 
   test('that is not answered, or in bytes that mean nothing', async () => {

@@ -43,6 +43,8 @@ export interface Hostility {
 // 64 KiB each 4 ms are 16 MB/s, far more than a helper should ever take in, and no burden for the machine.
 const PUMP_BYTES = 65_536;
 const PUMP_EVERY_MS = 4;
+// 8,000 bytes this often are 200 kB/s: for frames of a few bytes each of which is an event in the helper.
+const SLOW_EVERY_MS = 40;
 
 /** Writes for as long as the other side is there. */
 function pump(
@@ -65,6 +67,9 @@ function pump(
   });
 }
 
+// src/connect/grpc-options.ts
+const LARGEST_ANSWER_BYTES = 65_536;
+
 const TYPE = {
   data: 0,
   headers: 1,
@@ -76,6 +81,9 @@ const TYPE = {
   goAway: 7,
   window: 8,
   more: 9,
+  altSvc: 10,
+  origin: 12,
+  unknown: 0xbe,
 } as const;
 const END_HEADERS = 4;
 const PADDED = 8;
@@ -248,14 +256,13 @@ export const HOSTILITIES: readonly Hostility[] = [
     },
   },
   {
-    kind: 'a message of 2 MiB, a byte in each DATA',
+    kind: 'a message of the largest size, a byte in each DATA',
     onSocket: (socket) => {
+      const chunk = Buffer.concat(Array<Buffer>(800).fill(frame(TYPE.data, 0, 1, Buffer.alloc(1))));
       afterGreeting(socket, () => {
         socket.write(frame(TYPE.headers, END_HEADERS, 1, HEADERS));
-        socket.write(frame(TYPE.data, 0, 1, wrapped('', 0, 2 * 1024 * 1024)));
-        const chunk = Buffer.concat(Array<Buffer>(800).fill(frame(TYPE.data, 0, 1, Buffer.alloc(1))));
-        // 200 kB/s: slower than the others, for each byte costs the work of a frame.
-        pump(socket, () => chunk, 40);
+        socket.write(frame(TYPE.data, 0, 1, wrapped('', 0, LARGEST_ANSWER_BYTES)));
+        pump(socket, () => chunk, SLOW_EVERY_MS);
       });
     },
   },
@@ -292,7 +299,64 @@ export const HOSTILITIES: readonly Hostility[] = [
   {
     kind: 'frames of an unknown type without end',
     onSocket: (socket) => {
-      flood(socket, frame(0xbe, 0, 1, Buffer.alloc(8)));
+      flood(socket, frame(TYPE.unknown, 0, 1, Buffer.alloc(8)));
+    },
+  },
+  {
+    kind: 'a byte of a message in each 64 KiB of frames of an unknown type',
+    onSocket: (socket) => {
+      const chunk = Buffer.concat([
+        frame(TYPE.data, 0, 1, Buffer.alloc(1)),
+        ...Array<Buffer>(4).fill(frame(TYPE.unknown, 0, 1, Buffer.alloc(16_350))),
+      ]);
+      afterGreeting(socket, () => {
+        socket.write(frame(TYPE.headers, END_HEADERS, 1, HEADERS));
+        socket.write(frame(TYPE.data, 0, 1, wrapped('', 0, LARGEST_ANSWER_BYTES)));
+        pump(socket, () => chunk);
+      });
+    },
+  },
+  {
+    kind: 'informational answers without end',
+    onSocket: (socket) => {
+      // `:status: 103` in HPACK.
+      const early = frame(TYPE.headers, END_HEADERS, 1, Buffer.from('0803313033', 'hex'));
+      const chunk = Buffer.concat(Array<Buffer>(570).fill(early));
+      afterGreeting(socket, () => {
+        pump(socket, () => chunk, SLOW_EVERY_MS);
+      });
+    },
+  },
+  {
+    kind: 'windows that grow by a byte without end',
+    onSocket: (socket) => {
+      flood(socket, frame(TYPE.window, 0, 1, Buffer.from([0, 0, 0, 1])));
+    },
+  },
+  {
+    kind: 'alternative services without end',
+    onSocket: (socket) => {
+      const origin = Buffer.from('https://a.test');
+      const length = Buffer.from([0, origin.length]);
+      flood(socket, frame(TYPE.altSvc, 0, 0, Buffer.concat([length, origin, Buffer.from('h2=":1"')])));
+    },
+  },
+  {
+    kind: 'TLS: origins without end',
+    secure: true,
+    afterHandshake: true,
+    onSocket: (socket) => {
+      let count = 0;
+      afterGreeting(socket, () => {
+        pump(socket, () =>
+          Buffer.concat(
+            Array.from({ length: 1_000 }, () => {
+              const origin = Buffer.from(`https://host-${(count += 1)}.example.com`);
+              return frame(TYPE.origin, 0, 0, Buffer.concat([Buffer.from([0, origin.length]), origin]));
+            }),
+          ),
+        );
+      });
     },
   },
   {
@@ -348,6 +412,15 @@ export const HOSTILITIES: readonly Hostility[] = [
     },
   },
   {
+    kind: 'it sends everybody away because of too many pings',
+    onSocket: (socket) => {
+      afterGreeting(socket, () => {
+        const calmDown = Buffer.from([0, 0, 0, 0, 0, 0, 0, 11]);
+        socket.end(frame(TYPE.goAway, 0, 0, Buffer.concat([calmDown, Buffer.from('too_many_pings')])));
+      });
+    },
+  },
+  {
     kind: 'each call is reset',
     onCall: (stream, random) => {
       stream.close(random.below(14));
@@ -382,6 +455,15 @@ export const HOSTILITIES: readonly Hostility[] = [
       respond(stream);
       const chunk = Buffer.concat(Array<Buffer>(1_000).fill(wrapped(GOOD_HEADER)));
       pump(stream, () => chunk);
+    },
+  },
+  {
+    kind: 'a message of the largest size, of keys without content',
+    onCall: (stream) => {
+      respond(stream);
+      // Field 2 of a RangeResponse, a KeyValue of 0 bytes, again and again.
+      const keys = Buffer.alloc(LARGEST_ANSWER_BYTES - GOOD_HEADER.length, Buffer.from('1200', 'hex'));
+      stream.end(wrapped(Buffer.concat([GOOD_HEADER, keys])));
     },
   },
   {

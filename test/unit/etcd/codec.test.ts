@@ -230,6 +230,12 @@ void test('a message nested deeper than the library allows is refused', () => {
   assert.throws(() => codec.decode('etcdserverpb.TxnRequest', bytes), /inside each other/);
 });
 
+void test('an answer of many empty messages is refused, which would take 500 times its size', () => {
+  const keys = (count: number): Buffer => Buffer.alloc(2 * count, Buffer.from('1200', 'hex')); // RangeResponse.kvs (2)
+  assert.equal((codec.decode('etcdserverpb.RangeResponse', keys(9_000))['kvs'] as unknown[]).length, 9_000);
+  assert.throws(() => codec.decode('etcdserverpb.RangeResponse', keys(10_000)), /more than 10000 messages/);
+});
+
 test('the quota in the status of etcd 3.6 is read, and is 0 in that of an older one', () => {
   const later = new Codec(withLaterFields(schema));
   const status = { version: '3.6.14', dbSize: '20480', dbSizeQuota: '2147483648' };
