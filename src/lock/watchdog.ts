@@ -64,12 +64,15 @@ const LONGEST_SLEEP_S = 10;
  *   look, rounded up. The watchdog then acts up to 2 s early and never late. A wall clock that is set back has no
  *   effect, because the last look and the waits since then give a lower limit. Without an earlier look, the script ends
  *   with status 1, which the helper reports.
+ * - Signals that stop or end a process are ignored, because they can be sent to a whole cgroup, as by `systemctl stop` or
+ *   `systemctl kill`. A helper that is frozen does not act on them, and the watchdog must still kill it.
  * - End of file means that the helper has ended, and the watchdog ends too. A line that already waits is read before
  *   the kill.
  * - The start time shows whether the pid now belongs to another process. When it cannot be read, the check of the
  *   pipe just before is enough: its other end is still open, and only the helper has it.
  */
 export const WATCHDOG_SCRIPT = `
+trap '' HUP INT QUIT TERM USR1 USR2 PIPE TSTP TTIN TTOU
 pid=$1 start=$2 ahead= least=0
 look() {
   local now seconds
@@ -125,16 +128,16 @@ while :; do
 done
 `;
 
-/** A watchdog process that has ended is replaced at the next feed, but not more often than this, in milliseconds. */
+/** A watchdog process that has ended is replaced at once, but not more often than this, in milliseconds. */
 export const RESTART_MS = 60_000;
 
 /** The shell in which the watchdog runs. */
 export interface WatchdogShell {
   /**
-   * Starts bash with WATCHDOG_SCRIPT. Calls `onEnd` later, once, when the process has ended or could not start. It may
-   * throw instead.
+   * Starts bash with WATCHDOG_SCRIPT. Calls `onEnd` later, once, when the process has ended or could not start; `hasRun`
+   * says which. It may throw instead.
    */
-  readonly spawn: (onEnd: (reason: string) => void) => WatchdogProcess;
+  readonly spawn: (onEnd: (reason: string, hasRun: boolean) => void) => WatchdogProcess;
   /**
    * Resolves with the reason why a start would block; undefined when there is none. Asked before each start after the
    * first one, because a file system can hang meanwhile. Never rejects.
@@ -146,7 +149,7 @@ export interface WatchdogShell {
  * Makes the watchdog.
  * @param uptimeOf converts an instant of the clock to the kernel's uptime, suspend included, in milliseconds; NaN when
  * there is none
- * @param warn called once when there is no watchdog, and once when the watchdog is stopped
+ * @param warn called once each when the watchdog was started again, when there is none, and when it is stopped
  */
 export function makeWatchdog(
   shell: WatchdogShell,
@@ -154,19 +157,22 @@ export function makeWatchdog(
   warn: (id: string, message: string) => void,
 ): Watchdog {
   let process: WatchdogProcess | undefined;
-  let startedAtMs = -Infinity;
+  let isStarted = false;
+  let isStarting = false;
+  let retriedAtMs = -Infinity;
   let fedMs: number | undefined;
   let toldMs = -Infinity;
   let hangs = false;
   let released = false;
   const warned = new Set<string>();
 
-  const warnOnce = (id: string, message: string): void => {
-    if (released || warned.has(id)) return;
-    warned.add(id);
+  const warnOnce = (id: string, message: string, kind = id): void => {
+    if (released || warned.has(kind)) return;
+    warned.add(kind);
     warn(id, message);
   };
-  const warnOfEnd = (reason: string): void => {
+  const warnOfNone = (reason: string): void => {
+    retriedAtMs = now();
     warnOnce(
       'warn-watchdog',
       `No watchdog (${reason}): a frozen helper is not killed; install bash, or set watchdog = no`,
@@ -175,14 +181,18 @@ export function makeWatchdog(
 
   const spawn = (): void => {
     try {
-      const started = shell.spawn((reason) => {
-        if (process === started) process = undefined;
-        warnOfEnd(reason);
+      const started = shell.spawn((reason, hasRun) => {
+        if (process !== started) return;
+        process = undefined;
+        if (hasRun && mayRetry()) {
+          warnOnce('warn-watchdog', `The watchdog is started again (${reason})`, 'again');
+          if (fedMs !== undefined) start();
+        } else warnOfNone(reason);
       });
       process = started;
     } catch (error) {
       // The lock must not be lost because the watchdog cannot start.
-      warnOfEnd(error instanceof Error ? error.message : String(error));
+      warnOfNone(error instanceof Error ? error.message : String(error));
     }
   };
 
@@ -195,12 +205,17 @@ export function makeWatchdog(
     toldMs = limitMs;
   };
 
+  const mayRetry = (): boolean => !hangs && !isStarting && now() - retriedAtMs >= RESTART_MS;
+
   const startAgain = async (): Promise<void> => {
+    retriedAtMs = now();
+    isStarting = true;
     const problem = await shell.whyNot();
+    isStarting = false;
     if (released) return;
     if (problem !== undefined) {
       hangs = true; // each further question could occupy a thread for ever
-      warnOfEnd(problem);
+      warnOfNone(problem);
       return;
     }
     spawn();
@@ -208,11 +223,11 @@ export function makeWatchdog(
   };
 
   const start = (): void => {
-    if (process !== undefined || released || hangs || now() - startedAtMs < RESTART_MS) return;
-    const isFirst = startedAtMs === -Infinity;
-    startedAtMs = now();
-    if (isFirst) spawn();
-    else void startAgain();
+    if (process !== undefined || released) return;
+    if (!isStarted) {
+      isStarted = true;
+      spawn();
+    } else if (mayRetry()) void startAgain();
   };
 
   return {

@@ -13,15 +13,16 @@ const TITLE = 'ctdb_etcd_lock-watchdog';
 /**
  * Starts bash as the watchdog of the process `us`. It gets a pipe as standard input, and a second pipe that wakes it
  * and that ends with the helper. It does not get stdout, which would hide the end of the helper from CTDB, and its
- * environment contains no BASH_ENV that could make it run other code.
+ * environment contains no BASH_ENV that could make it run other code. It has a process group of its own, so that a signal
+ * to the group of the helper, such as Ctrl-Z, does not stop both.
  * @param hasProc false when /proc belongs to another pid namespace; the watchdog then reads nothing there
- * @param onEnd called once, when the process has ended or could not be started
+ * @param onEnd called once, when the process has ended or could not be started; `hasRun` says which
  * @throws {Error} when Node throws a failed fork instead of passing it to `onEnd` (ENOMEM, EPERM)
  */
 export function spawnWatchdogProcess(
   us: ProcessIdentity,
   hasProc: boolean,
-  onEnd: (reason: string) => void,
+  onEnd: (reason: string, hasRun: boolean) => void,
 ): WatchdogProcess {
   const args = [
     '--noprofile',
@@ -36,14 +37,15 @@ export function spawnWatchdogProcess(
   const child: ChildProcess = spawn(BASH, args, {
     argv0: TITLE,
     cwd: '/',
+    detached: true,
     env: { SCRIPT: WATCHDOG_SCRIPT }, // not an argument: `ps` shows those
     stdio: ['pipe', 'ignore', 'ignore', 'pipe'],
   });
   child.on('error', (error) => {
-    onEnd(error.message);
+    onEnd(error.message, false);
   });
   child.on('exit', (code, signal) => {
-    onEnd(signal === null ? `it ended with status ${String(code)}` : `it was ended by ${signal}`);
+    onEnd(signal === null ? `it ended with status ${String(code)}` : `it was ended by ${signal}`, true);
   });
   // Ignored: a broken pipe is followed by the end of the process.
   child.stdin?.on('error', () => undefined);

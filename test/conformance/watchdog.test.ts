@@ -1,6 +1,6 @@
 // The watchdog of the packed binary: the process that kills a helper which is frozen past its deadline.
 import assert from 'node:assert/strict';
-import { readdirSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
 import { EtcdCluster } from '../support/etcd-cluster.ts';
 import { LockBench } from '../support/lock-bench.ts';
@@ -76,7 +76,53 @@ void describe('the watchdog', () => {
     process.kill(watchdog, 'SIGKILL');
     await waitFor('the watchdog was reaped', () => processState(watchdog) === undefined);
     await livesOn(bench, holder);
-    assert.deepEqual(holder.stderrLines.filter((line) => WARNING.test(line)).length, 1, holder.stderr);
+    assert.deepEqual(holder.stderrLines, [
+      'Warning: The watchdog is started again (it was ended by SIGKILL) [warn-watchdog]',
+    ]);
+  });
+
+  test('killed, there is another one at once: a helper that is frozen after that is killed too', async () => {
+    await using bench = await LockBench.make(cluster, { lock_ttl: TTL_S });
+    const holder = await bench.hold();
+    const lease = (await bench.key())?.leaseHex ?? '';
+    const first = await watchdogOf(holder);
+    process.kill(first, 'SIGKILL');
+    const another = (pid: number): boolean => pid !== first && isRunning(pid);
+    await waitFor('another watchdog', () => childrenOf(holder.pid).find(another));
+    holder.signal('SIGSTOP');
+    await holder.endOfFile(TTL_S * 1_000);
+    assert.ok((await cluster.leases()).includes(lease), 'the lease lives on when CTDB sees end of file');
+    assert.equal((await holder.exited()).signal, 'SIGKILL');
+  });
+
+  test('a signal to all processes of a cgroup, or to the group of the helper, does not end it', async () => {
+    await using bench = await LockBench.make(cluster, { lock_ttl: TTL_S });
+    const holder = await bench.hold();
+    const lease = (await bench.key())?.leaseHex ?? '';
+    const watchdog = await watchdogOf(holder);
+    // It ignores signals once bash has read its script, which is before it waits for the next line.
+    const ignored = (): string =>
+      /^SigIgn:\s*(.*)$/m.exec(readFileSync(`/proc/${watchdog}/status`, 'latin1'))?.[1] ?? '';
+    await waitFor('the signals are ignored', () => (BigInt(`0x${ignored()}`) & 1n) === 1n);
+    for (const signal of [
+      'SIGHUP',
+      'SIGINT',
+      'SIGQUIT',
+      'SIGTERM',
+      'SIGUSR1',
+      'SIGUSR2',
+      'SIGPIPE',
+      'SIGTSTP',
+    ])
+      process.kill(watchdog, signal);
+    const groupOf = async (pid: number): Promise<string> =>
+      (await runChecked('ps', ['-o', 'pgid=', '-p', String(pid)])).trim();
+    assert.notEqual(await groupOf(watchdog), await groupOf(holder.pid));
+    holder.signal('SIGSTOP');
+    await holder.endOfFile(TTL_S * 1_000);
+    assert.ok((await cluster.leases()).includes(lease), 'the lease lives on when CTDB sees end of file');
+    assert.equal((await holder.exited()).signal, 'SIGKILL');
+    assert.equal(holder.stderr, '');
   });
 
   test('no bash: one warning, and the lock is held', async () => {

@@ -23,7 +23,7 @@ export class SimWatchdogProcess implements WatchdogProcess {
   readonly #master: SimProcess;
   /** It was told when its master was started, and looks in /proc whether that is the process with its number. */
   readonly #comparesStart: boolean;
-  readonly #onEnd: (reason: string) => void;
+  readonly #onEnd: (reason: string, hasRun: boolean) => void;
   #lines: string[] = [];
   /** The line that counts: hundredths of a second of uptime, or after a `+` what is left. */
   #line: string | undefined;
@@ -36,7 +36,12 @@ export class SimWatchdogProcess implements WatchdogProcess {
   #started = false;
   #waiting: Appointment | undefined;
 
-  constructor(master: SimProcess, startMs: number, comparesStart: boolean, onEnd: (reason: string) => void) {
+  constructor(
+    master: SimProcess,
+    startMs: number,
+    comparesStart: boolean,
+    onEnd: (reason: string, hasRun: boolean) => void,
+  ) {
     this.#master = master;
     this.#comparesStart = comparesStart;
     this.#onEnd = onEnd;
@@ -92,7 +97,7 @@ export class SimWatchdogProcess implements WatchdogProcess {
     if (!this.alive) return;
     this.#stop();
     this.#master.deliver(() => {
-      this.#onEnd('it was ended by SIGKILL');
+      this.#onEnd('it was ended by SIGKILL', true);
     });
   }
 

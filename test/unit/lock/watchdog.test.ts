@@ -8,7 +8,7 @@ interface Scene {
   readonly lines: string[];
   readonly warnings: string[];
   /** For each watchdog process that was started, the way to end it. */
-  readonly ends: ((reason: string) => void)[];
+  readonly ends: ((reason: string, hasRun: boolean) => void)[];
   readonly closed: () => number;
   nowMs: number;
   isStopped: boolean;
@@ -21,7 +21,7 @@ interface Scene {
 function scene(uptimeAheadMs = 5_000): Scene {
   const lines: string[] = [];
   const warnings: string[] = [];
-  const ends: ((reason: string) => void)[] = [];
+  const ends: ((reason: string, hasRun: boolean) => void)[] = [];
   let closed = 0;
   const made: Scene = {
     lines,
@@ -82,7 +82,7 @@ void describe('the watchdog', () => {
     watchdog.start();
     watchdog.feed(107_700);
     watchdog.release();
-    ends[0]?.('it ended with status 0');
+    ends[0]?.('it ended with status 0', true);
     assert.deepEqual([ends.length, closed(), warnings], [1, 1, []]);
     watchdog.feed(108_000);
     assert.equal(ends.length, 1, 'starts none after the release');
@@ -91,7 +91,7 @@ void describe('the watchdog', () => {
   void it('says once that nobody watches, and starts another process a minute later', async () => {
     const each = scene();
     each.watchdog.start();
-    each.ends[0]?.('spawn /bin/bash ENOENT');
+    each.ends[0]?.('spawn /bin/bash ENOENT', false);
     assert.match(each.warnings.join(), /^No watchdog \(spawn \/bin\/bash ENOENT\): .*watchdog = no/);
     each.watchdog.feed(107_700);
     assert.deepEqual([each.ends.length, each.lines], [1, []]);
@@ -99,14 +99,45 @@ void describe('the watchdog', () => {
     each.watchdog.feed(167_700);
     await settle();
     assert.deepEqual([each.ends.length, each.lines], [2, ['17270\n']]);
-    each.ends[1]?.('it was ended by SIGKILL');
+    each.ends[1]?.('spawn /bin/bash ENOENT', false);
     assert.equal(each.warnings.length, 1);
+  });
+
+  void it('is started again at once when it was ended, and after that once a minute', async () => {
+    const each = scene();
+    each.watchdog.feed(107_700);
+    each.ends[0]?.('it was ended by SIGKILL', true);
+    await settle();
+    assert.deepEqual([each.ends.length, each.lines], [2, ['11270\n', '11270\n']], 'told without a renewal');
+    assert.deepEqual(each.warnings, ['The watchdog is started again (it was ended by SIGKILL)']);
+    each.nowMs += 1_000;
+    each.ends[1]?.('it was ended by SIGKILL', true);
+    each.watchdog.feed(108_700);
+    await settle();
+    assert.equal(each.ends.length, 2);
+    assert.match(each.warnings.slice(1).join(), /^No watchdog \(it was ended by SIGKILL\): /);
+    each.nowMs += 60_000;
+    each.watchdog.feed(168_700);
+    await settle();
+    each.ends[2]?.('it was ended by SIGKILL', true);
+    assert.deepEqual([each.ends.length, each.warnings.length], [3, 2]);
+  });
+
+  void it('that ends during the take is started again with the first line', async () => {
+    const each = scene();
+    each.watchdog.start();
+    each.ends[0]?.('it was ended by SIGKILL', true);
+    await settle();
+    assert.equal(each.ends.length, 1);
+    each.watchdog.feed(107_700);
+    await settle();
+    assert.deepEqual([each.ends.length, each.lines], [2, ['11270\n']]);
   });
 
   void it('is not started again, nor asked about again, when the file system of bash hangs', async () => {
     const each = scene();
     each.watchdog.start();
-    each.ends[0]?.('it was ended by SIGKILL');
+    each.ends[0]?.('it was ended by SIGKILL', true);
     each.whyNot = Promise.resolve('/bin/bash: its file system hangs');
     for (const nowMs of [160_000, 220_000, 280_000]) {
       each.nowMs = nowMs;
@@ -120,7 +151,7 @@ void describe('the watchdog', () => {
     const each = scene();
     const { promise, resolve } = Promise.withResolvers<undefined>();
     each.watchdog.start();
-    each.ends[0]?.('it was ended by SIGKILL');
+    each.ends[0]?.('it was ended by SIGKILL', true);
     each.whyNot = promise;
     for (const nowMs of [160_000, 162_000]) {
       each.nowMs = nowMs;
