@@ -81,7 +81,7 @@ async function endWithoutLock(
     case 'failed':
       log.error(idOf(result.error), textOf(result.error));
       answerPipe.answer(ANSWER.error);
-      await release.run(result.error instanceof EtcdError && result.error.kind === 'otherStore');
+      await release.run(maySplit(result.error));
       return EXIT.failed;
     case 'contended':
       answerPipe.answer(ANSWER.contended);
@@ -186,6 +186,11 @@ async function endHolding(
       log.error('lost-deadline', `Lock lost - etcd did not confirm it in time: ${reason.how}`);
       return EXIT.lost;
   }
+}
+
+/** True when the endpoints may lead to more than one store. One of them may not know the lease that another granted. */
+function maySplit(error: unknown): boolean {
+  return error instanceof EtcdError && (error.kind === 'otherStore' || error.kind === 'leaseNotFound');
 }
 
 /** The entry in docs/failure-guide.md for `textOf`. */

@@ -229,7 +229,7 @@ export const MUTATIONS: readonly PlannedMutation[] = [
     name: 'a transaction whose answer is lost counts as failed, without a revoke',
     file: 'src/lock/lifecycle.ts',
     find: `      answerPipe.answer(ANSWER.error);
-      await release.run(result.error instanceof EtcdError && result.error.kind === 'otherStore');
+      await release.run(maySplit(result.error));
       return EXIT.failed;
     case 'contended':`,
     replace: `      answerPipe.answer(ANSWER.error);

@@ -207,6 +207,29 @@ void describe('law 4: the 0 is written once, after the watchers are armed, and o
     assert.match(stage.errors.join(), /the wall clock jumped ahead meanwhile/);
   });
 
+  void it('a lease that another store does not know is given back where it was granted', async () => {
+    const stage = new FakeStage(2);
+    const [home, other] = stage.fakes;
+    assert.ok(home !== undefined && other !== undefined);
+    const etcd = new KindEtcd();
+    const held: FakeCall[] = [];
+    home.obeysAborts = false;
+    home.onCall = (call) => {
+      if (call.name === 'lock' || held.length > 0) held.push(call);
+      else etcd.serve(call);
+    };
+    other.onCall = (call) => {
+      if (call.name === 'lock' || call.name === 'revoke') call.refuse('leaseNotFound');
+    };
+    stage.takeAndHold();
+    await stage.clock.advance(1_000);
+    assert.deepEqual([stage.stdout, stage.exitStatus], [['3', 'closed'], undefined]);
+    held.forEach(etcd.serve);
+    await settle();
+    assert.deepEqual([etcd.key, etcd.leaseId], [null, undefined]);
+    assert.equal(stage.exitStatus, EXIT.failed);
+  });
+
   void it('nothing but one byte is ever written', async () => {
     const { stage, etcd } = await stageThatHolds();
     etcd.key = null;
