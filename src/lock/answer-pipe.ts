@@ -6,8 +6,8 @@ export type AnswerByte = (typeof ANSWER)[keyof typeof ANSWER];
 /** The helper's stdout. It carries one byte at most. End of file after a `0` tells CTDB that the lock is lost. */
 export interface AnswerPipe {
   /**
-   * Writes the byte synchronously. Returns false when a byte was written before, or when the pipe has no reader any
-   * more.
+   * Writes the byte synchronously. Returns false when a byte was written before, or when it cannot be written: the pipe
+   * has no reader any more.
    */
   answer(byte: AnswerByte): boolean;
   readonly answered: boolean;

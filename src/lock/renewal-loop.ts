@@ -199,7 +199,8 @@ export class RenewalLoop {
   }
 }
 
-/** The text of a failure. A failure of all members already names each endpoint. */
-function textOf({ endpoint, message }: EtcdError): string {
-  return endpoint === '' ? message : `${endpoint}: ${message}`;
+/** The text of a failure, with its remedy. A failure of all members already names each endpoint. */
+function textOf({ endpoint, message, remedy }: EtcdError): string {
+  const what = endpoint === '' ? message : `${endpoint}: ${message}`;
+  return remedy === undefined ? what : `${what}; ${remedy}`;
 }
