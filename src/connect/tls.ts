@@ -1,5 +1,5 @@
 import { isIP, type Socket } from 'node:net';
-import { connect, type ConnectionOptions } from 'node:tls';
+import { checkServerIdentity, connect, type ConnectionOptions, type PeerCertificate } from 'node:tls';
 import type { Endpoint, TlsConfig } from '../config/config.ts';
 import { ConnectError } from './connect-failure.ts';
 import type { Secure } from './dial.ts';
@@ -14,6 +14,16 @@ import type { Shown } from './certificate-chain.ts';
 /** The name that the member's certificate must have: the configured one, or the one that was dialed. */
 function expectedName(tls: TlsConfig, endpoint: Endpoint): string {
   return certificateName(tls.serverName ?? endpoint.host);
+}
+
+/**
+ * Checks the names of a certificate. Only subjectAltName counts, as for etcdctl and by RFC 9110 (section 4.3.4). Node takes
+ * the CN where there is no DNS name.
+ */
+function checkNames(host: string, certificate: PeerCertificate): Error | undefined {
+  const withoutName = { ...certificate, subject: { ...certificate.subject, CN: '' } };
+  const error = checkServerIdentity(host, withoutName);
+  return error === undefined ? undefined : Object.assign(error, { cert: certificate });
 }
 
 /** Why TLS does not trust `peer`, by the certificates that it sends. */
@@ -59,6 +69,7 @@ export function makeSecure(tls: TlsConfig, files: TlsFiles, protocols: readonly 
         secureContext: files.context(),
         ALPNProtocols: [...protocols],
         rejectUnauthorized: !tls.insecureSkipVerify,
+        checkServerIdentity: checkNames,
       };
       const secured = connect(options, () => {
         isOver = true;

@@ -66,6 +66,20 @@ async function tryTo(cluster: EtcdCluster, tls: TlsWishes = {}, host = '127.0.0.
   }
 }
 
+test('a member whose certificate has the host name in its CN alone is refused, as etcdctl does', async () => {
+  for (const names of [[], ['IP:192.0.2.1']]) {
+    await using cluster = await start(await authority.issue({ commonName: 'localhost', names }));
+    assert.match(
+      await tryTo(cluster, {}, 'localhost'),
+      /^tls: the member's certificate is not for "localhost", /,
+    );
+    const endpoints = `https://localhost:${cluster.member(0).clientPort}`;
+    const { status, stderr } = await cluster.tryEtcdctl(['get', 'k', '--command-timeout=1s'], { endpoints });
+    assert.notEqual(status, 0);
+    assert.match(stderr, /x509|deadline/);
+  }
+});
+
 void describe('a member with a good certificate', () => {
   let cluster: EtcdCluster;
   before(async () => {
