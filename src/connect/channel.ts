@@ -51,8 +51,9 @@ interface Address extends Peer {
   readonly signal: AbortSignal;
 }
 
-// grpc-js must not dial a second time. This back-off is longer than a failed connection is kept.
-const NEVER_MS = 3_600_000;
+// grpc-js must not dial a second time. This back-off is longer than the longest attempt, which the kernel ends after 127 s
+// (tcp_syn_retries). It is not longer than that, because its timer keeps a failed channel in memory, 5 kB each.
+const NEVER_MS = 180_000;
 
 /**
  * Options that no configuration changes. Calls are not repeated or sent to another address, and the environment has no
