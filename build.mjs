@@ -11,7 +11,6 @@ async function main() {
     throw new Error(`The build runs on Node.js ${process.versions.node}; start it with "npm run build"`);
   }
   const { checkBase, stripBase } = await import('./packaging/build/base.ts');
-  const { closeEnvironment } = await import('./packaging/build/environment.ts');
   const { bundle } = await import('./packaging/build/bundle.ts');
   const { relabelBuiltinCache } = await import('./packaging/build/builtin-cache.ts');
   const { train } = await import('./packaging/build/train.ts');
@@ -27,7 +26,6 @@ async function main() {
   try {
     checkBase();
     stripBase(base);
-    closeEnvironment(base);
     await bundle('src/main.ts', program);
     relabelBuiltinCache(base, program);
     await train(base, program, join(work, 'program.cache'));

@@ -7,8 +7,8 @@ const { Script } = require('node:vm');
 for (const name of Object.keys(process.env)) if (name.startsWith('GRPC_')) delete process.env[name];
 
 // The runtime obeys such variables before any program can forbid it. So the helper starts once more in the same process,
-// without them. That costs one start of the runtime when there are any. (environment.ts has taken away those that could
-// make it hang or end before this line. NODE_CHANNEL_FD is gone from the environment by now, but the channel is open.)
+// without them. That costs one start of the runtime when there are any. docs/security.md names those that act before this
+// line. (NODE_CHANNEL_FD is gone from the environment by now, but the channel is open.)
 // UV_THREADPOOL_SIZE and others are for its library libuv; the helper chooses the number of threads itself.
 const meantForNode = Object.keys(process.env).filter((name) => /^(NODE|UV)_/.test(name));
 if (meantForNode.length > 0 || process.connected !== undefined) {

@@ -2,14 +2,12 @@
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { relabelBuiltinCache } from '../build/builtin-cache.ts';
-import { closeEnvironment } from '../build/environment.ts';
 import { fail, say } from '../build/report.ts';
 import { pack } from '../build/pack.ts';
 import { train } from '../build/train.ts';
 
 const work = process.argv[2] ?? fail('Usage: foreign-build.ts DIRECTORY');
 const binary = join(work, 'ctdb_etcd_lock');
-closeEnvironment(join(work, 'base'));
 relabelBuiltinCache(join(work, 'base'), join(work, 'program.cjs'));
 await train(join(work, 'base'), join(work, 'program.cjs'), join(work, 'program.cache'));
 await pack({ directory: work, base: 'base', program: 'program.cjs', cache: 'program.cache' }, binary);

@@ -3,7 +3,6 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { stripBase } from '../../packaging/build/base.ts';
 import { relabelBuiltinCache } from '../../packaging/build/builtin-cache.ts';
-import { closeEnvironment } from '../../packaging/build/environment.ts';
 import { helperProgram } from '../support/mutex-parent.ts';
 
 const DIST = fileURLToPath(new URL('../../dist/', import.meta.url));
@@ -33,6 +32,5 @@ export function makeBareBase(): void {
   if (existsSync(base) && statSync(base).mtimeMs > statSync(helperProgram()).mtimeMs) return;
   mkdirSync(join(DIST, 'bench'), { recursive: true });
   stripBase(base);
-  closeEnvironment(base);
   relabelBuiltinCache(base, join(DIST, 'build/program.cjs'));
 }
