@@ -72,7 +72,7 @@ export const KEYS = {
   lockTtl: makeKey(
     'lock_ttl',
     'whole number',
-    `seconds from 2 to ${LONGEST_TTL_S}`,
+    `whole seconds from 2 to ${LONGEST_TTL_S}`,
     (want) => wholeNumber(2, LONGEST_TTL_S, want),
     {
       origin: 'Samba',

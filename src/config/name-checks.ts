@@ -21,11 +21,14 @@ export function keyDirectory(rooted: boolean, want: string): Checker<string> {
   return (text) => {
     const [stranger] = NOT_IN_A_KEY.exec(text) ?? [];
     if (stranger !== undefined) return refusal(want, stranger);
-    if (text.length > LONGEST_DIRECTORY || (rooted && !text.startsWith('/'))) return { want };
+    if (text.length > LONGEST_DIRECTORY)
+      return { want: `${want}; it has ${text.length} characters, and may have ${LONGEST_DIRECTORY}` };
+    if (rooted && !text.startsWith('/')) return { want };
     const segments = text.split('/');
     while (segments[0] === '') segments.shift();
     while (segments.at(-1) === '') segments.pop();
-    if (segments.length === 0 || segments.includes('')) return { want };
+    if (segments.length === 0) return { want };
+    if (segments.includes('')) return { want: `${want}; it has an empty name between two slashes` };
     return { value: `${rooted ? '/' : ''}${segments.join('/')}` };
   };
 }

@@ -230,7 +230,7 @@ void describe('check, with one thing broken at a time', () => {
       what: 'a value that its key does not take',
       settings: () => ({ lock_ttl: 'soon' }),
       area: 'config',
-      says: /line \d+: lock_ttl is "soon", want seconds from 2 to 300/,
+      says: /line \d+: lock_ttl is "soon", want whole seconds from 2 to 300/,
       remedy: /correct the file/,
     },
   ];

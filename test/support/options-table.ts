@@ -18,10 +18,7 @@ const code = (text: string): string => `\`${text}\``;
 function keyRow(key: ConfigKey<unknown>, example: string): string {
   const names = [key.name, ...key.aliases].map(code).join(', old name ');
   const standard = key.defaultText === undefined ? '' : code(key.defaultText);
-  // The type says what the range of a number leaves open.
-  const range =
-    key.type === 'whole number' && !key.range.startsWith('a port') ? `whole ${key.range}` : key.range;
-  return row([names, key.meaning, standard, range, code(`${key.name} = ${example}`), key.origin]);
+  return row([names, key.meaning, standard, key.range, code(`${key.name} = ${example}`), key.origin]);
 }
 
 /** The table of all keys, from their definition. */

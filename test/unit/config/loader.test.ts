@@ -135,7 +135,7 @@ test('an error names the file, the line, the key and the value', () => {
   const path = write('bad', 'port = 2379\nlock_ttl = soon\n');
   assert.equal(
     configErrorOf(() => load(path)),
-    `Cannot read config "${path}": line 2: lock_ttl is "soon", want seconds from 2 to 300`,
+    `Cannot read config "${path}": line 2: lock_ttl is "soon", want whole seconds from 2 to 300`,
   );
 });
 
