@@ -138,3 +138,14 @@ export function errorText(error: unknown): string {
     .trim()
     .slice(0, LONGEST_TEXT);
 }
+
+/**
+ * Why the system refused a call, in a few words: `permission denied (EACCES)`. A path is left out because the caller names
+ * it. The code is `unknown` for an error that has none.
+ */
+export function systemReason(error: unknown): { readonly code: string; readonly reason: string } {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown';
+  const text = error instanceof Error ? error.message : String(error);
+  const words = /^[A-Z0-9]+: ([^,]+)/.exec(text)?.[1];
+  return { code, reason: words === undefined ? code : `${words} (${code})` };
+}

@@ -8,6 +8,7 @@ import {
   type Stats,
   statSync,
 } from 'node:fs';
+import { systemReason } from './errors.ts';
 
 /** What was found at a path. The functions of this file never throw. */
 export type SmallFile =
@@ -31,17 +32,6 @@ function typeOf(stats: Stats): string {
   return 'a device';
 }
 
-/**
- * Why the system refused, in a few words: `EACCES (permission denied)`. The path is left out because the caller names
- * it.
- */
-function reasonOf(error: unknown): { code: string; reason: string } {
-  const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown';
-  const text = error instanceof Error ? error.message : String(error);
-  const words = /^[A-Z0-9]+: ([^,]+)/.exec(text)?.[1];
-  return { code, reason: words === undefined ? code : `${words} (${code})` };
-}
-
 function permissionsOf(stats: Stats): Permissions {
   return { mode: stats.mode & 0o777, groupId: stats.gid };
 }
@@ -59,7 +49,7 @@ function isDangling(path: string): boolean {
 }
 
 function absentOrUnusable(path: string, error: unknown): SmallFile {
-  const { code, reason } = reasonOf(error);
+  const { code, reason } = systemReason(error);
   if (code !== 'ENOENT') return { kind: 'unusable', problem: reason };
   if (isDangling(path))
     return { kind: 'unusable', problem: 'it is a symbolic link to nothing, want a regular file' };

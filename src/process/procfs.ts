@@ -31,6 +31,9 @@ const REAL: ProcfsAccess = {
 };
 
 const UPTIME = '/proc/uptime';
+const IS_COVERED = `is mounted on ${UPTIME}`;
+
+const MOUNT_PROCFS = 'mount -t proc proc /proc';
 
 /** Checks /proc once. Opens no file that a program outside the kernel may serve. */
 export function inspectProcfs(pid: number, access: ProcfsAccess = REAL): Procfs {
@@ -61,7 +64,7 @@ function whyForeign(pid: number, { readlink, read }: ProcfsAccess): string | und
 function whyNoUptime({ read, fileSystemType }: ProcfsAccess): string | undefined {
   try {
     const mount = mountOn(UPTIME, read('/proc/self/mountinfo'));
-    if (mount !== undefined) return `${mount} is mounted on ${UPTIME}`;
+    if (mount !== undefined) return `${mount} ${IS_COVERED}`;
     return fileSystemType(UPTIME) === PROC_SUPER_MAGIC ? undefined : `${UPTIME} is not on procfs`;
   } catch {
     return `${UPTIME} cannot be read`;
@@ -95,12 +98,16 @@ export function procfsWarner(
     if (foreignBecause !== undefined)
       log.warning(
         'warn-proc',
-        `A dead holder on this host is not recognized (${foreignBecause}); mount procfs in CTDB's pid namespace: mount -t proc proc /proc`,
+        `A dead holder on this host is not recognized (${foreignBecause}); mount procfs in CTDB's pid namespace: ${MOUNT_PROCFS}`,
       );
-    if (noUptimeBecause !== undefined)
+    if (noUptimeBecause !== undefined) {
+      const remedy = noUptimeBecause.endsWith(IS_COVERED)
+        ? `run umount ${UPTIME} in this container`
+        : `mount procfs: ${MOUNT_PROCFS}`;
       log.warning(
         'warn-uptime',
-        `The kernel's uptime is not used (${noUptimeBecause}): only the wall clock shows a suspend; run umount /proc/uptime in this container`,
+        `The kernel's uptime is not used (${noUptimeBecause}): only the wall clock shows a suspend; ${remedy}`,
       );
+    }
   };
 }

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import type { Clock } from '../base/clock.ts';
 import type { CommandOutcome, RunCommand } from '../base/command.ts';
+import { startFailure } from './start-failure.ts';
 
 // Where Samba's and CTDB's programs are when PATH does not name the directory. ctdbd's PATH depends on what started it.
 const USUAL_DIRECTORIES = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'];
@@ -72,10 +73,7 @@ export function makeCommands(
         stdio: ['ignore', 'pipe', 'pipe'],
       });
     } catch (error) {
-      return Promise.resolve({
-        kind: 'failed',
-        reason: error instanceof Error ? error.message : String(error),
-      });
+      return Promise.resolve({ kind: 'failed', reason: startFailure(error) });
     }
     running.add(child);
     const stdout = collect(child.stdout);
@@ -95,7 +93,7 @@ export function makeCommands(
       finish({ kind: 'timeout' });
     });
     child.on('error', (error) => {
-      finish({ kind: 'failed', reason: error.message });
+      finish({ kind: 'failed', reason: startFailure(error) });
     });
     child.on('close', (code, signal) => {
       if (code === null) finish({ kind: 'killed', signal: signal ?? 'unknown' });

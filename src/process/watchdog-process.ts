@@ -1,6 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import type { Socket } from 'node:net';
+import { startFailure } from './start-failure.ts';
 import { WATCHDOG_SCRIPT, type WatchdogProcess } from '../lock/watchdog.ts';
 import type { ProcessIdentity } from '../lock/local-host.ts';
 
@@ -42,7 +43,7 @@ export function spawnWatchdogProcess(
     stdio: ['pipe', 'ignore', 'ignore', 'pipe'],
   });
   child.on('error', (error) => {
-    onEnd(error.message, false);
+    onEnd(startFailure(error), false);
   });
   child.on('exit', (code, signal) => {
     onEnd(signal === null ? `it ended with status ${String(code)}` : `it was ended by ${signal}`, true);

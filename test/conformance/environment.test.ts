@@ -8,6 +8,29 @@ import { LockBench } from '../support/lock-bench.ts';
 import { helperProgram } from '../support/mutex-parent.ts';
 import { inPidNamespace, mayChroot } from '../support/namespaces.ts';
 import { runChecked } from '../support/processes.ts';
+import { waitFor } from '../support/wait.ts';
+
+const INSTALLED = '/usr/libexec/ctdb/ctdb_etcd_lock';
+
+/** Copies a program and its libraries below `root`. */
+async function installProgram(program: string, root: string, as: string): Promise<void> {
+  const install = (from: string, to: string): void => {
+    mkdirSync(dirname(join(root, to)), { recursive: true });
+    copyFileSync(from, join(root, to));
+  };
+  install(program, as);
+  const libraries = (await runChecked('ldd', [program])).matchAll(/(?:=> )?(\/\S+) \(0x/g);
+  for (const [, library] of libraries) if (library !== undefined) install(library, library);
+}
+
+/** A root directory with the helper, its libraries, and its configuration in the default place. */
+async function bareRoot(bench: LockBench): Promise<string> {
+  const root = join(bench.base, 'root');
+  await installProgram(helperProgram(), root, INSTALLED);
+  mkdirSync(join(root, 'etc/ctdb'), { recursive: true });
+  copyFileSync(join(bench.base, 'etcd'), join(root, 'etc/ctdb/etcd'));
+  return root;
+}
 
 /** The TCP ports on which a process listens. */
 function listeningPorts(pid: number): number[] {
@@ -167,23 +190,13 @@ void describe('whatever CTDB’s environment is', () => {
 
   test('a root file system with nothing but the binary, its libraries and the config', async () => {
     await using bench = await LockBench.make(cluster, { watchdog: 'no' }, mayChroot());
-    const root = join(bench.base, 'root');
-    const install = (from: string, to: string): void => {
-      mkdirSync(dirname(join(root, to)), { recursive: true });
-      copyFileSync(from, join(root, to));
-    };
-    install(helperProgram(), '/usr/libexec/ctdb/ctdb_etcd_lock');
-    const libraries = (await runChecked('ldd', [helperProgram()])).matchAll(/(?:=> )?(\/\S+) \(0x/g);
-    for (const [, library] of libraries) if (library !== undefined) install(library, library);
-    // No CTDB_BASE: the default place of the config file.
-    mkdirSync(join(root, 'etc/ctdb'), { recursive: true });
-    copyFileSync(join(bench.base, 'etcd'), join(root, 'etc/ctdb/etcd'));
+    const root = await bareRoot(bench);
     assert.deepEqual(
       readdirSync(root).filter((name) => !/^(lib.*|usr|etc)$/.test(name)),
       [],
     );
 
-    const holder = await bench.parent.run({ root, program: '/usr/libexec/ctdb/ctdb_etcd_lock', env: {} });
+    const holder = await bench.parent.run({ root, program: INSTALLED, env: {} });
     assert.equal(await holder.answer(), '0', holder.stderr);
     await bench.renewed((await bench.key())?.leaseHex ?? '');
     assert.equal((await holder.release()).status, 0);
@@ -192,10 +205,27 @@ void describe('whatever CTDB’s environment is', () => {
       holder.stderr
         .trimEnd()
         .split('\n')
-        .map((line) => /\[([a-z-]+)\]$/.exec(line)?.[1]),
-      ['warn-proc', 'warn-uptime'],
+        .map((line) => /; (mount procfs.*) \[([a-z-]+)\]$/.exec(line)?.slice(1)),
+      [
+        ["mount procfs in CTDB's pid namespace: mount -t proc proc /proc", 'warn-proc'],
+        ['mount procfs: mount -t proc proc /proc', 'warn-uptime'],
+      ],
     );
     assert.deepEqual(await bench.leftovers(), []);
+  });
+
+  test('a root file system without /dev/null: bash is there, and is not said to be missing', async () => {
+    await using bench = await LockBench.make(cluster, {}, mayChroot());
+    const root = await bareRoot(bench);
+    await installProgram('/bin/bash', root, '/bin/bash');
+    const holder = await bench.parent.run({ root, program: INSTALLED, env: {} });
+    assert.equal(await holder.answer(), '0', holder.stderr);
+    await waitFor('the watchdog is said to be missing', () => holder.stderr.includes('[warn-watchdog]'));
+    assert.match(
+      holder.stderr,
+      /^Warning: No watchdog \(spawn \/bin\/bash ENOENT: there is no \/dev\/null, make it with mknod [^)]+\)/m,
+    );
+    assert.equal((await holder.release()).status, 0);
   });
 
   test('the config file of $CTDB_BASE is used, and -c goes before it', async () => {

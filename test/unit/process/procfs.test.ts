@@ -94,4 +94,33 @@ void describe('the warnings about /proc', () => {
     warn();
     assert.deepEqual(ids, ['warn-proc', 'warn-uptime']);
   });
+
+  for (const [scene, remedy] of [
+    [
+      { mountinfo: `${PROC}\n${LXCFS}\n` },
+      /\(fuse.lxcfs is mounted .*; run umount \/proc\/uptime in this container$/,
+    ],
+    [{ type: 0x65735546 }, /not on procfs.*; mount procfs: mount -t proc proc \/proc$/],
+    [undefined, /cannot be read.*; mount procfs: mount -t proc proc \/proc$/],
+  ] as const) {
+    void it(`name what mends the uptime: ${remedy.source}`, () => {
+      const lines: string[] = [];
+      const log = {
+        warning: (id: string, text: string): void => {
+          if (id === 'warn-uptime') lines.push(text);
+        },
+      };
+      const none = (): never => {
+        throw new Error('ENOENT: no such file or directory');
+      };
+      procfsWarner(
+        scene === undefined
+          ? inspectProcfs(815, { readlink: none, read: none, fileSystemType: none })
+          : inspect(scene),
+        log,
+      )();
+      assert.equal(lines.length, 1);
+      assert.match(lines[0] ?? '', remedy);
+    });
+  }
 });
