@@ -2,7 +2,7 @@
  * Start-up: reads the command line, runs the helper or one of the administrator's commands, and ends the process with
  * its status. When something fails before the helper has begun, the line and the byte for CTDB are written here.
  */
-import { closeSync, writeFileSync, writeSync } from 'node:fs';
+import { closeSync, writeFileSync } from 'node:fs';
 import { isatty } from 'node:tty';
 import { parseArgs, wantsPlugin, type Args } from './commands/cli.ts';
 import { helpText, versionText, type BuildInfo } from './commands/program-text.ts';
@@ -11,9 +11,11 @@ import { makeLookUp } from './connect/look-up.ts';
 import type { HungFileTools } from './base/hung-file.ts';
 import { loadConfigInTime } from './config/loader.ts';
 import { Alarms } from './process/alarms.ts';
+import { AnswerOutput } from './process/answer-output.ts';
 import { closeInheritedDescriptors } from './process/descriptors.ts';
 import type { CommandRuntime } from './commands/commands.ts';
 import { ConfigError, describeFault, SetupError, UsageError } from './base/errors.ts';
+import { writeText } from './base/write-text.ts';
 import { helpCtdb } from './helper.ts';
 import { EXIT, type ExitStatus } from './lock/lifecycle.ts';
 import { makeLinuxHost } from './process/linux-host.ts';
@@ -32,19 +34,25 @@ const BUILD: BuildInfo =
   typeof __BUILD__ === 'undefined' ? { version: 'unbuilt', commit: 'unknown', etcd3: 'unknown' } : __BUILD__;
 
 const STDOUT = 1;
+const STDERR = 2;
 
 /**
  * Runs everything except the helper's own work. The commands are loaded here, so that the helper does not load them.
  */
 async function serveAdministrator(args: Exclude<Args, { command: 'helper' }>): Promise<ExitStatus> {
-  if (args.command === 'version') writeSync(STDOUT, versionText(BUILD, process.versions));
-  else if (args.command === 'help' && args.topic === undefined) writeSync(STDOUT, helpText());
-  else {
-    const { printHelp, runCommand } = await import('./commands/commands.ts');
-    if (args.command !== 'help') return runCommand(args, commandRuntime());
-    if (args.topic !== undefined) printHelp(args.topic, process.env);
-  }
-  return EXIT.released;
+  if (args.command === 'version') return print(versionText(BUILD, process.versions));
+  if (args.command === 'help' && args.topic === undefined) return print(helpText());
+  const { commandHelp, runCommand } = await import('./commands/commands.ts');
+  if (args.command !== 'help') return runCommand(args, commandRuntime());
+  return print(args.topic === undefined ? helpText() : commandHelp(args.topic));
+}
+
+/** Prints a text for people. A reader that has closed its end of the pipe wants no more of it, which is no failure. */
+function print(text: string): ExitStatus {
+  const failure = writeText(STDOUT, text);
+  if (failure === undefined || failure.isUnread) return EXIT.released;
+  writeText(STDERR, `${failure.line}\n`);
+  return EXIT.failed;
 }
 
 function commandRuntime(): CommandRuntime {
@@ -92,17 +100,18 @@ function hungFileTools(): HungFileTools {
 async function main(): Promise<ExitStatus> {
   nameOurselves();
   closeInheritedDescriptors(performance.timeOrigin, process.ppid);
+  const stderr = openStderr();
+  const complain = makeStderrLog(0, stderr);
+  const answerOutput = new AnswerOutput(STDOUT, complain);
   let isForPeople = false;
   const answerPipe = makeAnswerPipe(
     (text) => {
-      if (!isForPeople) writeSync(STDOUT, text);
+      if (!isForPeople) answerOutput.write(text);
     },
     () => {
       if (!isForPeople) closeSync(STDOUT);
     },
   );
-  const stderr = openStderr();
-  const complain = makeStderrLog(0, stderr);
   endAtFaults(process, complain, answerPipe, EXIT.failed);
   try {
     const args = parseArgs(process.argv.slice(2));
@@ -114,13 +123,14 @@ async function main(): Promise<ExitStatus> {
     const log = makeStderrLog(config.verbosity, stderr);
     for (const { id, text } of warnings) log.warning(id, text);
     for (const { id, text } of notes) log.detail(id, text);
-    return await helpCtdb(config, log, answerPipe, BUILD.version);
+    const status = await helpCtdb(config, log, answerPipe, BUILD.version);
+    return answerOutput.isLost ? EXIT.failed : status;
   } catch (error) {
     // The lines are written before the byte. CTDB answers every byte except 0 with SIGTERM, which no handler catches
     // yet.
     if (error instanceof UsageError && wantsPlugin(process.argv.slice(2))) {
       const { pluginLine } = await import('./commands/check/plugin.ts');
-      writeSync(STDOUT, pluginLine(EXIT.failed, error.message));
+      print(pluginLine(EXIT.failed, error.message));
       return EXIT.failed;
     }
     if (error instanceof UsageError) {

@@ -10,7 +10,6 @@ import type { CommandName } from './options.ts';
 import { whenAborted } from '../base/clock.ts';
 import { commandCheck } from './check/check.ts';
 import { pluginLine } from './check/plugin.ts';
-import { commandHelp } from './help.ts';
 import { commandRelease } from './release.ts';
 import { expectedFailure } from './setup.ts';
 import { commandStatus } from './status.ts';
@@ -18,11 +17,17 @@ import { ConfigError } from '../base/errors.ts';
 import { askOnTerminal, makeOutput } from './terminal.ts';
 import type { CommandStatus, CommandContext } from './context.ts';
 
+export { commandHelp } from './help.ts';
+
 /** What `main.ts` passes in. The outputs and the question are added here. */
 export type CommandRuntime = Omit<CommandContext, 'out' | 'err' | 'ask'>;
 
 const STDOUT = 1;
 const STDERR = 2;
+
+// Unlike the other statuses, so that a collector does not take half an output for a whole one. To a monitoring system it
+// is "unknown".
+const OUTPUT_LOST = 3;
 
 const CANNOT: Readonly<Record<CommandName, string>> = {
   check: 'Cannot check',
@@ -30,20 +35,21 @@ const CANNOT: Readonly<Record<CommandName, string>> = {
   release: 'Cannot release the lock',
 };
 
-/** Prints the help of one command. */
-export function printHelp(topic: CommandName, env: CommandRuntime['env']): void {
-  makeOutput(STDOUT, env).write(commandHelp(topic));
-}
-
 /** Runs one of the administrator's commands on this terminal. */
 export async function runCommand(args: CommandArgs, runtime: CommandRuntime): Promise<CommandStatus> {
-  const err = makeOutput(STDERR, runtime.env);
-  const context: CommandContext = {
+  const [out, err] = [makeOutput(STDOUT, runtime.env), makeOutput(STDERR, runtime.env)];
+  const status = await runOn(args, {
     ...runtime,
-    out: makeOutput(STDOUT, runtime.env),
+    out,
     err,
     ask: (question) => askOnTerminal(question, err, runtime.interrupted),
-  };
+  });
+  if (out.failure === undefined || out.failure.isUnread) return status;
+  err.write(`${out.failure.line}\n`);
+  return OUTPUT_LOST;
+}
+
+async function runOn(args: CommandArgs, context: CommandContext): Promise<CommandStatus> {
   try {
     return await dispatch(args, context);
   } catch (error) {
@@ -54,7 +60,9 @@ export async function runCommand(args: CommandArgs, runtime: CommandRuntime): Pr
       return 3;
     }
     // A ConfigError is a full sentence. Other failures need a beginning that names the command.
-    err.write(error instanceof ConfigError ? `${failure}\n` : `${CANNOT[args.command]}: ${failure}\n`);
+    context.err.write(
+      error instanceof ConfigError ? `${failure}\n` : `${CANNOT[args.command]}: ${failure}\n`,
+    );
     return 2;
   }
 }

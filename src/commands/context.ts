@@ -23,5 +23,8 @@ export interface CommandContext {
   readonly version: string;
 }
 
-/** The exit status of a command. The help of each command says what its values mean. */
+/**
+ * The exit status of a command. The help of each command says what its values mean. For all, 3 means that the output could
+ * not be written.
+ */
 export type CommandStatus = 0 | 1 | 2 | 3;

@@ -22,8 +22,8 @@ ${CONFIG}
   --timeout SECONDS  with --plugin: limit from 1 to 60 s, 10 by default
   -h, --help         show this text and exit
 
-Exit status: 0 all is well, 1 the lock works, with warnings, 2 not ready.
-With --plugin also 3, the state is unknown.
+Exit status: 0 all is well, 1 the lock works, with warnings, 2 not ready,
+3 the output could not be written. With --plugin, 3 is any unknown state.
 
 Examples:
   ctdb_etcd_lock check
@@ -44,7 +44,8 @@ ${CONFIG}
   --watch            print a line for each change, until Ctrl-C
   -h, --help         show this text and exit
 
-Exit status: 0 the lock is held, 1 it is free, 2 the state is unknown.
+Exit status: 0 the lock is held, 1 it is free, 2 the state is unknown,
+3 the output could not be written.
 
 Examples:
   ctdb_etcd_lock status
@@ -64,7 +65,8 @@ ${CONFIG}
   --force            do not ask
   -h, --help         show this text and exit
 
-Exit status: 0 the key was deleted, 1 nothing was changed, 2 state unknown.
+Exit status: 0 the key was deleted, 1 nothing was changed, 2 state unknown,
+3 the output could not be written.
 
 Examples:
   ctdb_etcd_lock release

@@ -1,8 +1,12 @@
 import { escapeUnseen } from '../base/character.ts';
+import type { WriteFailure } from '../base/write-text.ts';
 
 /** Where a command writes its text: a terminal, or a buffer in tests. */
 export interface Output {
+  /** Never throws. After a failure, all further text is dropped. */
   write(text: string): void;
+  /** Why text was not written; undefined while all of it was. */
+  readonly failure?: WriteFailure | undefined;
   readonly isTerminal: boolean;
   /** True on a terminal, unless NO_COLOR (no-color.org) is set or TERM is `dumb`. */
   readonly hasColor: boolean;

@@ -37,6 +37,10 @@ export async function commandRelease(args: ReleaseArgs, context: CommandContext)
         ['Revision', holder.createRevision.toString()],
       ]),
     );
+    if (out.failure?.isUnread === false) {
+      err.write('Nothing released\n');
+      return 1;
+    }
     if (!args.force) {
       const answer = await context.ask(
         'Take the lock away from this holder? CTDB then holds an election [y/N] ',

@@ -41,7 +41,7 @@ function look(lock: Lock, context: CommandContext): Promise<LockView> {
   return viewLock(lock.directory, lock.members, context.clock.now() + ASK_LIMIT_MS);
 }
 
-/** Writes a line for each change until it is interrupted. */
+/** Writes a line for each change until it is interrupted, or until nobody can read the lines any more. */
 async function follow(lock: Lock, args: StatusArgs, context: CommandContext): Promise<CommandStatus> {
   let lastLine: string | undefined;
   let last: CommandStatus = 2;
@@ -64,6 +64,7 @@ async function follow(lock: Lock, args: StatusArgs, context: CommandContext): Pr
       last = 2;
       tell(`cannot tell: ${failure}`, { state: 'unknown', error: failure });
     }
+    if (context.out.failure !== undefined) return last;
     await untilChange(lock, fromRevision, context);
   }
   return last;

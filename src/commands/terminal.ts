@@ -1,13 +1,9 @@
-import { writeSync } from 'node:fs';
 import { createInterface } from 'node:readline/promises';
 import { isatty, ReadStream, WriteStream } from 'node:tty';
+import { writeText, type WriteFailure } from '../base/write-text.ts';
 import type { Output } from './output.ts';
 
 const STDIN = 0;
-
-function codeOf(error: unknown): unknown {
-  return error instanceof Error && 'code' in error ? error.code : undefined;
-}
 
 /** Undefined for a terminal that does not say how wide it is, such as a serial line. */
 function columnsOf(fd: number): number | undefined {
@@ -19,24 +15,18 @@ function columnsOf(fd: number): number | undefined {
   }
 }
 
-/** An output on a descriptor. Text is dropped when the reader has closed its end, as `head` does. */
+/** An output on a descriptor. */
 export function makeOutput(fd: number, env: Readonly<Record<string, string | undefined>>): Output {
   const isTerminal = isatty(fd);
   const noColor = env['NO_COLOR'];
-  const write = (text: string): void => {
-    let rest = Buffer.from(text);
-    while (rest.length > 0) {
-      try {
-        rest = rest.subarray(writeSync(fd, rest));
-      } catch (error) {
-        // The pipe is non-blocking and full. The loop waits for its reader.
-        if (codeOf(error) === 'EAGAIN') continue;
-        return;
-      }
-    }
-  };
+  let failure: WriteFailure | undefined;
   return {
-    write,
+    write: (text) => {
+      failure ??= writeText(fd, text);
+    },
+    get failure() {
+      return failure;
+    },
     isTerminal,
     columns: isTerminal ? columnsOf(fd) : undefined,
     hasColor: isTerminal && (noColor === undefined || noColor === '') && env['TERM'] !== 'dumb',
