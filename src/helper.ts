@@ -62,9 +62,9 @@ function makeRealWatchdog(
   let problem = noShellBecause;
   return makeWatchdog(
     {
-      spawn: (onEnd) => {
+      spawn: (line, onEnd) => {
         if (problem !== undefined) throw new Error(problem);
-        return spawnWatchdogProcess(host.self, procfs.foreignBecause === undefined, onEnd);
+        return spawnWatchdogProcess(host.self, procfs.foreignBecause === undefined, line, onEnd);
       },
       whyNot: async () => (problem = await whyNoShell(config, clock)),
     },

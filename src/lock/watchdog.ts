@@ -47,8 +47,8 @@ export interface WatchdogProcess {
 const LONGEST_SLEEP_S = 10;
 
 /**
- * The script that bash runs. Arguments: the helper's pid, and its start time in clock ticks, or nothing when /proc
- * cannot show it. Each input line says when to kill: `LIMIT`, an uptime in hundredths of a second, or `+LEFT`,
+ * The script that bash runs. Arguments: the helper's pid; its start time in clock ticks, or nothing when /proc cannot
+ * show it; and the first line, or nothing when it comes later. Each input line says when to kill: `LIMIT`, an uptime in hundredths of a second, or `+LEFT`,
  * hundredths of a second from now. Only builtins are used, so that the script needs no PATH and starts no process.
  *
  * - `LIMIT` is an instant, so a watchdog that was delayed does not grant more time, and a suspend counts. Lines are
@@ -73,7 +73,7 @@ const LONGEST_SLEEP_S = 10;
  */
 export const WATCHDOG_SCRIPT = `
 trap '' HUP INT QUIT TERM USR1 USR2 PIPE TSTP TTIN TTOU
-pid=$1 start=$2 ahead= least=0
+pid=$1 start=$2 line=$3 ahead= least=0
 look() {
   local now seconds
   printf -v now '%(%s)T' -1
@@ -92,7 +92,7 @@ rest() {
   status=$?
   ((status == 0 || status > 128)) || exit 0
 }
-IFS= read -r line || exit 0
+[[ -n $line ]] || IFS= read -r line || exit 0
 while :; do
   while read -r -t 0; do IFS= read -r line || exit 0; done
   if [[ $line == +* ]]; then
@@ -135,9 +135,13 @@ export const RESTART_MS = 60_000;
 export interface WatchdogShell {
   /**
    * Starts bash with WATCHDOG_SCRIPT. Calls `onEnd` later, once, when the process has ended or could not start; `hasRun`
-   * says which. It may throw instead.
+   * says which. It may throw instead. `line` is the first line of the input while the lock is held, so that a helper that
+   * freezes just after the start is killed too; undefined before.
    */
-  readonly spawn: (onEnd: (reason: string, hasRun: boolean) => void) => WatchdogProcess;
+  readonly spawn: (
+    line: string | undefined,
+    onEnd: (reason: string, hasRun: boolean) => void,
+  ) => WatchdogProcess;
   /**
    * Resolves with the reason why a start would block; undefined when there is none. Asked before each start after the
    * first one, because a file system can hang meanwhile. Never rejects.
@@ -179,9 +183,9 @@ export function makeWatchdog(
     );
   };
 
-  const spawn = (): void => {
+  const spawn = (line?: string): void => {
     try {
-      const started = shell.spawn((reason, hasRun) => {
+      const started = shell.spawn(line, (reason, hasRun) => {
         if (process !== started) return;
         process = undefined;
         if (hasRun && mayRetry()) {
@@ -196,12 +200,14 @@ export function makeWatchdog(
     }
   };
 
-  /** Sends the instant at which the helper is killed. */
+  /** The line that says when the helper is killed. */
+  const lineFor = (untilMs: number, limitMs: number): string =>
+    Number.isFinite(limitMs) ? String(hundredths(limitMs)) : `+${hundredths(untilMs - now())}`;
+
   const tell = (untilMs: number): void => {
     const limitMs = uptimeOf(untilMs);
-    const hasUptime = Number.isFinite(limitMs);
-    process?.write(hasUptime ? `${hundredths(limitMs)}\n` : `+${hundredths(untilMs - now())}\n`);
-    if (!hasUptime || limitMs < toldMs) process?.wake();
+    process?.write(`${lineFor(untilMs, limitMs)}\n`);
+    if (!Number.isFinite(limitMs) || limitMs < toldMs) process?.wake();
     toldMs = limitMs;
   };
 
@@ -218,8 +224,7 @@ export function makeWatchdog(
       warnOfNone(problem);
       return;
     }
-    spawn();
-    if (fedMs !== undefined) tell(fedMs);
+    spawn(fedMs === undefined ? undefined : lineFor(fedMs, uptimeOf(fedMs)));
   };
 
   const start = (): void => {

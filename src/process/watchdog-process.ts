@@ -17,12 +17,14 @@ const TITLE = 'ctdb_etcd_lock-watchdog';
  * environment contains no BASH_ENV that could make it run other code. It has a process group of its own, so that a signal
  * to the group of the helper, such as Ctrl-Z, does not stop both.
  * @param hasProc false when /proc belongs to another pid namespace; the watchdog then reads nothing there
+ * @param line the first line of its input; undefined when it is written later
  * @param onEnd called once, when the process has ended or could not be started; `hasRun` says which
  * @throws {Error} when Node throws a failed fork instead of passing it to `onEnd` (ENOMEM, EPERM)
  */
 export function spawnWatchdogProcess(
   us: ProcessIdentity,
   hasProc: boolean,
+  line: string | undefined,
   onEnd: (reason: string, hasRun: boolean) => void,
 ): WatchdogProcess {
   const args = [
@@ -33,6 +35,7 @@ export function spawnWatchdogProcess(
     TITLE,
     String(us.pid),
     hasProc ? String(us.startTicks) : '',
+    line ?? '',
   ];
   // The type says that the pipes may be missing: there are none when no descriptor was left (EMFILE, ENFILE).
   const child: ChildProcess = spawn(BASH, args, {

@@ -18,14 +18,14 @@ class Watched implements AsyncDisposable {
   /** How the watchdog has ended. */
   end: string | undefined;
 
-  constructor(startTicksOff = 0, hasProc = true) {
+  constructor(startTicksOff = 0, hasProc = true, line?: string) {
     const identity = {
       bootId: '',
       namespaces: '',
       pid: this.pid,
       startTicks: startTicksOf(this.pid) + startTicksOff,
     };
-    this.watchdog = spawnWatchdogProcess(identity, hasProc, (end) => {
+    this.watchdog = spawnWatchdogProcess(identity, hasProc, line, (end) => {
       this.end = end;
     });
   }
@@ -77,6 +77,16 @@ test('it kills at the instant that it was told', async () => {
   await waitFor('the kill', () => watched.isKilled);
   assert.ok(uptimeS() >= atS);
   assert.equal(await watched.ended(), 'it ended with status 0');
+});
+
+test('with its first line from the start, it needs no other', async () => {
+  for (const left of [false, true]) {
+    const atS = uptimeS() + 0.5;
+    await using watched = new Watched(0, true, left ? '+50' : String(Math.ceil(atS * 100)));
+    await waitFor('the kill', () => watched.isKilled);
+    assert.ok(uptimeS() >= atS);
+    assert.equal(await watched.ended(), 'it ended with status 0');
+  }
 });
 
 test('the last word counts, whenever it comes', async () => {

@@ -219,9 +219,9 @@ export class Contender {
     const comparesStart = foreignBecause === undefined;
     return makeWatchdog(
       {
-        spawn: (onEnd) => {
+        spawn: (line, onEnd) => {
           const startMs = world.random.between(3, 40);
-          const watchdogProcess = new SimWatchdogProcess(process, startMs, comparesStart, onEnd);
+          const watchdogProcess = new SimWatchdogProcess(process, startMs, comparesStart, line, onEnd);
           watchdogProcess.onKill = () => {
             if (process.state !== 'alive') return;
             world.history.tell(this.name, () => 'is killed by the watchdog');

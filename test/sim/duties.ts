@@ -136,7 +136,9 @@ export class Duties {
   onLateGrant(contender: Contender, leaseId: LeaseId, grantedMs: number): void {
     const { timing, counts } = this.#world;
     const { process, endedAtMs } = contender;
-    const isExcused = process.hasBeenFrozen || counts.has('fault: permission denied');
+    // Its answers were refused, as they come from several members on one connection. So are those to its revokes.
+    const isBalanced = this.#world.traits.balancing !== 'none';
+    const isExcused = process.hasBeenFrozen || isBalanced || counts.has('fault: permission denied');
     const { closedMs, earlierGrantMs, granted, hasLetGo } = this.#of(contender);
     if (endedAtMs === undefined || !hasLetGo || isExcused) return;
     // One of several was answered; the others are waited for as long as an attempt takes since they were called back.

@@ -40,10 +40,12 @@ export class SimWatchdogProcess implements WatchdogProcess {
     master: SimProcess,
     startMs: number,
     comparesStart: boolean,
+    line: string | undefined,
     onEnd: (reason: string, hasRun: boolean) => void,
   ) {
     this.#master = master;
     this.#comparesStart = comparesStart;
+    this.#line = line;
     this.#onEnd = onEnd;
     master.machine.timeline.after(startMs, () => {
       this.#started = true;

@@ -411,7 +411,7 @@ void describe('law 10: nothing else holds the stdout of the helper', () => {
     const startTicks = Number(readFileSync('/proc/self/stat', 'latin1').split(') ')[1]?.split(' ')[19]);
     const identity = { bootId: '', namespaces: '', pid: process.pid, startTicks };
     const { promise, resolve } = Promise.withResolvers<string>();
-    const watchdogProcess = spawnWatchdogProcess(identity, true, resolve);
+    const watchdogProcess = spawnWatchdogProcess(identity, true, undefined, resolve);
     const child = await waitFor('a child', () =>
       readFileSync(`/proc/self/task/${process.pid}/children`, 'latin1')
         .split(' ')

@@ -34,8 +34,9 @@ function scene(uptimeAheadMs = 5_000): Scene {
     questions: 0,
     watchdog: makeWatchdog(
       {
-        spawn: (onEnd) => {
+        spawn: (line, onEnd) => {
           ends.push(onEnd);
+          if (line !== undefined) lines.push(`at the start: ${line}`);
           return {
             write: (line) => void lines.push(line),
             wake: () => void lines.push('wake'),
@@ -98,7 +99,7 @@ void describe('the watchdog', () => {
     each.nowMs += 60_000;
     each.watchdog.feed(167_700);
     await settle();
-    assert.deepEqual([each.ends.length, each.lines], [2, ['17270\n']]);
+    assert.deepEqual([each.ends.length, each.lines], [2, ['at the start: 17270']]);
     each.ends[1]?.('spawn /bin/bash ENOENT', false);
     assert.equal(each.warnings.length, 1);
   });
@@ -108,7 +109,11 @@ void describe('the watchdog', () => {
     each.watchdog.feed(107_700);
     each.ends[0]?.('it was ended by SIGKILL', true);
     await settle();
-    assert.deepEqual([each.ends.length, each.lines], [2, ['11270\n', '11270\n']], 'told without a renewal');
+    assert.deepEqual(
+      [each.ends.length, each.lines],
+      [2, ['11270\n', 'at the start: 11270']],
+      'told without a renewal',
+    );
     assert.deepEqual(each.warnings, ['The watchdog is started again (it was ended by SIGKILL)']);
     each.nowMs += 1_000;
     each.ends[1]?.('it was ended by SIGKILL', true);
@@ -131,7 +136,7 @@ void describe('the watchdog', () => {
     assert.equal(each.ends.length, 1);
     each.watchdog.feed(107_700);
     await settle();
-    assert.deepEqual([each.ends.length, each.lines], [2, ['11270\n']]);
+    assert.deepEqual([each.ends.length, each.lines], [2, ['at the start: 11270']]);
   });
 
   void it('is not started again, nor asked about again, when the file system of bash hangs', async () => {
