@@ -3,7 +3,7 @@ import { createSecureContext, type SecureContext } from 'node:tls';
 import type { TlsConfig } from '../config/config.ts';
 import { readPasswordFile } from '../config/password-file.ts';
 import { STRONG_DIGEST, STRONG_KEY, nameInLine, weakDigestOf, weakKeyOf } from './certificate-facts.ts';
-import { stampOf } from './file-stamp.ts';
+import { FileStamps, stampOf, stampsIn } from './file-stamp.ts';
 import { readPemFile, readTlsFile, type FiledCertificate, type PemFile } from './pem-file.ts';
 import { readPrivateKey } from './private-key.ts';
 import { TlsFileError } from './tls-file-error.ts';
@@ -129,6 +129,8 @@ export class TlsFiles {
   readonly #systemTrustStores: readonly string[];
   #loaded: LoadedTls | undefined;
   #stamps = '';
+  /** The files of the last `load`. */
+  #files = new FileStamps([]);
 
   constructor(config: TlsConfig, systemTrustStores: readonly string[] = SYSTEM_TRUST_STORES) {
     this.#config = config;
@@ -151,16 +153,28 @@ export class TlsFiles {
     const { caFile, certFile, keyFile, keyPasswordFile } = this.#config;
     const caPath = caFile ?? this.#systemTrustStores.find((path) => stampOf(path) !== undefined);
     const paths = [caPath, certFile, keyFile, keyPasswordFile].filter((path) => path !== undefined);
-    const stamps = paths.map((path) => `${path} ${stampOf(path) ?? ''}`).join('\n');
+    const stamps = stampsIn(paths, paths.map(stampOf));
     if (this.#loaded !== undefined && stamps === this.#stamps) return this.#loaded;
     try {
       this.#loaded = this.#read(caPath);
+      this.#files = new FileStamps(paths);
       // Set only after success, so that files that failed are tried again each time.
       this.#stamps = stamps;
     } catch (error) {
       if (this.#loaded === undefined) throw error;
     }
     return this.#loaded;
+  }
+
+  /**
+   * As `load`, but does not wait for a file system that hangs: the files then count as they were read last. The first time
+   * is left to `load`; the file systems have been asked at the start (config/named-files.ts).
+   */
+  async loadInTime(): Promise<LoadedTls> {
+    const { caFile, certFile } = this.#config;
+    if (this.#loaded === undefined || (caFile === undefined && certFile === undefined)) return this.load();
+    const stamps = await this.#files.now();
+    return stamps === undefined || stamps === this.#stamps ? this.#loaded : this.load();
   }
 
   #read(caPath: string | undefined): LoadedTls {

@@ -7,9 +7,11 @@ import type { Peer } from './channel.ts';
 import { certificateName } from './host-text.ts';
 import { certificatesOf } from './peer-certificates.ts';
 import { peerOf, speaksPlainHttp2 } from './probe.ts';
-import type { TlsFiles } from './tls-files.ts';
+import type { LoadedTls, TlsFiles } from './tls-files.ts';
 import { explainTlsError, isDistrust, SPEAKS_NO_TLS } from './tls-errors.ts';
 import type { Shown } from './certificate-chain.ts';
+
+const HUNG_UP = 'the member closed the connection during the TLS handshake';
 
 /** The name that the member's certificate must have: the configured one, or the one that was dialed. */
 function expectedName(tls: TlsConfig, endpoint: Endpoint): string {
@@ -28,7 +30,7 @@ function checkNames(host: string, certificate: PeerCertificate): Error | undefin
 
 /** Why TLS does not trust `peer`, by the certificates that it sends. */
 async function shownBy(peer: Peer, tls: TlsConfig, files: TlsFiles, name: string): Promise<Shown> {
-  const { context, authorities } = files.load();
+  const { context, authorities } = await files.loadInTime();
   return {
     sent: await certificatesOf(peer, context, isIP(name) === 0 ? name : undefined),
     authorities: authorities?.certificates.map(({ certificate }) => certificate) ?? [],
@@ -59,14 +61,15 @@ export function makeSecure(tls: TlsConfig, files: TlsFiles, protocols: readonly 
       const isPlain = hungUp && peer !== undefined && (await speaksPlainHttp2(peer));
       reject(new ConnectError(isPlain ? SPEAKS_NO_TLS : failure));
     };
-    try {
+    const begin = ({ context }: LoadedTls): void => {
+      if (socket.destroyed) throw new Error(HUNG_UP);
       const name = expectedName(tls, endpoint);
       const options: ConnectionOptions = {
         socket,
         // The name to verify. SNI takes names only: RFC 6066 forbids addresses, and Node warns about them on stderr.
         host: name,
         ...(isIP(name) === 0 ? { servername: name } : {}),
-        secureContext: files.context(),
+        secureContext: context,
         ALPNProtocols: [...protocols],
         rejectUnauthorized: !tls.insecureSkipVerify,
         checkServerIdentity: checkNames,
@@ -78,11 +81,10 @@ export function makeSecure(tls: TlsConfig, files: TlsFiles, protocols: readonly 
       // Also after the handshake, because with TLS 1.3 a member refuses a client certificate only then.
       secured.on('error', (error) => void fail(error));
       secured.once('close', () => {
-        void fail(new Error('the member closed the connection during the TLS handshake'));
+        void fail(new Error(HUNG_UP));
       });
-    } catch (error) {
-      void fail(error);
-    }
+    };
+    files.loadInTime().then(begin).catch(fail);
     return promise;
   };
 }

@@ -1,10 +1,9 @@
 import type { LoginConfig } from '../config/config.ts';
-import { readPasswordFile } from '../config/password-file.ts';
-import { EtcdError } from '../base/errors.ts';
 import { CallFailure, callUnary } from './call.ts';
 import { isAuthOff, isLoginWanted, isStaleLogin } from './server-errors.ts';
 import type { EndpointConnector } from '../connect/endpoint-connector.ts';
 import { StrangeAnswer } from './messages.ts';
+import { passwordOf } from './password.ts';
 import { SingleFlight } from './single-flight.ts';
 import type { CallMetadata } from './methods.ts';
 
@@ -17,15 +16,6 @@ export interface Pass {
 
 // What gRPC takes as the value of a header (grpc, doc/PROTOCOL-HTTP2.md). etcd's tokens are such text.
 const TOKEN = /^[\x20-\x7e]+$/;
-
-function passwordOf({ password, passwordFile }: LoginConfig, endpoint: string): string {
-  if (passwordFile === undefined) return password ?? '';
-  const file = readPasswordFile(passwordFile, 'UTF-8');
-  if (file.kind === 'password') return file.bytes.toString();
-  const { problem, remedy = 'correct password_file' } = file;
-  const message = `cannot read password_file "${passwordFile}": ${problem}`;
-  throw new EtcdError('auth', endpoint, message, remedy, 'auth-file');
-}
 
 /**
  * The login on one member. Other members need not know its token. A token can expire, a restarted member forgets all
@@ -87,7 +77,7 @@ export class EtcdLogin {
     if (this.#config !== undefined) {
       const request = {
         name: this.#config.username,
-        password: passwordOf(this.#config, this.#connector.name),
+        password: await passwordOf(this.#config).read(this.#connector.name),
       };
       this.#isSent = true;
       try {

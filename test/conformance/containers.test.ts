@@ -1,12 +1,22 @@
 // The packed binary where /proc, PATH or the parent is not what it is on a plain host: in containers, and beside a hung mount.
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { basename, join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { LOOK_MS } from '../../src/lock/file-watch.ts';
 import { RESTART_MS } from '../../src/lock/watchdog.ts';
+import { Authority } from '../support/certificates.ts';
 import { EtcdCluster } from '../support/etcd-cluster.ts';
+import { HelperBase } from '../support/helper-base.ts';
 import { LockBench } from '../support/lock-bench.ts';
 import { inOwnMounts, inPidNamespace } from '../support/namespaces.ts';
 import { childrenOf, isRunning, removeTemporaryDirectory, temporaryDirectory } from '../support/processes.ts';
@@ -189,6 +199,46 @@ void describe('in a container', () => {
       assert.equal(helper.stderr.split('\n').length, 2, helper.stderr);
     });
   }
+
+  test('a ca_cert and a password_file that hang under a holder, which must connect and log in again, cost it nothing', async () => {
+    const authority = await Authority.make(folder, 'authority');
+    const tls = { caFile: authority.certFile, ...(await authority.issue()) };
+    await using secure = await EtcdCluster.start({ tls });
+    const root = { user: 'root:secret' };
+    await secure.etcdctl(['user', 'add', 'root:secret']);
+    await secure.etcdctl(['user', 'grant-role', 'root', 'root']);
+    await secure.etcdctl(['auth', 'enable']);
+    const directory = join(folder, 'hung-while-holding');
+    mkdirSync(directory);
+    const [caFile, passwordFile] = [join(directory, 'ca.pem'), join(directory, 'password')];
+    copyFileSync(authority.certFile, caFile);
+    writeFileSync(passwordFile, 'secret\n', { mode: 0o600 });
+    const pidFiles = [join(folder, 'hung-ca'), join(folder, 'hung-password')] as const;
+    const wrap = [...withFuseOn(caFile, pidFiles[0]), ...withFuseOn(passwordFile, pidFiles[1])];
+    await using proxy = await TcpProxy.start(secure.member(0).endpoint);
+    await using base = await HelperBase.make(
+      {
+        hosts: `https://${proxy.endpoint}`,
+        netbios_name: 'HUNG',
+        ca_cert: caFile,
+        username: 'root',
+        password_file: passwordFile,
+        lock_ttl: TTL_S,
+      },
+      wrap,
+    );
+    const holder = await base.run({ args: ['-vv'] });
+    assert.equal(await holder.answer(), '0', holder.stderr);
+    for (const pidFile of pidFiles) await hang(pidFile);
+    for (let round = 0; round < 3; round += 1) {
+      // A change of roles ends all tokens.
+      await secure.etcdctl(['role', 'add', `role${round}`], root);
+      proxy.cut();
+      await twoTtl();
+      assert.equal(holder.endOfFileAtMs, undefined, holder.stderr);
+    }
+    assert.equal((await holder.release()).status, 0);
+  });
 
   test('a bash that hangs on its disk delays no answer, and a holder without a watchdog says so', async () => {
     const pidFile = join(folder, 'bash');
