@@ -89,7 +89,7 @@ export const RULE_MUTATIONS: readonly PlannedMutation[] = [
         replace: `if (memberId === '')`,
       },
     ],
-    within: 50_000,
+    within: 200_000,
     only: TWO_HOLDERS,
   },
   {
