@@ -206,7 +206,11 @@ export class Checker implements Agreement, Audience, Traffic {
 
   onEndOfFile(contender: Contender): void {
     const { keys } = this.#world.cluster.store;
-    contender.hadKeyAtEnd = keys.some(({ leaseId }) => contender.leases.includes(leaseId));
+    // Its own transaction, delayed in the network, can put the key again after it was deleted.
+    const wasDeleted = this.#presences.some(
+      (each) => each.contender === contender && each.untilMs < Infinity,
+    );
+    contender.hadKeyAtEnd = !wasDeleted && keys.some(({ leaseId }) => contender.leases.includes(leaseId));
     this.claims.delete(contender);
     this.#duties.onEndOfFile(contender);
   }
@@ -485,11 +489,7 @@ export class Checker implements Agreement, Audience, Traffic {
     world.count('loss reported');
     // Who finds out that a balancer spreads its calls gives up a lock that it still has.
     if (world.traits.balancing !== 'none') return;
-    // Its own transaction, delayed in the network, can put the key again after it was deleted.
-    const wasDeleted = this.#presences.some(
-      (each) => each.contender === contender && each.untilMs < Infinity,
-    );
-    if (contender.hadKeyAtEnd && contender.byte === '0' && !wasDeleted)
+    if (contender.hadKeyAtEnd && contender.byte === '0')
       this.violated('a loss is reported that was none', `${contender.name}: ${contender.complaint}`);
   }
 

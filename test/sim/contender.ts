@@ -42,7 +42,7 @@ export class Contender {
   frozenBeforeTerminationMs = 0;
   orphanedAtMs: number | undefined;
   endedAtMs: number | undefined;
-  /** Its key was in etcd when it closed its stdout. */
+  /** Its key was in etcd when it closed its stdout, and had been there since the take. */
   hadKeyAtEnd = false;
   /** The last thing it complained about. */
   complaint = '';
