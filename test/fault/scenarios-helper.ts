@@ -149,12 +149,14 @@ export const HELPER_SCENARIOS: readonly Scenario[] = [
         for (const pid of watchdogs) process.kill(pid, 'SIGKILL');
         return Promise.resolve();
       });
+      const others = holder.watchdogs();
+      world.expect(`another watchdog runs, not ${others.length}`, others.length === 1);
       for (const node of world.nodes) node.stopContending();
       await holder.release();
       await world.expectWithin(
         'there is one warning',
         3_000,
-        () => linesOf(world, helper, /No watchdog/) === 1,
+        () => linesOf(world, helper, /The watchdog is started again/) === 1,
       );
     },
   },

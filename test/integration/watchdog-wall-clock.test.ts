@@ -8,7 +8,7 @@ import { WATCHDOG_SCRIPT } from '../../src/lock/watchdog.ts';
 import { isRunning, processState } from '../support/processes.ts';
 import { waitFor } from '../support/wait.ts';
 
-/** bash reads the wall clock with printf: this one adds $AHEAD seconds from SIGUSR1 on. */
+/** bash reads the wall clock with printf: this one adds $AHEAD seconds from SIGWINCH on. */
 const OWN_WALL_CLOCK = `
 printf() {
   if [[ $1 == -v && $3 == '%(%s)T' ]]; then
@@ -17,7 +17,7 @@ printf() {
     builtin printf -v "$2" %d $((seconds + ahead_s))
   else builtin printf "$@"; fi
 }
-trap 'ahead_s=$AHEAD' USR1
+trap 'ahead_s=$AHEAD' WINCH
 ahead_s=0
 `;
 
@@ -63,7 +63,7 @@ test('without an uptime, a wall clock that is set ahead leaves the helper 3.5 s 
   watched.tell('+100000');
   await watched.waits();
   const setAtMs = performance.now();
-  watched.watchdog.kill('SIGUSR1');
+  watched.watchdog.kill('SIGWINCH');
   await waitFor('the kill', () => watched.isKilled, { withinMs: 20_000 });
   assert.ok(secondsSince(setAtMs) >= 3, `${secondsSince(setAtMs)} s`);
 });
@@ -75,7 +75,7 @@ test('without descriptors, a wall clock that is set back does not make the kill 
   await watched.waits();
   const fromMs = performance.now();
   execFileSync('prlimit', ['--pid', String(watched.watchdog.pid), '--nofile=4:4']);
-  watched.watchdog.kill('SIGUSR1');
+  watched.watchdog.kill('SIGWINCH');
   await waitFor('the kill', () => watched.isKilled, { withinMs: 20_000 });
   assert.ok(secondsSince(fromMs) < 10, `${secondsSince(fromMs)} s`);
 });

@@ -405,7 +405,9 @@ export class Checker implements Agreement, Audience, Traffic {
   /** Its key was taken away before it knew that it had one: what it says of the take then is as true as can be. */
   #wasRobbed(contender: Contender): boolean {
     return this.#presences.some((each) => {
-      const author = each.contender === contender ? this.#removedBy.get(each.key) : undefined;
+      if (each.contender !== contender) return false;
+      if (each.isTouched) return true;
+      const author = this.#removedBy.get(each.key);
       return author?.kind === 'administrator' || author?.kind === 'staleExpiry' || author?.kind === 'restore';
     });
   }

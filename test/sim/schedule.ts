@@ -84,7 +84,8 @@ function live(world: World): void {
   if (!isOver()) {
     world.isOpen = false;
     for (const node of world.nodes) node.endAll();
-    timeline.run(timeline.nowMs + EXIT_MS + 3 * world.grantedTtlMs, () => {
+    // The longest freeze, and after it the longest hang of /proc/uptime.
+    timeline.run(timeline.nowMs + EXIT_MS + 6 * world.grantedTtlMs, () => {
       return (
         isOver() ||
         world.contenders.every(({ process }) => process.state !== 'alive' && process.state !== 'ending')
