@@ -748,7 +748,9 @@ const FAULTS: readonly (readonly [name: string, weight: number, fault: Fault])[]
     'wall clock stepped',
     2,
     (world) => {
-      aMachine(world).wallOffsetMs += world.random.pick([-3_600_000, -5_000, -900, 900, 5_000, 3_600_000]);
+      const machine = aMachine(world);
+      machine.wallOffsetMs += world.random.pick([-3_600_000, -5_000, -900, 900, 5_000, 3_600_000]);
+      if (world.timeline.nowMs < machine.stoppedUntilMs) machine.hidPause = true;
     },
   ],
   [

@@ -42,6 +42,8 @@ export class Machine {
   uptimeOffsetMs = 0;
   /** Until then that program does not answer, and every process that asks waits. */
   uptimeHangsUntilMs = -Infinity;
+  /** Its wall clock was set while it was paused, so it may not show the pause either. */
+  hidPause = false;
   readonly #originMs: number;
   readonly #rate: number;
 

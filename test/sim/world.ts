@@ -236,6 +236,8 @@ export class World {
 
   /** By when the claim of this process has to end, if a pause of its machine that nobody could see is why it lives. */
   pauseExcuse({ machine, lastFreezeMs, lastThawMs }: SimProcess): number | undefined {
+    // No clock shows the pause. The deadline is late by its length, and no longer than a lease.
+    if (machine.hidPause) return this.timeline.nowMs + this.grantedTtlMs;
     const wokeUpMs = Math.max(
       this.#pausedUntilMs.get(machine) ?? -Infinity,
       this.#suspendedUntilMs.get(machine) ?? -Infinity,
