@@ -345,7 +345,7 @@ export const MUTATIONS: readonly PlannedMutation[] = [
     file: 'src/lock/endpoint-refusals.ts',
     find: `['wrongCluster', 'proxy', 'stale']`,
     replace: `['wrongCluster', 'proxy']`,
-    within: 20_000,
+    within: 200_000,
   },
   {
     name: 'a zombie with threads that still hold its files is reclaimed',
