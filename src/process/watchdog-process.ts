@@ -2,7 +2,8 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { startFailure } from './start-failure.ts';
-import { WATCHDOG_SCRIPT, type WatchdogProcess } from '../lock/watchdog.ts';
+import type { WatchdogProcess } from '../lock/watchdog.ts';
+import { WATCHDOG_SCRIPT } from '../lock/watchdog-script.ts';
 import type { ProcessIdentity } from '../lock/local-host.ts';
 
 /** The shell of the watchdog. */

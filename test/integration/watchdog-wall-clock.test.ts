@@ -4,7 +4,7 @@ import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { test } from 'node:test';
-import { WATCHDOG_SCRIPT } from '../../src/lock/watchdog.ts';
+import { WATCHDOG_SCRIPT } from '../../src/lock/watchdog-script.ts';
 import { isRunning, processState } from '../support/processes.ts';
 import { waitFor } from '../support/wait.ts';
 

@@ -2,7 +2,7 @@ import type { WatchdogProcess } from '../../src/lock/watchdog.ts';
 import type { SimProcess } from './sim-process.ts';
 import type { Appointment } from './timeline.ts';
 
-/** Milliseconds; LONGEST_SLEEP_S of src/lock/watchdog.ts. */
+/** Milliseconds; LONGEST_SLEEP_S of src/lock/watchdog-script.ts. */
 const LONGEST_SLEEP_MS = 10_000;
 
 // The same script, for a line that says how much is left: how long it waits before it looks at the wall clock again, how far
@@ -12,7 +12,7 @@ const JUMP_MS = 2_000;
 const LEFT_AFTER_JUMP = 350;
 
 /**
- * The process that WATCHDOG_SCRIPT of src/lock/watchdog.ts makes, step by step: the last line that has come, `/proc/uptime`
+ * The process that WATCHDOG_SCRIPT of src/lock/watchdog-script.ts makes, step by step: the last line that has come, `/proc/uptime`
  * against that limit, waiting with `read -t`, which stands still in suspend, and SIGKILL when there is no line in time.
  */
 export class SimWatchdogProcess implements WatchdogProcess {
